@@ -1,0 +1,358 @@
+//! Bodies of the HTTP interface and of the event stream.
+//!
+//! These are views for people and dashboards: milliseconds and plain numbers. What proves anything
+//! is in the report bundle.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What is known of the whole at a glance.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OverviewView {
+    /// Whether this is a demonstration.
+    pub demo: bool,
+    /// The server's time, milliseconds since 1970.
+    pub now_ms: i64,
+    /// Open hard alerts + sessions ended but not sealed + guns that are blocked.
+    pub needs_you_count: u32,
+    /// Open alerts of a hard limit.
+    pub open_hard_alert_count: u32,
+    /// Open alerts of a soft limit.
+    pub open_soft_alert_count: u32,
+    /// Sessions that run now.
+    pub open_session_count: u32,
+    /// Sessions that ended and wait for their last shots.
+    pub unsealed_session_count: u32,
+    /// Guns attached.
+    pub attached_gun_count: u32,
+    /// Guns known.
+    pub gun_count: u32,
+    /// Shots stored today (UTC).
+    pub shots_today_count: u64,
+    /// Volume of patient shots today (UTC), in nl.
+    pub volume_today_nl: u64,
+    /// Shots in holes that are declared.
+    pub declared_missing_count: u64,
+    /// Records in quarantine.
+    pub quarantined_count: u64,
+    /// Size of the ledger in leaves.
+    pub ledger_size: u64,
+    /// Release of the protocol library in force.
+    pub library_version: Option<u32>,
+}
+
+/// The limits of one rule, in the unit of the field that holds them; an absent one does not exist.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BoundsView {
+    /// Below it a hard breach.
+    pub hard_min: Option<i64>,
+    /// Below it a soft breach.
+    pub soft_min: Option<i64>,
+    /// Above it a soft breach.
+    pub soft_max: Option<i64>,
+    /// Above it a hard breach.
+    pub hard_max: Option<i64>,
+}
+
+/// The limits in force for a session, so that a chart can draw them as a band.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LimitsView {
+    /// Needle depth in µm.
+    pub needle_depth_um: BoundsView,
+    /// Volume of one trigger in nl.
+    pub volume_nl: BoundsView,
+    /// Shot rate in thousandths of a hertz.
+    pub rate_mhz: BoundsView,
+    /// Volume of the whole session in nl.
+    pub session_volume_nl: BoundsView,
+}
+
+/// A gun.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GunView {
+    /// Serial number.
+    pub serial: String,
+    /// Clinic.
+    pub clinic: String,
+    /// Room, by its driver.
+    pub driver: String,
+    /// Model, as the gun says.
+    pub model: String,
+    /// Firmware, as the gun says.
+    pub firmware: String,
+    /// `treating`, `idle`, `waiting for trigger`, `inhibited`, `offline`.
+    pub state: String,
+    /// Whether the page may press its trigger (demonstration only).
+    pub trigger_on_page: bool,
+    /// Battery charge in percent.
+    pub battery_percent: Option<u8>,
+    /// Session that it works in.
+    pub session: Option<String>,
+    /// Protocol of that session.
+    pub protocol: Option<String>,
+    /// Zone of the segment.
+    pub zone: Option<String>,
+    /// Limits in force; absent where no protocol is known.
+    pub limits: Option<LimitsView>,
+    /// Shots stored since it is known.
+    pub shot_count: u64,
+    /// Shots of the running session.
+    pub session_shot_count: u64,
+    /// Volume of the running session in nl.
+    pub session_volume_nl: u64,
+    /// The newest shot.
+    pub last_shot: Option<ShotView>,
+    /// Shots per minute over the last ten seconds.
+    pub rate_spm: u32,
+    /// Shots in the driver's journal that are not stored yet.
+    pub backlog_shots: u64,
+    /// Frames with a wrong check sum or framing.
+    pub bad_frames: u64,
+    /// Frames with an impossible value.
+    pub quarantined_frames: u64,
+    /// Shots in holes that are declared.
+    pub declared_missing_count: u64,
+    /// Open alerts.
+    pub open_alert_count: u32,
+    /// When the driver last spoke of it, milliseconds since 1970.
+    pub seen_at_ms: i64,
+}
+
+/// A shot on the board.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ShotView {
+    /// Gun.
+    pub gun: String,
+    /// Epoch, 16 hexadecimal digits.
+    pub epoch: String,
+    /// Number within the epoch.
+    pub counter: u32,
+    /// When, milliseconds since 1970.
+    pub at_ms: i64,
+    /// Needle depth in µm: what happened, else what was set.
+    pub needle_depth_um: Option<u32>,
+    /// Needle depth that was set, in µm.
+    pub needle_depth_set_um: Option<u32>,
+    /// Volume in nl: what happened, else what was set.
+    pub volume_nl: Option<u64>,
+    /// Volume that was set, in nl.
+    pub volume_set_nl: Option<u64>,
+    /// Time since the last trigger in µs.
+    pub interval_us: Option<u64>,
+    /// Rate in thousandths of a hertz, from the interval.
+    pub rate_mhz: Option<u64>,
+    /// Names of the flags that are set.
+    pub flags: Vec<String>,
+    /// What it was fired for.
+    pub purpose: String,
+    /// Session, if any.
+    pub session: Option<String>,
+    /// Worst severity: `soft`, `hard`, `not checkable`; absent where every rule passed.
+    pub severity: Option<String>,
+    /// Rules that did not simply pass.
+    pub findings: Vec<crate::FindingBody>,
+}
+
+/// A session.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SessionView {
+    /// The session, 32 hexadecimal digits.
+    pub id: String,
+    /// Clinic.
+    pub clinic: String,
+    /// Room, by its driver.
+    pub driver: String,
+    /// Guns that worked in it.
+    pub guns: Vec<String>,
+    /// Protocol.
+    pub protocol: String,
+    /// Zones, in order.
+    pub zones: Vec<String>,
+    /// Operator.
+    pub operator: String,
+    /// Release of the library in force at its start.
+    pub library_version: u32,
+    /// `open`, `ended`, `sealed`.
+    pub state: String,
+    /// How it ended.
+    pub outcome: Option<String>,
+    /// Start, milliseconds since 1970.
+    pub opened_at_ms: i64,
+    /// End, milliseconds since 1970.
+    pub ended_at_ms: Option<i64>,
+    /// All shots.
+    pub shot_count: u64,
+    /// Patient shots.
+    pub patient_shot_count: u64,
+    /// Volume of the patient shots in nl.
+    pub volume_nl: u64,
+    /// Failed injections.
+    pub failed_injection_count: u64,
+    /// Shots past a soft limit.
+    pub soft_count: u64,
+    /// Shots past a hard limit.
+    pub hard_count: u64,
+    /// Shots with a rule that could not be judged.
+    pub not_checkable_count: u64,
+    /// Limits of its protocol; absent where the library that it ran under is not at hand.
+    pub limits: Option<LimitsView>,
+    /// Whether it is a demonstration.
+    pub demo: bool,
+}
+
+/// An alert.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AlertView {
+    /// The alert.
+    pub id: String,
+    /// Rule.
+    pub rule: String,
+    /// `soft` or `hard`.
+    pub severity: String,
+    /// `open`, `acknowledged`, `resolved`.
+    pub state: String,
+    /// Clinic.
+    pub clinic: String,
+    /// Gun.
+    pub gun: String,
+    /// Session, if any.
+    pub session: Option<String>,
+    /// Counts breach episodes of the same key, from 1.
+    pub episode: u32,
+    /// Shots past the limit in this episode.
+    pub shot_count: u64,
+    /// The first such shot, in words: `shot 12 of gun GUN-0001 (epoch …)`.
+    pub first_shot: String,
+    /// The worst value, in the unit of the rule.
+    pub worst_value: i64,
+    /// The limit, in the same unit.
+    pub limit: i64,
+    /// The unit: `µm`, `nl`, `µs` or `shots`.
+    pub unit: String,
+    /// One line for people: what, the limit, what to do.
+    pub text: String,
+    /// When it opened, milliseconds since 1970.
+    pub opened_at_ms: i64,
+    /// When it last changed, milliseconds since 1970.
+    pub changed_at_ms: i64,
+    /// Who acknowledged it.
+    pub acknowledged_by: Option<String>,
+}
+
+/// One day of the trend.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DayView {
+    /// The clinic's day, `2026-11-22`.
+    pub day: String,
+    /// Sessions.
+    pub session_count: u64,
+    /// Sessions under protocol without a hard breach.
+    pub clean_session_count: u64,
+    /// Patient shots.
+    pub shot_count: u64,
+    /// Volume in nl.
+    pub volume_nl: u64,
+    /// Shots past a hard limit.
+    pub hard_count: u64,
+    /// Shots past a soft limit.
+    pub soft_count: u64,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Page<T> {
+    /// The items, newest first where they have a time.
+    pub items: Vec<T>,
+    /// Hand this back as `after` for the next page; absent on the last.
+    pub next: Option<String>,
+}
+
+/// What the event stream carries; the name of the server-sent event is the variant's name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum LiveEvent {
+    /// Shots that were stored, at most [`LiveEvent::SHOT_COUNT_MAX`] in one event.
+    Shots {
+        /// The shots.
+        shots: Vec<ShotView>,
+    },
+    /// A gun changed.
+    Gun {
+        /// The gun.
+        gun: Box<GunView>,
+    },
+    /// A session changed.
+    Session {
+        /// The session.
+        session: Box<SessionView>,
+    },
+    /// An alert changed.
+    Alert {
+        /// The alert.
+        alert: Box<AlertView>,
+    },
+    /// The numbers at a glance changed.
+    Overview {
+        /// The numbers.
+        overview: Box<OverviewView>,
+    },
+    /// Events were missed: read everything again.
+    Resync,
+}
+
+impl LiveEvent {
+    /// The most shots of one event; a larger commit makes several events.
+    pub const SHOT_COUNT_MAX: usize = 256;
+
+    /// The name of the server-sent event.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            LiveEvent::Shots { .. } => "shots",
+            LiveEvent::Gun { .. } => "gun",
+            LiveEvent::Session { .. } => "session",
+            LiveEvent::Alert { .. } => "alert",
+            LiveEvent::Overview { .. } => "overview",
+            LiveEvent::Resync => "resync",
+        }
+    }
+}
+
+/// Who acknowledges an alert.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AcknowledgeBody {
+    /// Staff number or alias.
+    pub by: String,
+}
+
+/// Which records a report covers; an absent field does not narrow.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportRequest {
+    /// Shots from this moment on, milliseconds since 1970.
+    pub from_ms: Option<i64>,
+    /// Shots before this moment, milliseconds since 1970.
+    pub to_ms: Option<i64>,
+    /// Only this gun.
+    pub gun: Option<String>,
+    /// Only this session.
+    pub session: Option<String>,
+}
+
+/// An error, for people and programs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorView {
+    /// A stable code, such as `not_found`.
+    pub code: String,
+    /// What is wrong and what to do next.
+    pub message: String,
+}
+
+/// Whether the service is ready, and what it waits for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ReadyView {
+    /// Whether it takes work.
+    pub ready: bool,
+    /// What it waits for.
+    pub waiting_for: Vec<String>,
+}

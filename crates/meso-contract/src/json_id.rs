@@ -1,0 +1,37 @@
+//! 64-bit and 256-bit identifiers as hexadecimal text.
+
+use crate::PayloadError;
+
+/// Writes a 64-bit identifier as 16 digits.
+pub(crate) fn hex_u64(value: u64) -> String {
+    format!("{value:016x}")
+}
+
+/// Reads 16 hexadecimal digits.
+pub(crate) fn parse_u64(field: &'static str, text: &str) -> Result<u64, PayloadError> {
+    let digits = text.len() == 16
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    match u64::from_str_radix(text, 16) {
+        Ok(value) if digits => Ok(value),
+        _ => Err(PayloadError::UnknownWord {
+            field,
+            value: text.chars().take(64).collect(),
+        }),
+    }
+}
+
+/// Reads `N` bytes of lower-case hexadecimal.
+pub(crate) fn parse_bytes<const N: usize>(
+    field: &'static str,
+    text: &str,
+) -> Result<[u8; N], PayloadError> {
+    let wrong = || PayloadError::UnknownWord {
+        field,
+        value: text.chars().take(64).collect(),
+    };
+    let mut bytes = [0_u8; N];
+    hex::decode_to_slice(text, &mut bytes).map_err(|_| wrong())?;
+    Ok(bytes)
+}

@@ -1,0 +1,46 @@
+//! MQTT topics and payloads, HTTP bodies and metric names, with their versions.
+//!
+//! Everything that leaves one process for another is written down here, once: a field that a
+//! dashboard shows, a topic that a broker's access list names, a metric that an alert rule reads.
+//! Payloads are plain JSON with units in the names; 64-bit identifiers are text, because
+//! JavaScript's numbers are not that exact.
+//!
+//! It is **not** the domain: types here are what others may send us, so each is checked on its
+//! way in ([`PayloadError`] names field and value), and nothing here is hashed.
+//!
+//! Read first: [`topics`], [`BlockMessage`], [`http::ShotView`].
+//!
+//! ```
+//! use meso_contract::topics;
+//! use meso_domain::Stream;
+//! use meso_units::{ClinicId, DriverId};
+//!
+//! let (clinic, driver) = (ClinicId::parse("riverside")?, DriverId::parse("room-1")?);
+//! let topic = topics::watermark(&clinic, &driver, &Stream::Room);
+//! assert_eq!(topic, "mesofleet/v1/riverside/room-1/watermark/room");
+//! # Ok::<(), meso_units::UnitError>(())
+//! ```
+
+mod block;
+mod error;
+pub mod http;
+mod json_id;
+pub mod metric_names;
+mod session;
+mod shot;
+mod status;
+pub mod topics;
+mod watermark;
+
+pub use block::{BlockMessage, FindingBody, GapBody, HeaderBody, JudgementBody, RecordBody};
+pub use error::PayloadError;
+pub use session::{
+    AmendmentBody, CheckItemBody, ChecklistBody, ComponentBody, GunPositionBody, NeedleBody,
+    SegmentOpenedBody, SessionEndedBody, SessionEventBody, SessionOpenedBody, SyringeBody,
+};
+pub use shot::ShotBody;
+pub use status::{DriverStatusMessage, GunStatusMessage, LibraryMessage};
+pub use watermark::{NumberRange, WatermarkMessage};
+
+/// The version of every MQTT payload of this crate.
+pub const PAYLOAD_VERSION: u16 = 1;

@@ -1,0 +1,20 @@
+//! Names of the metrics, in one place, so that dashboards and alert rules can be checked.
+
+/// Shots stored since the start, by clinic.
+pub const SHOTS_STORED_TOTAL: &str = "mesofleet_shots_stored_total";
+/// Blocks committed since the start.
+pub const BLOCKS_COMMITTED_TOTAL: &str = "mesofleet_blocks_committed_total";
+/// Blocks that came again.
+pub const BLOCKS_DUPLICATE_TOTAL: &str = "mesofleet_blocks_duplicate_total";
+/// Records and payloads in quarantine since the start.
+pub const QUARANTINED_TOTAL: &str = "mesofleet_quarantined_total";
+/// Commits of the ingest, in seconds.
+pub const COMMIT_SECONDS: &str = "mesofleet_commit_seconds";
+/// Leaves of the ledger.
+pub const LEDGER_SIZE: &str = "mesofleet_ledger_size";
+/// Open alerts, by severity.
+pub const ALERTS_OPEN: &str = "mesofleet_alerts_open";
+/// Guns that are attached.
+pub const GUNS_ATTACHED: &str = "mesofleet_guns_attached";
+/// Readers of the event stream.
+pub const EVENT_STREAMS: &str = "mesofleet_event_streams";

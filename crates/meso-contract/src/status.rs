@@ -1,0 +1,103 @@
+//! Who is there, how a gun is, and which protocol library is in force.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::PayloadError;
+
+/// A driver's birth, or its last will.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DriverStatusMessage {
+    /// [`crate::PAYLOAD_VERSION`].
+    pub version: u16,
+    /// Whether the driver is connected.
+    pub online: bool,
+    /// Version of the driver program.
+    pub program_version: String,
+    /// Life of the journal, 16 hexadecimal digits.
+    pub incarnation: String,
+    /// Random number of this start of the program, 16 hexadecimal digits.
+    pub start_id: String,
+}
+
+/// How a gun is, as its driver sees it. Written on change, at most once a second.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GunStatusMessage {
+    /// [`crate::PAYLOAD_VERSION`].
+    pub version: u16,
+    /// Whether the gun is plugged in and answers.
+    pub attached: bool,
+    /// When this was written, milliseconds since 1970.
+    pub at_ms: i64,
+    /// The model, as the gun says.
+    pub model: String,
+    /// The firmware version, as the gun says.
+    pub firmware: String,
+    /// Battery charge in percent, if the gun says.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub battery_percent: Option<u8>,
+    /// Last counter that the journal holds.
+    pub journalled_counter: u32,
+    /// Shots in the journal that are not stored yet.
+    pub backlog_shots: u64,
+    /// Frames with a wrong check sum or framing since the driver's start.
+    pub bad_frames: u64,
+    /// Bytes skipped to find the next frame since the driver's start.
+    pub skipped_bytes: u64,
+    /// Frames with an impossible value, kept in quarantine.
+    pub quarantined_frames: u64,
+    /// Whether the driver inhibited the gun.
+    pub inhibited: bool,
+    /// Clock drift against the host in parts per million, where known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clock_drift_ppm: Option<i32>,
+}
+
+/// A signed release of the protocol library: the text that was signed, and who signed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LibraryMessage {
+    /// [`crate::PAYLOAD_VERSION`].
+    pub version: u16,
+    /// The release file, exactly as signed.
+    pub release: String,
+    /// Signatures over the bytes of `release`: key id and signature, both hexadecimal.
+    pub signatures: Vec<(String, String)>,
+}
+
+/// Gives a message `encode` and `decode`.
+macro_rules! json_message {
+    ($($name:ident),+) => {$(
+        impl $name {
+            /// Writes the payload.
+            ///
+            /// # Errors
+            ///
+            /// [`PayloadError::NotJson`] never in practice: every field has a JSON form.
+            pub fn encode(&self) -> Result<Vec<u8>, PayloadError> {
+                serde_json::to_vec(self)
+                    .map_err(|error| PayloadError::NotJson { detail: error.to_string() })
+            }
+
+            /// Reads a payload.
+            ///
+            /// # Errors
+            ///
+            /// [`PayloadError`] naming what is wrong.
+            pub fn decode(bytes: &[u8]) -> Result<$name, PayloadError> {
+                let message: $name = serde_json::from_slice(bytes)
+                    .map_err(|error| PayloadError::NotJson { detail: error.to_string() })?;
+                if message.version != crate::PAYLOAD_VERSION {
+                    return Err(PayloadError::Version {
+                        found: message.version,
+                        known: crate::PAYLOAD_VERSION,
+                    });
+                }
+                Ok(message)
+            }
+        }
+    )+};
+}
+json_message!(DriverStatusMessage, GunStatusMessage, LibraryMessage);

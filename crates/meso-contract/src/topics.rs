@@ -1,0 +1,215 @@
+//! The MQTT topics, version 1.
+//!
+//! | topic | from → to | QoS | retained | payload |
+//! |---|---|---|---|---|
+//! | `mesofleet/v1/{clinic}/{driver}/blocks/{partition}/{stream}` | driver → ingest | 1 | no | [`crate::BlockMessage`] |
+//! | `mesofleet/v1/{clinic}/{driver}/watermark/{stream}` | ingest → driver | 1 | yes | [`crate::WatermarkMessage`] |
+//! | `mesofleet/v1/{clinic}/{driver}/status` | driver → all (last will) | 1 | yes | [`crate::DriverStatusMessage`] |
+//! | `mesofleet/v1/{clinic}/{driver}/guns/{serial}` | driver → all | 1 | yes | [`crate::GunStatusMessage`] |
+//! | `mesofleet/v1/{clinic}/library` | server → drivers | 1 | yes | [`crate::LibraryMessage`] |
+
+use meso_domain::{Stream, partition_of};
+use meso_units::{ClinicId, DriverId, GunSerial, Partition};
+
+use crate::PayloadError;
+
+/// Begins every topic.
+pub const PREFIX: &str = "mesofleet/v1";
+
+/// How many partitions there are; a constant of the contract, since a topic carries it.
+pub const PARTITION_COUNT: u16 = 16;
+
+/// The largest payload in bytes: a full block of 64 shots needs about 80 KiB; a larger one is
+/// refused by sender and receiver alike.
+pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
+
+/// Where a driver publishes the blocks of a stream.
+pub fn blocks(clinic: &ClinicId, driver: &DriverId, stream: &Stream) -> String {
+    let partition = partition_of(stream, PARTITION_COUNT);
+    format!("{PREFIX}/{clinic}/{driver}/blocks/{partition}/{stream}")
+}
+
+/// What the ingest subscribes to for one partition, or for all.
+pub fn blocks_filter(partition: Option<Partition>) -> String {
+    match partition {
+        Some(partition) => format!("{PREFIX}/+/+/blocks/{partition}/+"),
+        None => format!("{PREFIX}/+/+/blocks/+/+"),
+    }
+}
+
+/// Where the ingest publishes how far it has stored a stream.
+pub fn watermark(clinic: &ClinicId, driver: &DriverId, stream: &Stream) -> String {
+    format!("{PREFIX}/{clinic}/{driver}/watermark/{stream}")
+}
+
+/// What a driver subscribes to for its watermarks.
+pub fn watermark_filter(clinic: &ClinicId, driver: &DriverId) -> String {
+    format!("{PREFIX}/{clinic}/{driver}/watermark/+")
+}
+
+/// Where a driver says that it is there; the broker says for it that it is gone.
+pub fn status(clinic: &ClinicId, driver: &DriverId) -> String {
+    format!("{PREFIX}/{clinic}/{driver}/status")
+}
+
+/// What the server subscribes to for all drivers.
+pub fn status_filter() -> String {
+    format!("{PREFIX}/+/+/status")
+}
+
+/// Where a driver says how a gun is.
+pub fn gun(clinic: &ClinicId, driver: &DriverId, serial: &GunSerial) -> String {
+    format!("{PREFIX}/{clinic}/{driver}/guns/{serial}")
+}
+
+/// What the server subscribes to for all guns.
+pub fn gun_filter() -> String {
+    format!("{PREFIX}/+/+/guns/+")
+}
+
+/// Where the protocol library in force is kept for the rooms of a clinic.
+pub fn library(clinic: &ClinicId) -> String {
+    format!("{PREFIX}/{clinic}/library")
+}
+
+/// A topic taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// Blocks of a stream.
+    Blocks {
+        /// The clinic.
+        clinic: ClinicId,
+        /// The driver.
+        driver: DriverId,
+        /// The stream.
+        stream: Stream,
+    },
+    /// How far a stream is stored.
+    Watermark {
+        /// The clinic.
+        clinic: ClinicId,
+        /// The driver.
+        driver: DriverId,
+        /// The stream.
+        stream: Stream,
+    },
+    /// Whether a driver is there.
+    Status {
+        /// The clinic.
+        clinic: ClinicId,
+        /// The driver.
+        driver: DriverId,
+    },
+    /// How a gun is.
+    Gun {
+        /// The clinic.
+        clinic: ClinicId,
+        /// The driver.
+        driver: DriverId,
+        /// The gun.
+        serial: GunSerial,
+    },
+    /// The protocol library.
+    Library {
+        /// The clinic.
+        clinic: ClinicId,
+    },
+}
+
+impl Topic {
+    /// Takes a topic apart.
+    ///
+    /// # Errors
+    ///
+    /// [`PayloadError`] for a topic that is none of ours, or a block under the wrong partition.
+    pub fn parse(topic: &str) -> Result<Topic, PayloadError> {
+        let unknown = || PayloadError::UnknownWord {
+            field: "topic",
+            value: topic.chars().take(128).collect(),
+        };
+        let rest = topic
+            .strip_prefix(PREFIX)
+            .and_then(|t| t.strip_prefix('/'))
+            .ok_or_else(unknown)?;
+        let parts: Vec<&str> = rest.split('/').collect();
+        let clinic = ClinicId::parse(parts.first().copied().unwrap_or_default())?;
+        if parts.get(1..) == Some(&["library"]) {
+            return Ok(Topic::Library { clinic });
+        }
+        let driver = DriverId::parse(parts.get(1).copied().unwrap_or_default())?;
+        match parts.get(2..).unwrap_or_default() {
+            ["status"] => Ok(Topic::Status { clinic, driver }),
+            ["guns", serial] => Ok(Topic::Gun {
+                clinic,
+                driver,
+                serial: GunSerial::parse(serial)?,
+            }),
+            ["watermark", stream] => Ok(Topic::Watermark {
+                clinic,
+                driver,
+                stream: Stream::parse(stream)?,
+            }),
+            ["blocks", partition, stream] => {
+                let stream = Stream::parse(stream)?;
+                if *partition != partition_of(&stream, PARTITION_COUNT).to_string() {
+                    return Err(unknown());
+                }
+                Ok(Topic::Blocks {
+                    clinic,
+                    driver,
+                    stream,
+                })
+            }
+            _ => Err(unknown()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_topic_that_we_write_we_can_read() {
+        let clinic = ClinicId::parse("riverside").unwrap();
+        let driver = DriverId::parse("room-1").unwrap();
+        let serial = GunSerial::parse("GUN-0001").unwrap();
+        let stream = Stream::Gun(serial.clone());
+        let (c, d) = (clinic.clone(), driver.clone());
+        assert_eq!(
+            Topic::parse(&blocks(&clinic, &driver, &stream)),
+            Ok(Topic::Blocks {
+                clinic: c.clone(),
+                driver: d.clone(),
+                stream: stream.clone()
+            })
+        );
+        assert_eq!(
+            Topic::parse(&watermark(&clinic, &driver, &Stream::Room)),
+            Ok(Topic::Watermark {
+                clinic: c.clone(),
+                driver: d.clone(),
+                stream: Stream::Room
+            })
+        );
+        assert_eq!(
+            Topic::parse(&gun(&clinic, &driver, &serial)),
+            Ok(Topic::Gun {
+                clinic: c.clone(),
+                driver: d.clone(),
+                serial
+            })
+        );
+        assert_eq!(
+            Topic::parse(&status(&clinic, &driver)),
+            Ok(Topic::Status { clinic, driver: d })
+        );
+        assert_eq!(Topic::parse(&library(&c)), Ok(Topic::Library { clinic: c }));
+    }
+
+    #[test]
+    fn a_block_under_the_wrong_partition_is_not_believed() {
+        assert!(Topic::parse("mesofleet/v1/riverside/room-1/blocks/99/GUN-0001").is_err());
+        assert!(Topic::parse("other/v1/riverside").is_err());
+    }
+}

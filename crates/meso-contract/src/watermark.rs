@@ -1,0 +1,105 @@
+//! How far the ingest has stored a stream.
+
+use meso_units::{BlockNumber, JournalIncarnation};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::json_id::{hex_u64, parse_u64};
+use crate::{PAYLOAD_VERSION, PayloadError};
+
+/// An inclusive range of block numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NumberRange {
+    /// The first number.
+    pub first: u64,
+    /// The last number.
+    pub last: u64,
+}
+
+/// Says that blocks are durable in store and ledger: only now may the journal forget them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WatermarkMessage {
+    /// [`PAYLOAD_VERSION`].
+    pub version: u16,
+    /// Life of the journal that the numbers belong to, 16 hexadecimal digits.
+    pub incarnation: String,
+    /// Life of the store, 16 hexadecimal digits; another one may ask for old blocks again.
+    pub store_incarnation: String,
+    /// Life of the ingest process, 16 hexadecimal digits; another one makes drivers resend.
+    pub ingest_incarnation: String,
+    /// Every block up to this number is settled; 0 for none.
+    pub settled_to: u64,
+    /// Settled blocks beyond that, at most [`WatermarkMessage::RANGE_COUNT_MAX`] ranges.
+    pub settled_ranges: Vec<NumberRange>,
+}
+
+impl WatermarkMessage {
+    /// The most ranges of one message; blocks beyond them are simply sent again.
+    pub const RANGE_COUNT_MAX: usize = 64;
+
+    /// Begins a watermark with nothing settled.
+    pub fn new(incarnation: JournalIncarnation, store: u64, ingest: u64) -> WatermarkMessage {
+        WatermarkMessage {
+            version: PAYLOAD_VERSION,
+            incarnation: hex_u64(incarnation.get()),
+            store_incarnation: hex_u64(store),
+            ingest_incarnation: hex_u64(ingest),
+            settled_to: 0,
+            settled_ranges: Vec::new(),
+        }
+    }
+
+    /// Writes the payload.
+    ///
+    /// # Errors
+    ///
+    /// [`PayloadError::NotJson`] never in practice: every field has a JSON form.
+    pub fn encode(&self) -> Result<Vec<u8>, PayloadError> {
+        serde_json::to_vec(self).map_err(|e| PayloadError::NotJson {
+            detail: e.to_string(),
+        })
+    }
+
+    /// Reads a payload.
+    ///
+    /// # Errors
+    ///
+    /// [`PayloadError`] naming what is wrong.
+    pub fn decode(bytes: &[u8]) -> Result<WatermarkMessage, PayloadError> {
+        let message: WatermarkMessage =
+            serde_json::from_slice(bytes).map_err(|error| PayloadError::NotJson {
+                detail: error.to_string(),
+            })?;
+        if message.version != PAYLOAD_VERSION {
+            return Err(PayloadError::Version {
+                found: message.version,
+                known: PAYLOAD_VERSION,
+            });
+        }
+        message.journal_incarnation()?;
+        parse_u64("store_incarnation", &message.store_incarnation)?;
+        parse_u64("ingest_incarnation", &message.ingest_incarnation)?;
+        Ok(message)
+    }
+
+    /// The life of the journal.
+    ///
+    /// # Errors
+    ///
+    /// [`PayloadError::UnknownWord`] when the text is not 16 hexadecimal digits.
+    pub fn journal_incarnation(&self) -> Result<JournalIncarnation, PayloadError> {
+        parse_u64("incarnation", &self.incarnation).map(JournalIncarnation)
+    }
+
+    /// Whether a block is settled.
+    pub fn covers(&self, number: BlockNumber) -> bool {
+        let number = number.get();
+        number <= self.settled_to
+            || self
+                .settled_ranges
+                .iter()
+                .any(|r| r.first <= number && number <= r.last)
+    }
+}

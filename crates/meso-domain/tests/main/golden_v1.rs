@@ -1,0 +1,95 @@
+//! Pinned bytes of version 1. **Do not change this test.**
+//!
+//! Records sealed in the field hash to these values. If a test here fails, the code is wrong: give
+//! the record a new version beside this one instead.
+
+use meso_domain::canonical::Canonical;
+use meso_domain::{CommitEntry, LedgerEntry, LedgerEntryKind, Record, RecordBlock};
+
+use crate::samples::{
+    at, sample_amendment, sample_ended, sample_gap, sample_header, sample_judgement, sample_opened,
+    sample_segment, sample_shot, sample_silent_shot,
+};
+
+#[test]
+fn the_bytes_of_a_shot_are_pinned() {
+    assert_eq!(
+        hex::encode(sample_shot(42).canonical_bytes()),
+        "0101080047554e2d3030303108070605040302012a000000154d2f63fd1ee9180150f80c0000000000030000004e61bc000000000001d007000001f50700000101204e00000000000001bc4f0000000000000101092e02000000000001a40101010101f05bffffffffffff0000010101222222222222222222222222222222220101000000"
+    );
+    assert_eq!(
+        hex::encode(sample_silent_shot().canonical_bytes()),
+        "0101080047554e2d30303031080706050403020107000000154d2f63fd1ee91800030000004e61bc00000000000000000000000000210002020000"
+    );
+}
+
+#[test]
+fn the_hash_of_every_kind_of_record_is_pinned() {
+    let pinned = [
+        (
+            Record::Shot(sample_shot(42)),
+            "10256558e24e0270b327dea6473b1e5180ff4b31eec537bbf14cd405f6df08bc",
+        ),
+        (
+            Record::Shot(sample_silent_shot()),
+            "0f865c5e516dd6bbf69b3c079086c9888ff6f571d0bd9360c6c535a447f4373b",
+        ),
+        (
+            Record::Session(sample_opened()),
+            "4639822ad3dbd9e32d784743228ade90d7310a2d5a79a3cf46d11ef9fd0f741e",
+        ),
+        (
+            Record::Session(sample_segment()),
+            "528c80506a69112f099a4eab0d7a279969794994ef454a9a4890d896c9aa7e20",
+        ),
+        (
+            Record::Session(sample_ended()),
+            "a227f6721a820306f08e175eb2dcd70f67293b9701ca9289dd2fc4e1710635de",
+        ),
+        (
+            Record::Gap(sample_gap()),
+            "07d5da0a740e80214e5fa3a8bf197ff9ebfc4946ae641a2a2bdbf3e566e39bb5",
+        ),
+        (
+            Record::Amendment(sample_amendment()),
+            "a408c222b8766fcc53fe693f6a01acd8da1457d85ead26afecf6d13248ec30c1",
+        ),
+    ];
+    for (record, hash) in pinned {
+        assert_eq!(record.hash().to_string(), hash, "{record:?}");
+    }
+    assert_eq!(
+        sample_judgement().record_hash().to_string(),
+        "833ef02afe057bddd4424ca2b15acec098ae71793ec96365385b1f3a9a4b25d1"
+    );
+}
+
+#[test]
+fn the_hash_of_a_block_and_of_a_commit_is_pinned() {
+    let block = RecordBlock::seal(
+        sample_header(),
+        vec![
+            Record::Shot(sample_shot(1)),
+            Record::Shot(sample_shot(2)),
+            Record::Gap(sample_gap()),
+        ],
+        vec![sample_judgement(), sample_judgement()],
+    )
+    .unwrap();
+    assert_eq!(
+        block.hash().to_string(),
+        "f5627de2dddd80072accf2d95b4e043dbda9dfa47e73562ca6ddaf2db8596378"
+    );
+    let commit = CommitEntry {
+        at: at(1_795_000_002_000_000_000),
+        blocks: vec![block.hash()],
+        entries: vec![LedgerEntry {
+            kind: LedgerEntryKind::SessionSeal,
+            digest: [0x77; 32],
+        }],
+    };
+    assert_eq!(
+        hex::encode(commit.canonical_bytes()),
+        "1101001409d3fd1ee9180100f5627de2dddd80072accf2d95b4e043dbda9dfa47e73562ca6ddaf2db85963780100017777777777777777777777777777777777777777777777777777777777777777"
+    );
+}

@@ -26,6 +26,7 @@ mod error;
 pub mod http;
 mod json_id;
 pub mod metric_names;
+pub mod room;
 mod session;
 mod shot;
 mod status;

@@ -1,5 +1,7 @@
 //! Payloads: what we write we can read, and what others write is checked.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 use meso_contract::{BlockMessage, NumberRange, PayloadError, WatermarkMessage};
 use meso_domain::{BlockHeader, BlockPlace, Gap, GapReason, GapState, Record, RecordBlock, Stream};
 use meso_units::{

@@ -1,5 +1,7 @@
 //! What the limit engine said of one shot, and which facts it knew.
 
+mod words;
+
 use meso_units::LibraryVersion;
 
 use crate::canonical::{Canonical, CanonicalError, Decoder, Encoder, coded};

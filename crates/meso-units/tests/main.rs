@@ -1,5 +1,7 @@
 //! The public interface of the units: ranges, text and round trips.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 use meso_units::{GunSerial, Micrometres, Microseconds, Nanolitres, SessionId, UnitError};
 use proptest::prelude::*;
 

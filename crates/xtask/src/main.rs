@@ -1,0 +1,117 @@
+//! Set-up, tests and demo of this workspace: `cargo xtask help` lists the commands.
+//!
+//! Each command says first what it will install and how long it takes, then does all of it. It is
+//! **not** part of the product: nothing that a clinic runs depends on it.
+
+mod browser;
+mod golden;
+mod packages;
+mod process;
+mod steps;
+mod suite;
+mod tools;
+mod web;
+mod workspace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask", about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Set-up, tests and demo of this workspace.
+#[derive(Subcommand)]
+enum Command {
+    /// Build everything and run `mesofleet demo` with the arguments after `--`.
+    Demo {
+        /// Arguments of `mesofleet demo`, such as `--for 20s --guns 4`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Run the quick set of tests, or all of them.
+    Test {
+        /// Everything: also docs, licences, end-to-end and browser checks.
+        #[arg(long)]
+        full: bool,
+    },
+    /// Build the dashboards into dashboards/web/dist.
+    Web {
+        /// Only say whether what is built there is current.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Install what the other commands need, without running them.
+    Setup {
+        /// Also what only `test --full` needs.
+        #[arg(long)]
+        full: bool,
+    },
+    /// Write the golden files anew from what the code gives today.
+    Golden,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    let workspace = Workspace::find()?;
+    match command {
+        Command::Demo { arguments } => demo(&workspace, &arguments),
+        Command::Test { full } => suite::run(&workspace, full),
+        Command::Web { check: true } => web::check(&workspace).map(|()| ExitCode::SUCCESS),
+        Command::Web { check: false } => web::build(&workspace).map(|_| ExitCode::SUCCESS),
+        Command::Setup { full } => setup(&workspace, full),
+        Command::Golden => golden::update(&workspace).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Builds what the demo needs and becomes the demo.
+fn demo(workspace: &Workspace, arguments: &[OsString]) -> Result<ExitCode> {
+    println!(
+        "cargo xtask demo: installs nothing on the system. It fetches crates and npm packages,\n\
+         builds the dashboards and three programs, then starts. The first time takes some\n\
+         minutes on two cores, later times seconds."
+    );
+    web::build(workspace)?;
+    workspace.build_programs()?;
+    let mut demo = std::process::Command::new(workspace.binary("mesofleet")?);
+    demo.arg("demo").args(arguments);
+    process::become_or_run(&mut demo)
+}
+
+/// Installs everything, says what.
+fn setup(workspace: &Workspace, full: bool) -> Result<ExitCode> {
+    println!(
+        "cargo xtask setup: fetches crates and npm packages{}",
+        if full {
+            ", Chromium, promtool and cargo-deny."
+        } else {
+            "."
+        }
+    );
+    process::run(&mut workspace.cargo(&["fetch", "--locked"]))?;
+    web::install(workspace)?;
+    if full {
+        packages::chromium()?;
+        tools::promtool(workspace)?;
+        tools::cargo_deny(workspace)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,97 @@
+//! Debian packages: installed where this may be done, listed for the person where it may not.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process;
+
+/// How long `sudo -n true` may take.
+const SUDO_LIMIT: Duration = Duration::from_secs(10);
+
+/// A Chromium, from Debian's package if there is none.
+pub(crate) fn chromium() -> Result<PathBuf> {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    if let Some(path) = process::find(&names) {
+        return Ok(path);
+    }
+    install(&["chromium"])?;
+    process::find(&names).context("the package chromium is installed, but brought no `chromium`")
+}
+
+/// `apt-get` with the right to install, or `None` where a person must do it.
+fn apt_get() -> Result<Option<Command>> {
+    if process::find(&["apt-get"]).is_none() {
+        return Ok(None);
+    }
+    let user = process::output(Command::new("id").arg("-u"))?;
+    if user.trim() == "0" {
+        return Ok(Some(Command::new("apt-get")));
+    }
+    let may = process::find(&["sudo"]).is_some()
+        && process::succeeds_within(Command::new("sudo").args(["-n", "true"]), SUDO_LIMIT)?;
+    Ok(may.then(|| {
+        let mut command = Command::new("sudo");
+        command.args(["-n", "apt-get"]);
+        command
+    }))
+}
+
+/// Installs Debian packages.
+fn install(packages: &[&str]) -> Result<()> {
+    let list = packages.join(" ");
+    let attempt = || -> Result<()> {
+        let Some(mut command) = apt_get()? else {
+            bail!(
+                "these packages are missing and may not be installed from here: {list}. \
+                 Install them, on Debian with `sudo apt-get install {list}`, and start again"
+            );
+        };
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command.args(["install", "-y", "--no-install-recommends"]);
+        command
+            .args(["-o", "DPkg::Lock::Timeout=400"])
+            .args(packages);
+        process::run(&mut command)
+    };
+    println!("installing Debian packages: {list}");
+    match (attempt(), apt_get()?) {
+        (Ok(()), _) => Ok(()),
+        (Err(error), None) => Err(error),
+        (Err(_), Some(mut update)) => {
+            println!("trying again with fresh package lists");
+            process::run(update.arg("update"))?;
+            attempt()
+        }
+    }
+}
+
+/// Fetches a Debian package into `folder` without installing it, and unpacks it there: no service
+/// of the package is started, and no right to install is needed.
+pub(crate) fn unpack(package: &str, folder: &Path) -> Result<()> {
+    if process::find(&["apt-get"]).is_none() || process::find(&["dpkg-deb"]).is_none() {
+        bail!("{package} is missing, and this is no Debian; install it and start again");
+    }
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+    let download = || {
+        let mut command = Command::new("apt-get");
+        process::run(command.args(["download", package]).current_dir(folder))
+    };
+    if download().is_err() {
+        if let Some(mut update) = apt_get()? {
+            process::run(update.arg("update"))?;
+        }
+        download()?;
+    }
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "deb") {
+            process::run(Command::new("dpkg-deb").arg("-x").arg(&path).arg(folder))?;
+            std::fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}

@@ -38,7 +38,10 @@ impl fmt::Display for Finding {
                 "{value} {rule} {verb} {side} the {severity} limit of {limit}",
                 verb = if self.value == 1 { "is" } else { "are" }
             ),
-            _ => write!(f, "{rule} {value} is {side} the {severity} limit of {limit}"),
+            _ => write!(
+                f,
+                "{rule} {value} is {side} the {severity} limit of {limit}"
+            ),
         }
     }
 }
@@ -102,11 +105,23 @@ mod tests {
     #[test]
     fn a_finding_names_the_thing_the_value_and_the_limit() {
         assert_eq!(
-            text(Rule::NeedleDepth, Severity::Hard, Bound::Maximum, 10_800, 10_000),
+            text(
+                Rule::NeedleDepth,
+                Severity::Hard,
+                Bound::Maximum,
+                10_800,
+                10_000
+            ),
             "needle depth 10.8 mm is above the hard limit of 10 mm"
         );
         assert_eq!(
-            text(Rule::VolumePerTrigger, Severity::Soft, Bound::Minimum, 5, 20_000),
+            text(
+                Rule::VolumePerTrigger,
+                Severity::Soft,
+                Bound::Minimum,
+                5,
+                20_000
+            ),
             "volume per trigger 0.000005 ml is below the soft limit of 0.02 ml"
         );
         assert_eq!(
@@ -118,7 +133,13 @@ mod tests {
     #[test]
     fn an_interval_that_is_too_short_reads_as_a_rate_that_is_too_high() {
         assert_eq!(
-            text(Rule::ShotRate, Severity::Hard, Bound::Minimum, 83_333, 111_111),
+            text(
+                Rule::ShotRate,
+                Severity::Hard,
+                Bound::Minimum,
+                83_333,
+                111_111
+            ),
             "shot rate 12 per second is above the hard limit of 9 per second"
         );
         assert_eq!(

@@ -1,0 +1,52 @@
+//! The protocol library and the limit engine: an observation in, verdicts out.
+//!
+//! A [`Library`] is a signed release of the limits that a clinician approved; nothing is in force
+//! until [`SignedRelease::verify`] accepted it. A [`Judge`] folds shots into session totals and
+//! says of each which limits it passed. Edge and server run this same engine, so that equal facts
+//! give equal [`Judgement`](meso_domain::Judgement)s, byte for byte.
+//!
+//! It does **not** act: it raises no alert, stops no gun and keeps nothing on a disk. It has no
+//! clock. Every limit that ships with it is an example to be approved by a clinician; what is
+//! built into the engine itself are the two [general] limits only.
+//!
+//! Read first: [`Library`], [`Judge`], [`Limits`].
+//!
+//! ```
+//! use meso_limits::{Library, assemble_release, public_key, sign, SignedRelease, SignerList};
+//!
+//! let protocol = r#"
+//! [[protocols]]
+//! id = "mesolift-face"
+//! title = "Mesolift, face"
+//! indication = "mesolift"
+//! zones = ["cheek"]
+//! techniques = ["nappage"]
+//! [protocols.needle_depth]
+//! soft_max = "4 mm"
+//! source = "example to be approved by a clinician"
+//! "#;
+//! let text = assemble_release(1, true, &[protocol]);
+//! let seed = [7_u8; 32];
+//! let release = SignedRelease { signatures: vec![sign(&text, &seed)], text };
+//! let signers = SignerList::single_signer(&[public_key(&seed)])?;
+//! assert_eq!(release.verify(&signers)?.protocols().len(), 1);
+//! # Ok::<(), meso_limits::LimitsError>(())
+//! ```
+
+mod error;
+mod judge;
+mod library;
+mod parse;
+mod release;
+mod totals;
+
+pub use error::{LimitsError, Problem};
+pub use judge::{ENGINE_VERSION, Judge, general};
+pub use library::{Library, Limits, Protocol, assemble_release};
+pub use release::{SignedRelease, SignerList, public_key, sign};
+pub use totals::Totals;
+
+/// One line for people: `needle depth 10.8 mm is above the hard limit of 10 mm`.
+pub fn describe(finding: &meso_domain::Finding) -> String {
+    finding.to_string()
+}

@@ -1,0 +1,142 @@
+//! What publisher and consumer share.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use meso_contract::topics::PAYLOAD_BYTES_MAX;
+use rumqttc::{EventLoop, LastWill, MqttOptions, QoS};
+
+use crate::BusError;
+
+/// How often an idle client says that it is alive; a broker gives up after one and a half of it.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// The longest wait for a connection and for a write.
+const NETWORK_TIMEOUT_S: u64 = 5;
+
+/// How long a farewell may take before the connection is simply cut.
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The largest packet that is sent or taken: the largest payload, a topic and the header. A larger
+/// one ends the connection, so brokers must be told to refuse it (the embedded one is).
+pub(crate) const PACKET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 4_096;
+
+/// Publishes that may wait for their PUBACK at once; further ones wait in [`crate::Publisher`].
+const INFLIGHT_MAX: u16 = 64;
+
+/// Who connects, and where to.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    client_id: String,
+    /// A name or address, an IPv6 address in brackets.
+    host: String,
+    port: u16,
+    jitter_seed: u64,
+}
+
+impl ClientOptions {
+    /// A client id, 1 to 64 characters and unique at the broker, and the broker's address.
+    ///
+    /// Two connections under one id throw each other out: a publisher and a consumer of one
+    /// process need different ids.
+    pub fn new(client_id: &str, address: SocketAddr) -> ClientOptions {
+        ClientOptions::with_host(client_id, &address.ip().to_string(), address.port())
+    }
+
+    /// The same for a broker by the name or address of its host, such as `localhost` or `::1`.
+    pub fn with_host(client_id: &str, host: &str, port: u16) -> ClientOptions {
+        // The client library puts host and port together without brackets.
+        let host = match host.parse::<Ipv6Addr>() {
+            Ok(address) => format!("[{address}]"),
+            Err(_) => host.to_owned(),
+        };
+        ClientOptions {
+            client_id: client_id.to_owned(),
+            host,
+            port,
+            jitter_seed: u64::from(port) ^ client_id.len() as u64,
+        }
+    }
+
+    /// Sets the seed of the random part of the back-off, best a random number.
+    #[must_use]
+    pub fn with_jitter_seed(mut self, seed: u64) -> ClientOptions {
+        self.jitter_seed = seed;
+        self
+    }
+
+    pub(crate) fn jitter_seed(&self) -> u64 {
+        self.jitter_seed
+    }
+
+    pub(crate) fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// The options of the underlying client; every field that has a dangerous default is set.
+    pub(crate) fn mqtt(&self) -> MqttOptions {
+        let mut options = MqttOptions::new(&self.client_id, &self.host, self.port);
+        options
+            .set_keep_alive(KEEP_ALIVE)
+            .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX)
+            .set_inflight(INFLIGHT_MAX);
+        options
+    }
+}
+
+pub(crate) fn tune(event_loop: &mut EventLoop) {
+    event_loop.network_options.set_tcp_nodelay(true);
+    event_loop
+        .network_options
+        .set_connection_timeout(NETWORK_TIMEOUT_S);
+}
+
+/// A message to publish, QoS 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its topic, without wildcards.
+    pub topic: String,
+    /// Its payload, at most [`PAYLOAD_BYTES_MAX`].
+    pub payload: Vec<u8>,
+    /// Whether the broker keeps it for later subscribers.
+    pub retain: bool,
+}
+
+impl Message {
+    /// A message that the broker does not keep.
+    pub fn new(topic: impl Into<String>, payload: impl Into<Vec<u8>>) -> Message {
+        Message {
+            topic: topic.into(),
+            payload: payload.into(),
+            retain: false,
+        }
+    }
+
+    /// A message that the broker keeps for later subscribers; the next one replaces it.
+    pub fn retained(topic: impl Into<String>, payload: impl Into<Vec<u8>>) -> Message {
+        Message {
+            retain: true,
+            ..Message::new(topic, payload)
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), BusError> {
+        if self.topic.is_empty() || !rumqttc::valid_topic(&self.topic) {
+            return Err(BusError::Topic {
+                topic: self.topic.clone(),
+            });
+        }
+        if self.payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(BusError::TooLarge {
+                topic: self.topic.clone(),
+                length: self.payload.len(),
+                max: PAYLOAD_BYTES_MAX,
+            });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn into_will(self) -> LastWill {
+        LastWill::new(self.topic, self.payload, QoS::AtLeastOnce, self.retain)
+    }
+}

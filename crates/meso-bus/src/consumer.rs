@@ -1,0 +1,277 @@
+//! The connection that consumes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rumqttc::{
+    AsyncClient, Event, EventLoop, Incoming, Outgoing, Publish, QoS, SubscribeFilter,
+    SubscribeReasonCode,
+};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::acknowledgements::Acknowledgements;
+use crate::backoff::Backoff;
+use crate::client::{CLOSE_TIMEOUT, tune};
+use crate::{BusError, ClientOptions};
+
+/// Deliveries that wait for [`Consumer::next`]. When it is full the connection is read no further,
+/// so the broker keeps the rest; if that lasts, the broker cuts the connection and sends them
+/// again over the next one.
+const DELIVERIES_WAITING_MAX: usize = 256;
+
+/// Requests that wait inside the client library: acknowledgements and one subscription. There
+/// cannot be more acknowledgements than packet identifiers, so it never fills.
+const CHANNEL_CAPACITY: usize = 65_536 + 1;
+
+/// What a consumer sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConsumerEvent {
+    /// A new connection, and every subscription was granted over it.
+    Ready {
+        /// Counts connections from 1.
+        epoch: u64,
+        /// Whether the broker had kept the session; if not, messages of the time between are lost.
+        session_present: bool,
+    },
+    /// A message; acknowledge it when its effect is durable.
+    Message(Delivery),
+    /// The connection broke; what was not acknowledged comes again over the next one.
+    Down {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A message that arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its topic.
+    pub topic: String,
+    /// Its payload.
+    pub payload: Vec<u8>,
+    /// Whether the broker had kept it from before the subscription.
+    pub retained: bool,
+    /// What [`Consumer::acknowledge`] wants.
+    pub ticket: Ticket,
+}
+
+/// Which delivery of which connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    epoch: u64,
+    /// 0 for QoS 0, which nobody acknowledges.
+    packet_id: u16,
+}
+
+/// Consumes at QoS 1 under a session that the broker keeps, acknowledging by hand and in order.
+#[derive(Debug)]
+pub struct Consumer {
+    events: mpsc::Receiver<ConsumerEvent>,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+/// What the polling task and [`Consumer::acknowledge`] both need.
+#[derive(Debug, Default)]
+struct Shared {
+    /// A std lock, since it is never held across an await.
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    acknowledgements: Acknowledgements,
+    client: Option<AsyncClient>,
+}
+
+impl Shared {
+    fn with<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut inner)
+    }
+}
+
+impl Consumer {
+    /// Starts to connect and returns at once; must be called inside a tokio runtime.
+    ///
+    /// `filters` are subscribed to over every connection, so retained messages come again each
+    /// time.
+    pub fn start(options: ClientOptions, filters: Vec<String>) -> Consumer {
+        let (sender, events) = mpsc::channel(DELIVERIES_WAITING_MAX);
+        let shared = Arc::new(Shared::default());
+        let reader = Reader {
+            options,
+            filters,
+            shared: Arc::clone(&shared),
+            events: sender,
+        };
+        Consumer {
+            events,
+            shared,
+            task: tokio::spawn(reader.run()),
+        }
+    }
+
+    /// The next event; `None` only when the polling task is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: an event is either returned or still waiting.
+    pub async fn next(&mut self) -> Option<ConsumerEvent> {
+        self.events.recv().await
+    }
+
+    /// The next event, if one is waiting.
+    pub fn try_next(&mut self) -> Option<ConsumerEvent> {
+        self.events.try_recv().ok()
+    }
+
+    /// Says that the effect of a delivery is durable.
+    ///
+    /// It never waits. Acknowledgements leave in the order of arrival whatever the order of calls;
+    /// one of an older connection is ignored, since that delivery comes again.
+    pub fn acknowledge(&self, ticket: Ticket) {
+        self.shared.with(|inner| {
+            for packet_id in inner.acknowledgements.done(ticket.epoch, ticket.packet_id) {
+                let mut publish = Publish::new("", QoS::AtLeastOnce, Vec::new());
+                publish.pkid = packet_id;
+                if let Some(client) = &inner.client
+                    && let Err(error) = client.try_ack(&publish)
+                {
+                    // Only a connection that just ended refuses; the broker delivers it again.
+                    tracing::debug!(%error, packet_id, "acknowledgement dropped");
+                }
+            }
+        });
+    }
+}
+
+impl Consumer {
+    /// Sends the acknowledgements given so far and says good-bye; what was not acknowledged comes
+    /// again to the next consumer of this client id.
+    pub async fn close(mut self) {
+        let client = self.shared.with(|inner| inner.client.clone());
+        let Some(client) = client else { return };
+        if client.try_disconnect().is_err() {
+            return;
+        }
+        // Taking what still arrives keeps the polling task moving up to the farewell.
+        let farewell = async { while self.events.recv().await.is_some() {} };
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, farewell).await;
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Reader {
+    options: ClientOptions,
+    filters: Vec<String>,
+    shared: Arc<Shared>,
+    events: mpsc::Sender<ConsumerEvent>,
+}
+
+impl Reader {
+    async fn run(self) {
+        let mut backoff = Backoff::new(self.options.jitter_seed());
+        for epoch in 1_u64.. {
+            let mut options = self.options.mqtt();
+            options.set_clean_session(false).set_manual_acks(true);
+            let (client, mut event_loop) = AsyncClient::new(options, CHANNEL_CAPACITY);
+            tune(&mut event_loop);
+            self.shared.with(|inner| {
+                inner.acknowledgements.begin(epoch);
+                inner.client = Some(client.clone());
+            });
+            let end = self
+                .serve(epoch, client, &mut event_loop, &mut backoff)
+                .await;
+            self.shared.with(|inner| inner.client = None);
+            let Err(reason) = end else {
+                return;
+            };
+            tracing::debug!(client = self.options.client_id(), %reason, "broker connection ended");
+            if self
+                .events
+                .send(ConsumerEvent::Down { reason })
+                .await
+                .is_err()
+            {
+                return;
+            }
+            tokio::time::sleep(backoff.next_wait()).await;
+        }
+    }
+
+    /// Polls one connection to its end: `Err` says why it broke, `Ok` that nobody listens any more.
+    async fn serve(
+        &self,
+        epoch: u64,
+        client: AsyncClient,
+        event_loop: &mut EventLoop,
+        backoff: &mut Backoff,
+    ) -> Result<(), String> {
+        let mut session_present = false;
+        loop {
+            let event = match event_loop.poll().await {
+                Ok(Event::Incoming(packet)) => packet,
+                Ok(Event::Outgoing(Outgoing::Disconnect)) => return Ok(()),
+                Ok(Event::Outgoing(_)) => continue,
+                Err(error) => return Err(error.to_string()),
+            };
+            let out = match event {
+                Incoming::ConnAck(acknowledgement) => {
+                    session_present = acknowledgement.session_present;
+                    self.subscribe(&client).map_err(|error| error.to_string())?;
+                    continue;
+                }
+                Incoming::SubAck(answer) => {
+                    if answer.return_codes.contains(&SubscribeReasonCode::Failure) {
+                        return Err(format!(
+                            "the broker refused a subscription of {:?}",
+                            self.filters
+                        ));
+                    }
+                    backoff.reset();
+                    ConsumerEvent::Ready {
+                        epoch,
+                        session_present,
+                    }
+                }
+                Incoming::Publish(publish) => self.deliver(epoch, publish),
+                Incoming::Disconnect => return Err("the broker said good-bye".to_owned()),
+                _ => continue,
+            };
+            if self.events.send(out).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn subscribe(&self, client: &AsyncClient) -> Result<(), BusError> {
+        let filters = self
+            .filters
+            .iter()
+            .map(|filter| SubscribeFilter::new(filter.clone(), QoS::AtLeastOnce));
+        client
+            .try_subscribe_many(filters)
+            .map_err(|_| BusError::NotConnected)
+    }
+
+    fn deliver(&self, epoch: u64, publish: Publish) -> ConsumerEvent {
+        let packet_id = publish.pkid;
+        if packet_id != 0 {
+            self.shared
+                .with(|inner| inner.acknowledgements.delivered(packet_id));
+        }
+        ConsumerEvent::Message(Delivery {
+            topic: publish.topic,
+            payload: publish.payload.into(),
+            retained: publish.retain,
+            ticket: Ticket { epoch, packet_id },
+        })
+    }
+}

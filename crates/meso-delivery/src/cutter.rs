@@ -1,0 +1,160 @@
+//! When records become a block.
+
+use meso_domain::RecordBlock;
+use meso_units::{Epoch, SessionId};
+
+/// How large and how old an open block may become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CutLimits {
+    /// The most records, 1 to 64; at this many the block is sealed.
+    pub records_max: usize,
+    /// The longest time that a record waits for others, in ms.
+    pub open_ms_max: u64,
+}
+
+impl Default for CutLimits {
+    /// 64 records or 500 ms.
+    fn default() -> CutLimits {
+        CutLimits {
+            records_max: RecordBlock::RECORD_COUNT_MAX,
+            open_ms_max: 500,
+        }
+    }
+}
+
+/// What all records of one block have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CutContext {
+    /// The epoch; `None` in the room's stream.
+    pub epoch: Option<Epoch>,
+    /// The session, if any.
+    pub session: Option<SessionId>,
+}
+
+/// Decides when the open block of one stream is sealed.
+///
+/// It holds no records: it is told of each and says when. After each "seal" the caller seals
+/// everything that was added and says so with [`Cutter::sealed`].
+#[derive(Clone, Debug)]
+pub struct Cutter {
+    limits: CutLimits,
+    open: Option<Open>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    context: CutContext,
+    count: usize,
+    since_ms: u64,
+}
+
+impl Cutter {
+    /// Begins with nothing open; limits outside of what a block can hold are drawn inside.
+    pub fn new(limits: CutLimits) -> Cutter {
+        let records_max = limits.records_max.clamp(1, RecordBlock::RECORD_COUNT_MAX);
+        Cutter {
+            limits: CutLimits {
+                records_max,
+                ..limits
+            },
+            open: None,
+        }
+    }
+
+    /// Whether what is open must be sealed before a record of this context is added.
+    pub fn must_seal_before(&self, context: CutContext) -> bool {
+        self.open
+            .is_some_and(|open| open.context != context || open.count >= self.limits.records_max)
+    }
+
+    /// Takes note of a record; says whether to seal at once.
+    ///
+    /// `is_urgent` is set for a session event and for the first alarm of an episode.
+    pub fn added(&mut self, now_ms: u64, context: CutContext, is_urgent: bool) -> bool {
+        let open = self.open.get_or_insert(Open {
+            context,
+            count: 0,
+            since_ms: now_ms,
+        });
+        open.count += 1;
+        is_urgent || open.count >= self.limits.records_max
+    }
+
+    /// When the open block is to be sealed; `None` when nothing is open.
+    pub fn due_ms(&self) -> Option<u64> {
+        let open = self.open?;
+        Some(open.since_ms.saturating_add(self.limits.open_ms_max))
+    }
+
+    /// How many records the open block holds.
+    pub fn open_count(&self) -> u64 {
+        self.open.map_or(0, |open| open.count as u64)
+    }
+
+    /// Everything added so far was sealed.
+    pub fn sealed(&mut self) {
+        self.open = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SESSION: CutContext = CutContext {
+        epoch: Some(Epoch(1)),
+        session: Some(SessionId::from_bytes([1; 16])),
+    };
+    const NO_SESSION: CutContext = CutContext {
+        epoch: Some(Epoch(1)),
+        session: None,
+    };
+
+    #[test]
+    fn a_block_is_sealed_at_its_largest_size() {
+        let mut cutter = Cutter::new(CutLimits::default());
+        let seals: Vec<bool> = (0..64).map(|_| cutter.added(0, SESSION, false)).collect();
+        assert_eq!(seals.iter().position(|seal| *seal), Some(63));
+        assert!(cutter.must_seal_before(SESSION));
+        cutter.sealed();
+        assert!(!cutter.must_seal_before(SESSION));
+    }
+
+    #[test]
+    fn a_record_waits_no_longer_than_the_limit() {
+        let mut cutter = Cutter::new(CutLimits::default());
+        assert_eq!(cutter.due_ms(), None);
+        assert!(!cutter.added(1_000, SESSION, false));
+        assert!(!cutter.added(1_400, SESSION, false));
+        assert_eq!(cutter.due_ms(), Some(1_500));
+    }
+
+    #[test]
+    fn another_session_or_epoch_is_another_block() {
+        let mut cutter = Cutter::new(CutLimits::default());
+        assert!(!cutter.must_seal_before(NO_SESSION));
+        cutter.added(0, NO_SESSION, false);
+        assert!(cutter.must_seal_before(SESSION));
+        assert!(!cutter.must_seal_before(NO_SESSION));
+        let other_epoch = CutContext {
+            epoch: Some(Epoch(2)),
+            ..NO_SESSION
+        };
+        assert!(cutter.must_seal_before(other_epoch));
+    }
+
+    #[test]
+    fn an_urgent_record_seals_at_once() {
+        let mut cutter = Cutter::new(CutLimits::default());
+        assert!(cutter.added(0, SESSION, true));
+    }
+
+    #[test]
+    fn limits_outside_of_a_block_are_drawn_inside() {
+        let mut cutter = Cutter::new(CutLimits {
+            records_max: 0,
+            open_ms_max: 10,
+        });
+        assert!(cutter.added(0, SESSION, false));
+    }
+}

@@ -1,0 +1,422 @@
+//! The receiving side: which blocks and which counters the ingest holds.
+//!
+//! A [`Receiver`] is asked about every block ([`Receiver::check`]), told of those that are stored
+//! or refused ([`Receiver::settle`], [`Receiver::settle_quarantined`]) and of their shots and
+//! gaps. It can be written down as plain data after every commit ([`Receiver::take_changes`]) and
+//! put together again from it; asking never changes it.
+//!
+//! Exactly-once effect (invariant 3) and "no unnamed hole" (invariant 4) rest on this module.
+
+mod counters;
+mod ranges;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use meso_domain::{BlockHash, BlockHeader, BlockPlace, Gap, ShotIdentity, Stream};
+use meso_units::{BlockNumber, DriverId, Epoch, GunSerial, JournalIncarnation};
+
+pub use counters::{Arrival, Counters, Hole};
+pub use ranges::{Range, RangeSet};
+
+/// One line of blocks: a place without its number.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamKey {
+    /// The driver.
+    pub driver: DriverId,
+    /// The life of its journal.
+    pub incarnation: JournalIncarnation,
+    /// The stream.
+    pub stream: Stream,
+}
+
+impl From<&BlockPlace> for StreamKey {
+    fn from(place: &BlockPlace) -> StreamKey {
+        StreamKey {
+            driver: place.driver.clone(),
+            incarnation: place.incarnation,
+            stream: place.stream.clone(),
+        }
+    }
+}
+
+impl StreamKey {
+    /// The place of block `number` of this line.
+    pub fn place(&self, number: BlockNumber) -> BlockPlace {
+        BlockPlace {
+            driver: self.driver.clone(),
+            incarnation: self.incarnation,
+            stream: self.stream.clone(),
+            number,
+        }
+    }
+}
+
+/// What is known of the block before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// It is the first of its stream.
+    First,
+    /// The block before is held and has the hash that this one names.
+    Proven,
+    /// The block before is not held yet; its hash is checked when it comes.
+    Pending,
+}
+
+/// What is to be done with a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// Store it.
+    New {
+        /// What is known of the block before.
+        link: Link,
+    },
+    /// The same block is held: say the watermark again.
+    Duplicate,
+    /// Another block is held under this place: quarantine and alert.
+    Conflict {
+        /// The hash of the block that is held.
+        held: BlockHash,
+    },
+    /// It and a neighbour name different hashes: quarantine and alert.
+    BrokenLink {
+        /// The hash that the neighbour has or names.
+        expected: BlockHash,
+        /// The hash that was offered in its place.
+        found: BlockHash,
+    },
+    /// A number that no driver can give: quarantine.
+    ImpossibleNumber,
+    /// One of the limits of this state is reached: neither store nor settle, so that the driver
+    /// sends it again when older blocks have closed holes.
+    Deferred,
+}
+
+/// How far a stream is settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// Every block up to this one; 0 for none.
+    pub to: u64,
+    /// Ranges beyond that, lowest first.
+    pub ranges: Vec<Range>,
+}
+
+/// The state of one stream as plain data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamCheckpoint {
+    /// The stream.
+    pub key: StreamKey,
+    /// Settled block numbers.
+    pub settled: Vec<Range>,
+    /// The highest block whose hash is known.
+    pub head: Option<(u64, BlockHash)>,
+    /// Hashes that held blocks name for blocks that are not held.
+    pub expected: Vec<(u64, BlockHash)>,
+}
+
+/// The counters of one gun and epoch as plain data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountersCheckpoint {
+    /// The gun.
+    pub gun: GunSerial,
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Counters held.
+    pub held: Vec<Range>,
+    /// Counters declared to be gone, whether or not they arrived later.
+    pub declared: Vec<Range>,
+    /// From where on the number of lost shots is unknown.
+    pub open_ended_from: Option<u64>,
+}
+
+/// What changed since the last time somebody asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Streams.
+    pub streams: Vec<StreamCheckpoint>,
+    /// Counters.
+    pub counters: Vec<CountersCheckpoint>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct StreamState {
+    settled: RangeSet,
+    head: Option<(u64, BlockHash)>,
+    /// At most one for each range of `settled` and each place that was refused.
+    expected: BTreeMap<u64, BlockHash>,
+}
+
+/// Which blocks and counters are held.
+#[derive(Clone, Debug, Default)]
+pub struct Receiver {
+    streams: BTreeMap<StreamKey, StreamState>,
+    guns: BTreeMap<(GunSerial, Epoch), Counters>,
+    changed_streams: BTreeSet<StreamKey>,
+    changed_guns: BTreeSet<(GunSerial, Epoch)>,
+}
+
+impl Receiver {
+    /// The most ranges of settled blocks per stream; a block that would begin one more is
+    /// deferred until the driver has closed older holes. 1,024 ranges are 16 KiB.
+    pub const STREAM_RANGE_COUNT_MAX: usize = 1_024;
+
+    /// The most ranges of counters per gun and epoch; blocks are deferred beyond it.
+    pub const COUNTER_RANGE_COUNT_MAX: usize = 16_384;
+
+    /// The most streams; blocks of further streams are deferred. At about 300 bytes each this is
+    /// 20 MB, and ten years of a thousand rooms need a tenth of it.
+    pub const STREAM_COUNT_MAX: usize = 65_536;
+
+    /// The largest block number: what a signed 64-bit column holds.
+    pub const BLOCK_NUMBER_MAX: u64 = i64::MAX as u64;
+
+    /// Puts the state together from what was written down.
+    pub fn restore(
+        streams: impl IntoIterator<Item = StreamCheckpoint>,
+        counters: impl IntoIterator<Item = CountersCheckpoint>,
+    ) -> Receiver {
+        let streams = streams.into_iter().map(|stream| {
+            let state = StreamState {
+                settled: stream.settled.into_iter().collect(),
+                head: stream.head,
+                expected: stream.expected.into_iter().collect(),
+            };
+            (stream.key, state)
+        });
+        let guns = counters.into_iter().map(|gun| {
+            let state = Counters {
+                held: gun.held.into_iter().collect(),
+                declared: gun.declared.into_iter().collect(),
+                open_ended_from: gun.open_ended_from,
+            };
+            ((gun.gun, gun.epoch), state)
+        });
+        Receiver {
+            streams: streams.collect(),
+            guns: guns.collect(),
+            ..Receiver::default()
+        }
+    }
+
+    /// Says what is to be done with a block; `stored` finds the hash of a block that is held.
+    ///
+    /// # Errors
+    ///
+    /// Whatever `stored` says.
+    pub fn check<E>(
+        &self,
+        header: &BlockHeader,
+        hash: BlockHash,
+        mut stored: impl FnMut(&BlockPlace) -> Result<Option<BlockHash>, E>,
+    ) -> Result<Offer, E> {
+        let number = header.place.number.get();
+        if number == 0 || number > Receiver::BLOCK_NUMBER_MAX {
+            return Ok(Offer::ImpossibleNumber);
+        }
+        let key = StreamKey::from(&header.place);
+        let empty = StreamState::default();
+        let state = self.streams.get(&key).unwrap_or(&empty);
+        if state.settled.contains(number)
+            && let Some(held) = hash_of(state, &header.place, &mut stored)?
+        {
+            return Ok(match held == hash {
+                true => Offer::Duplicate,
+                false => Offer::Conflict { held },
+            });
+        }
+        if let Some(expected) = state.expected.get(&number)
+            && *expected != hash
+        {
+            return Ok(Offer::BrokenLink {
+                expected: *expected,
+                found: hash,
+            });
+        }
+        if self.is_full(&key, state, header) {
+            return Ok(Offer::Deferred);
+        }
+        let Some(previous) = header.previous else {
+            return Ok(Offer::New { link: Link::First });
+        };
+        let before = key.place(BlockNumber(number - 1));
+        let held = match state.settled.contains(number - 1) {
+            true => hash_of(state, &before, &mut stored)?,
+            false => None,
+        };
+        Ok(match held {
+            Some(expected) if expected != previous => Offer::BrokenLink {
+                expected,
+                found: previous,
+            },
+            Some(_) => Offer::New { link: Link::Proven },
+            None => Offer::New {
+                link: Link::Pending,
+            },
+        })
+    }
+
+    fn is_full(&self, key: &StreamKey, state: &StreamState, header: &BlockHeader) -> bool {
+        let number = header.place.number.get();
+        let stream_full = state.settled.range_count() >= Receiver::STREAM_RANGE_COUNT_MAX
+            && state.settled.would_add_range(number);
+        let streams_full =
+            self.streams.len() >= Receiver::STREAM_COUNT_MAX && !self.streams.contains_key(key);
+        // One block adds at most as many ranges as it has records.
+        let gun_full = match (&header.place.stream, header.epoch) {
+            (Stream::Gun(gun), Some(epoch)) => self.counters(gun, epoch).is_some_and(|counters| {
+                counters.held.range_count() + usize::from(header.record_count)
+                    > Receiver::COUNTER_RANGE_COUNT_MAX
+            }),
+            _ => false,
+        };
+        stream_full || streams_full || gun_full
+    }
+
+    /// Takes note that a block is held.
+    pub fn settle(&mut self, header: &BlockHeader, hash: BlockHash) {
+        let number = header.place.number.get();
+        let key = StreamKey::from(&header.place);
+        let state = self.streams.entry(key.clone()).or_default();
+        state.settled.insert(number);
+        state.expected.remove(&number);
+        if let Some(previous) = header.previous
+            && !state.settled.contains(number - 1)
+        {
+            state.expected.insert(number - 1, previous);
+        }
+        if state.head.is_none_or(|(highest, _)| highest < number) {
+            state.head = Some((number, hash));
+        }
+        self.changed_streams.insert(key);
+    }
+
+    /// Takes note that a place is settled by quarantine: the driver need not send it again.
+    ///
+    /// Nothing is held there: a sound block that comes for this place after all is still new.
+    pub fn settle_quarantined(&mut self, place: &BlockPlace) {
+        let number = place.number.get();
+        if number == 0 || number > Receiver::BLOCK_NUMBER_MAX {
+            return;
+        }
+        let key = StreamKey::from(place);
+        let state = self.streams.entry(key.clone()).or_default();
+        if state.settled.insert(number) {
+            self.changed_streams.insert(key);
+        }
+    }
+
+    /// Takes note of a shot.
+    pub fn record_shot(&mut self, identity: &ShotIdentity) -> Arrival {
+        let key = (identity.gun.clone(), identity.epoch);
+        let arrival = self
+            .guns
+            .entry(key.clone())
+            .or_default()
+            .record_shot(identity.counter);
+        self.changed_guns.insert(key);
+        arrival
+    }
+
+    /// Takes note of a gap that a driver names.
+    pub fn record_gap(&mut self, gap: &Gap) {
+        let key = (gap.gun.clone(), gap.epoch);
+        self.guns.entry(key.clone()).or_default().record_gap(gap);
+        self.changed_guns.insert(key);
+    }
+
+    /// Whether a shot is held.
+    pub fn holds(&self, identity: &ShotIdentity) -> bool {
+        self.counters(&identity.gun, identity.epoch)
+            .is_some_and(|counters| counters.holds(identity.counter))
+    }
+
+    /// The counters of a gun and epoch.
+    pub fn counters(&self, gun: &GunSerial, epoch: Epoch) -> Option<&Counters> {
+        self.guns.get(&(gun.clone(), epoch))
+    }
+
+    /// The counters of every gun and epoch.
+    pub fn all_counters(&self) -> impl Iterator<Item = (&GunSerial, Epoch, &Counters)> {
+        self.guns
+            .iter()
+            .map(|((gun, epoch), counters)| (gun, *epoch, counters))
+    }
+
+    /// Every stream that is known.
+    pub fn streams(&self) -> impl Iterator<Item = &StreamKey> {
+        self.streams.keys()
+    }
+
+    /// How far a stream is settled, with at most `range_count_max` ranges beyond the prefix.
+    pub fn settled(&self, key: &StreamKey, range_count_max: usize) -> Settled {
+        let Some(state) = self.streams.get(key) else {
+            return Settled {
+                to: 0,
+                ranges: Vec::new(),
+            };
+        };
+        let to = state.settled.run_from(1).unwrap_or(0);
+        let beyond = state.settled.ranges().filter(|range| range.first > to);
+        Settled {
+            to,
+            ranges: beyond.take(range_count_max).collect(),
+        }
+    }
+
+    /// Everything that changed since this was last called, as plain data.
+    pub fn take_changes(&mut self) -> Changes {
+        let streams = std::mem::take(&mut self.changed_streams);
+        let guns = std::mem::take(&mut self.changed_guns);
+        Changes {
+            streams: streams
+                .into_iter()
+                .filter_map(|key| self.stream_checkpoint(key))
+                .collect(),
+            counters: guns
+                .into_iter()
+                .filter_map(|key| self.counters_checkpoint(key))
+                .collect(),
+        }
+    }
+
+    fn stream_checkpoint(&self, key: StreamKey) -> Option<StreamCheckpoint> {
+        let state = self.streams.get(&key)?;
+        Some(StreamCheckpoint {
+            key,
+            settled: state.settled.ranges().collect(),
+            head: state.head,
+            expected: state.expected.iter().map(|(n, h)| (*n, *h)).collect(),
+        })
+    }
+
+    fn counters_checkpoint(&self, key: (GunSerial, Epoch)) -> Option<CountersCheckpoint> {
+        let counters = self.guns.get(&key)?;
+        Some(CountersCheckpoint {
+            gun: key.0,
+            epoch: key.1,
+            held: counters.held.ranges().collect(),
+            declared: counters.declared.ranges().collect(),
+            open_ended_from: counters.open_ended_from,
+        })
+    }
+}
+
+fn hash_of<E>(
+    state: &StreamState,
+    place: &BlockPlace,
+    stored: &mut impl FnMut(&BlockPlace) -> Result<Option<BlockHash>, E>,
+) -> Result<Option<BlockHash>, E> {
+    match state.head {
+        Some((number, hash)) if number == place.number.get() => Ok(Some(hash)),
+        _ => stored(place),
+    }
+}
+
+impl PartialEq for Receiver {
+    /// Equal where they answer equally; what changed since the last checkpoint does not count.
+    fn eq(&self, other: &Receiver) -> bool {
+        self.streams == other.streams && self.guns == other.guns
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,354 @@
+//! The sending side: which blocks are on their way, and when one is sent again.
+//!
+//! A block leaves the sender's care only when a watermark of the ingest covers it. That something
+//! was handed to a connection, or that a broker acknowledged it, means nothing here. So everything
+//! that is not settled is sent again on a new connection, for a new ingest, for a store that was
+//! restored from a backup, and after a time-out.
+//!
+//! Limits: [`Sender::STREAM_WINDOW_MAX`] and [`Sender::WINDOW_MAX`] blocks on their way; what is
+//! beyond them waits in the journal, as numbers only.
+
+use std::collections::BTreeMap;
+
+use meso_domain::{BlockPlace, Stream};
+use meso_units::{BlockNumber, DriverId, JournalIncarnation};
+
+use crate::receiver::{Range, RangeSet};
+
+/// How far a stream is settled, by whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watermark {
+    /// Every block up to this one; 0 for none.
+    pub to: u64,
+    /// Settled ranges beyond it.
+    pub ranges: Vec<Range>,
+    /// The life of the store: another one may have forgotten what the last one had settled.
+    pub store: u64,
+    /// The life of the ingest process: another one does not know what was on its way.
+    pub ingest: u64,
+}
+
+/// Where a stream stands, as the journal holds it: what a restart begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamPosition {
+    /// The stream.
+    pub stream: Stream,
+    /// The newest sealed block; 0 for none.
+    pub newest: u64,
+    /// The newest watermark, if any came.
+    pub watermark: Option<Watermark>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SenderEvent {
+    /// A block was sealed and is durable in the journal.
+    Sealed {
+        /// Its stream.
+        stream: Stream,
+        /// Its number, one above that of the last.
+        number: BlockNumber,
+    },
+    /// There is a new connection; whatever was on its way may be lost.
+    Connected,
+    /// There is none.
+    Disconnected,
+    /// The ingest says how far it is.
+    Settled {
+        /// The stream.
+        stream: Stream,
+        /// How far.
+        watermark: Watermark,
+    },
+    /// The journal no longer has a block that it was asked for.
+    Unavailable {
+        /// Its stream.
+        stream: Stream,
+        /// Its number.
+        number: BlockNumber,
+    },
+    /// Time passed.
+    Tick,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Send this block.
+    Publish(BlockPlace),
+    /// The watermark of a stream changed: keep it, and let the journal forget what it covers.
+    Persist(Stream, Watermark),
+    /// Call again at this time, in ms of the caller's monotonic clock, if nothing happened before.
+    WakeAt(u64),
+}
+
+#[derive(Clone, Debug, Default)]
+struct StreamState {
+    newest: u64,
+    settled: RangeSet,
+    lives: Option<(u64, u64)>,
+    /// Block number to the time when it counts as lost.
+    on_the_way: BTreeMap<u64, u64>,
+    /// Blocks from here on were sealed over the present connection.
+    live_from: u64,
+    /// Time-outs in a row.
+    timeouts: u32,
+}
+
+/// Sends the blocks of one driver until the ingest has them.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    driver: DriverId,
+    incarnation: JournalIncarnation,
+    streams: BTreeMap<Stream, StreamState>,
+    connected: bool,
+    window: usize,
+}
+
+impl Sender {
+    /// The most blocks of one stream that are on their way; further ones wait in the journal.
+    pub const STREAM_WINDOW_MAX: usize = 8;
+
+    /// Of those, how many are kept for the backlog where there is one.
+    pub const BACKLOG_SHARE: usize = 2;
+
+    /// The most blocks of all streams that are on their way; each time-out halves it down to one,
+    /// each settled block adds one.
+    pub const WINDOW_MAX: usize = 32;
+
+    /// How long a block may be on its way before it is sent again, in ms; each time-out in a row
+    /// doubles it up to [`Sender::TIMEOUT_MS_MAX`].
+    pub const TIMEOUT_MS: u64 = 5_000;
+
+    /// The longest such time, in ms.
+    pub const TIMEOUT_MS_MAX: u64 = 60_000;
+
+    /// Begins with no stream.
+    pub fn new(driver: DriverId, incarnation: JournalIncarnation) -> Sender {
+        Sender {
+            driver,
+            incarnation,
+            streams: BTreeMap::new(),
+            connected: false,
+            window: Sender::WINDOW_MAX,
+        }
+    }
+
+    /// The life of the journal whose blocks it sends.
+    pub const fn incarnation(&self) -> JournalIncarnation {
+        self.incarnation
+    }
+
+    /// Adds a stream as the journal holds it; call it for each before the first step.
+    pub fn restore(&mut self, position: StreamPosition) {
+        let state = self.streams.entry(position.stream).or_default();
+        state.newest = position.newest;
+        state.live_from = position.newest + 1;
+        if let Some(watermark) = position.watermark {
+            state.apply(&watermark);
+        }
+    }
+
+    /// Takes what happened and says what to do.
+    ///
+    /// `now_ms` is the caller's monotonic clock; `jitter_permille` is a random number from 0 to
+    /// 1000 that stretches the time-outs begun in this step by up to a half.
+    pub fn step(&mut self, now_ms: u64, jitter_permille: u16, event: SenderEvent) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match event {
+            SenderEvent::Sealed { stream, number } => {
+                let state = self.streams.entry(stream).or_insert_with(|| StreamState {
+                    live_from: 1,
+                    ..StreamState::default()
+                });
+                state.newest = state.newest.max(number.get());
+            }
+            SenderEvent::Connected => {
+                self.connected = true;
+                for state in self.streams.values_mut() {
+                    state.on_the_way.clear();
+                    state.live_from = state.newest + 1;
+                    state.timeouts = 0;
+                }
+            }
+            SenderEvent::Disconnected => {
+                self.connected = false;
+                for state in self.streams.values_mut() {
+                    state.on_the_way.clear();
+                }
+            }
+            SenderEvent::Settled { stream, watermark } => {
+                effects.extend(self.settle(stream, watermark));
+            }
+            SenderEvent::Unavailable { stream, number } => {
+                if let Some(state) = self.streams.get_mut(&stream) {
+                    state.settled.insert(number.get());
+                    state.on_the_way.remove(&number.get());
+                }
+            }
+            SenderEvent::Tick => self.expire(now_ms),
+        }
+        self.fill_window(now_ms, jitter_permille, &mut effects);
+        effects.extend(self.next_wake_ms().map(Effect::WakeAt));
+        effects
+    }
+
+    /// How many sealed blocks no watermark covers yet.
+    pub fn unsettled_count(&self) -> u64 {
+        self.streams
+            .values()
+            .map(StreamState::unsettled_count)
+            .sum()
+    }
+
+    /// The same of one stream.
+    pub fn unsettled_count_of(&self, stream: &Stream) -> u64 {
+        self.streams
+            .get(stream)
+            .map_or(0, StreamState::unsettled_count)
+    }
+
+    fn settle(&mut self, stream: Stream, watermark: Watermark) -> Option<Effect> {
+        // A watermark of a stream that this journal never had belongs to nobody here.
+        let state = self.streams.get_mut(&stream)?;
+        let before = state.unsettled_count();
+        if !state.apply(&watermark) {
+            return None;
+        }
+        let settled_count = before.saturating_sub(state.unsettled_count());
+        if settled_count > 0 {
+            state.timeouts = 0;
+            let grown = usize::try_from(settled_count).unwrap_or(usize::MAX);
+            self.window = self.window.saturating_add(grown).min(Sender::WINDOW_MAX);
+        }
+        Some(Effect::Persist(stream, watermark))
+    }
+
+    /// Takes back what has been on its way for too long.
+    fn expire(&mut self, now_ms: u64) {
+        let mut any = false;
+        for state in self.streams.values_mut() {
+            let before = state.on_the_way.len();
+            state.on_the_way.retain(|_, due_ms| *due_ms > now_ms);
+            if state.on_the_way.len() < before {
+                state.timeouts = state.timeouts.saturating_add(1);
+                any = true;
+            }
+        }
+        if any {
+            self.window = (self.window / 2).max(1);
+        }
+    }
+
+    fn fill_window(&mut self, now_ms: u64, jitter_permille: u16, effects: &mut Vec<Effect>) {
+        if !self.connected {
+            return;
+        }
+        let mut on_the_way: usize = self.streams.values().map(|s| s.on_the_way.len()).sum();
+        while on_the_way < self.window {
+            // The stream with the least on its way goes first, so that none waits for the others;
+            // of equal ones the room's, since its session events explain the shots.
+            let next = self
+                .streams
+                .iter()
+                .filter_map(|(stream, state)| Some((stream, state, state.next_to_send()?)))
+                .min_by_key(|(stream, state, _)| (state.on_the_way.len(), **stream != Stream::Room))
+                .map(|(stream, _, number)| (stream.clone(), number));
+            let Some((stream, number)) = next else {
+                return;
+            };
+            if let Some(state) = self.streams.get_mut(&stream) {
+                let due_ms = now_ms.saturating_add(timeout_ms(state.timeouts, jitter_permille));
+                state.on_the_way.insert(number, due_ms);
+            }
+            on_the_way += 1;
+            effects.push(Effect::Publish(BlockPlace {
+                driver: self.driver.clone(),
+                incarnation: self.incarnation,
+                stream,
+                number: BlockNumber(number),
+            }));
+        }
+    }
+
+    fn next_wake_ms(&self) -> Option<u64> {
+        self.streams
+            .values()
+            .flat_map(|state| state.on_the_way.values())
+            .min()
+            .copied()
+    }
+}
+
+impl StreamState {
+    /// Takes a watermark over; says whether it said anything new.
+    fn apply(&mut self, watermark: &Watermark) -> bool {
+        let lives = (watermark.store, watermark.ingest);
+        let (other_store, other_ingest) = match self.lives {
+            Some((store, ingest)) => (store != lives.0, ingest != lives.1),
+            None => (false, false),
+        };
+        let before = (self.settled.clone(), self.lives);
+        if other_store {
+            self.settled = RangeSet::default();
+        }
+        if other_store || other_ingest {
+            self.on_the_way.clear();
+        }
+        self.lives = Some(lives);
+        let prefix = Range {
+            first: 1,
+            last: watermark.to,
+        };
+        for range in std::iter::once(&prefix).chain(&watermark.ranges) {
+            // What this journal never sealed cannot be settled: were it taken over, a block that
+            // is sealed later would be forgotten unsent.
+            self.settled.insert_range(Range {
+                first: range.first.max(1),
+                last: range.last.min(self.newest),
+            });
+        }
+        let settled = &self.settled;
+        self.on_the_way
+            .retain(|number, _| !settled.contains(*number));
+        before != (self.settled.clone(), self.lives)
+    }
+
+    fn unsettled_count(&self) -> u64 {
+        self.newest.saturating_sub(self.settled.count())
+    }
+
+    /// The block to send next: a live one while the backlog has its share, else the oldest.
+    fn next_to_send(&self) -> Option<u64> {
+        if self.on_the_way.len() >= Sender::STREAM_WINDOW_MAX {
+            return None;
+        }
+        let backlog = self.first_waiting(1, self.live_from.saturating_sub(1));
+        let live = self.first_waiting(self.live_from, self.newest);
+        let backlog_count = self.on_the_way.range(..self.live_from).count();
+        match (backlog, live) {
+            (Some(backlog), Some(_)) if backlog_count < Sender::BACKLOG_SHARE => Some(backlog),
+            (_, Some(live)) => Some(live),
+            // What is left of the window may all be used by the backlog: a live block that comes
+            // waits for one settled block at most.
+            (backlog, None) => backlog,
+        }
+    }
+
+    fn first_waiting(&self, first: u64, last: u64) -> Option<u64> {
+        self.settled
+            .missing_between(first.max(1), last)
+            .into_iter()
+            .flat_map(|range| range.first..=range.last)
+            .find(|number| !self.on_the_way.contains_key(number))
+    }
+}
+
+fn timeout_ms(timeouts: u32, jitter_permille: u16) -> u64 {
+    let doubled = Sender::TIMEOUT_MS.saturating_mul(1 << timeouts.min(6));
+    let timeout_ms = doubled.min(Sender::TIMEOUT_MS_MAX);
+    timeout_ms + timeout_ms * u64::from(jitter_permille.min(1_000)) / 2_000
+}
+
+#[cfg(test)]
+mod tests;

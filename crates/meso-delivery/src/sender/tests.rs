@@ -1,0 +1,341 @@
+//! The sender against a scripted and against a careless network.
+
+use std::collections::BTreeSet;
+
+use meso_units::GunSerial;
+use proptest::prelude::*;
+
+use super::*;
+
+fn gun(number: u8) -> Stream {
+    Stream::Gun(GunSerial::parse(&format!("GUN-{number}")).unwrap())
+}
+
+fn sender_with_backlog(newest: u64) -> Sender {
+    let mut sender = Sender::new(DriverId::parse("room-1").unwrap(), JournalIncarnation(7));
+    sender.restore(StreamPosition {
+        stream: gun(1),
+        newest,
+        watermark: None,
+    });
+    sender
+}
+
+fn watermark(to: u64, ranges: &[(u64, u64)], ingest: u64) -> Watermark {
+    let ranges = ranges.iter().map(|(first, last)| Range {
+        first: *first,
+        last: *last,
+    });
+    Watermark {
+        to,
+        ranges: ranges.collect(),
+        store: 1,
+        ingest,
+    }
+}
+
+fn settled(to: u64, ranges: &[(u64, u64)], ingest: u64) -> SenderEvent {
+    SenderEvent::Settled {
+        stream: gun(1),
+        watermark: watermark(to, ranges, ingest),
+    }
+}
+
+fn sealed(stream: Stream, number: u64) -> SenderEvent {
+    SenderEvent::Sealed {
+        stream,
+        number: BlockNumber(number),
+    }
+}
+
+fn published(effects: &[Effect]) -> Vec<u64> {
+    let numbers = effects.iter().filter_map(|effect| match effect {
+        Effect::Publish(place) => Some(place.number.get()),
+        _ => None,
+    });
+    numbers.collect()
+}
+
+fn wake_ms(effects: &[Effect]) -> Option<u64> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::WakeAt(at_ms) => Some(*at_ms),
+        _ => None,
+    })
+}
+
+#[test]
+fn nothing_is_sent_without_a_connection_and_the_oldest_first_with_one() {
+    let mut sender = sender_with_backlog(3);
+    assert_eq!(published(&sender.step(0, 0, sealed(gun(1), 4))), vec![]);
+    let effects = sender.step(0, 0, SenderEvent::Connected);
+    assert_eq!(published(&effects), vec![1, 2, 3, 4]);
+}
+
+#[test]
+fn no_more_than_the_window_is_on_its_way_and_a_watermark_opens_it() {
+    let mut sender = sender_with_backlog(100);
+    let effects = sender.step(0, 0, SenderEvent::Connected);
+    assert_eq!(published(&effects), (1..=8).collect::<Vec<_>>());
+    let effects = sender.step(0, 0, settled(2, &[], 1));
+    assert_eq!(published(&effects), vec![9, 10]);
+    assert_eq!(sender.unsettled_count(), 98);
+}
+
+#[test]
+fn a_live_block_does_not_wait_for_a_long_backlog() {
+    let mut sender = sender_with_backlog(1_000);
+    sender.step(0, 0, SenderEvent::Connected);
+    assert_eq!(published(&sender.step(0, 0, sealed(gun(1), 1_001))), vec![]);
+    // Two places come free: the live block goes first, and the backlog goes on.
+    let effects = sender.step(0, 0, settled(2, &[], 1));
+    assert_eq!(published(&effects), vec![1_001, 9]);
+}
+
+#[test]
+fn a_backlog_drains_under_a_flood_of_live_blocks() {
+    let mut sender = sender_with_backlog(10);
+    sender.step(0, 0, SenderEvent::Connected);
+    for number in 11..=60 {
+        sender.step(0, 0, sealed(gun(1), number));
+    }
+    let effects = sender.step(0, 0, settled(8, &[], 1));
+    let backlog = published(&effects).into_iter().filter(|n| *n <= 10).count();
+    assert_eq!(backlog, Sender::BACKLOG_SHARE);
+}
+
+#[test]
+fn a_new_connection_sends_everything_unsettled_again() {
+    let mut sender = sender_with_backlog(3);
+    sender.step(0, 0, SenderEvent::Connected);
+    sender.step(0, 0, settled(0, &[(2, 2)], 1));
+    assert_eq!(
+        published(&sender.step(0, 0, SenderEvent::Disconnected)),
+        vec![]
+    );
+    let effects = sender.step(0, 0, SenderEvent::Connected);
+    assert_eq!(published(&effects), vec![1, 3]);
+}
+
+#[test]
+fn another_ingest_gets_what_was_on_its_way_again() {
+    let mut sender = sender_with_backlog(3);
+    sender.step(0, 0, SenderEvent::Connected);
+    sender.step(0, 0, settled(1, &[], 1));
+    assert_eq!(
+        published(&sender.step(1, 0, settled(1, &[], 2))),
+        vec![2, 3]
+    );
+}
+
+#[test]
+fn a_store_restored_from_a_backup_gets_old_blocks_again() {
+    let mut sender = sender_with_backlog(3);
+    sender.step(0, 0, SenderEvent::Connected);
+    sender.step(0, 0, settled(3, &[], 1));
+    assert_eq!(sender.unsettled_count(), 0);
+    let restored = Watermark {
+        store: 2,
+        ..watermark(1, &[], 2)
+    };
+    let effects = sender.step(
+        1,
+        0,
+        SenderEvent::Settled {
+            stream: gun(1),
+            watermark: restored,
+        },
+    );
+    assert_eq!(published(&effects), vec![2, 3]);
+}
+
+#[test]
+fn a_lost_block_is_sent_again_later_and_later() {
+    let mut sender = sender_with_backlog(1);
+    let mut effects = sender.step(0, 0, SenderEvent::Connected);
+    let mut waits = Vec::new();
+    let mut now_ms = 0;
+    for _ in 0..6 {
+        let due_ms = wake_ms(&effects).unwrap();
+        waits.push(due_ms - now_ms);
+        assert_eq!(
+            published(&sender.step(due_ms - 1, 0, SenderEvent::Tick)),
+            vec![]
+        );
+        effects = sender.step(due_ms, 0, SenderEvent::Tick);
+        assert_eq!(published(&effects), vec![1]);
+        now_ms = due_ms;
+    }
+    assert_eq!(waits, vec![5_000, 10_000, 20_000, 40_000, 60_000, 60_000]);
+}
+
+#[test]
+fn a_timeout_halves_the_window_and_a_settled_block_opens_it() {
+    let mut sender = sender_with_backlog(0);
+    for number in 1..=8 {
+        for block in 1..=8 {
+            sender.step(0, 0, sealed(gun(number), block));
+        }
+    }
+    let effects = sender.step(0, 0, SenderEvent::Connected);
+    assert_eq!(published(&effects).len(), Sender::WINDOW_MAX);
+    let effects = sender.step(5_000, 0, SenderEvent::Tick);
+    assert_eq!(published(&effects).len(), Sender::WINDOW_MAX / 2);
+    let effects = sender.step(5_001, 0, settled(1, &[], 1));
+    assert_eq!(published(&effects).len(), 2);
+}
+
+#[test]
+fn the_rooms_stream_goes_first() {
+    let mut sender = sender_with_backlog(1);
+    sender.step(0, 0, sealed(Stream::Room, 1));
+    let effects = sender.step(0, 0, SenderEvent::Connected);
+    let Effect::Publish(place) = &effects[0] else {
+        panic!("nothing published");
+    };
+    assert_eq!(place.stream, Stream::Room);
+}
+
+#[test]
+fn a_watermark_beyond_the_journal_settles_nothing_that_is_still_to_come() {
+    let mut sender = sender_with_backlog(2);
+    sender.step(0, 0, SenderEvent::Connected);
+    sender.step(0, 0, settled(50, &[], 1));
+    assert_eq!(sender.unsettled_count(), 0);
+    assert_eq!(published(&sender.step(0, 0, sealed(gun(1), 3))), vec![3]);
+}
+
+#[test]
+fn a_watermark_is_kept_once_and_a_stranger_is_ignored() {
+    let mut sender = sender_with_backlog(2);
+    let first = sender.step(0, 0, settled(1, &[], 1));
+    assert_eq!(first, vec![Effect::Persist(gun(1), watermark(1, &[], 1))]);
+    assert_eq!(sender.step(0, 0, settled(1, &[], 1)), vec![]);
+    let stranger = SenderEvent::Settled {
+        stream: gun(9),
+        watermark: watermark(5, &[], 1),
+    };
+    assert_eq!(sender.step(0, 0, stranger), vec![]);
+}
+
+#[test]
+fn a_block_that_the_journal_lost_holds_up_nothing() {
+    let mut sender = sender_with_backlog(1);
+    sender.step(0, 0, SenderEvent::Connected);
+    let gone = SenderEvent::Unavailable {
+        stream: gun(1),
+        number: BlockNumber(1),
+    };
+    assert_eq!(published(&sender.step(0, 0, gone)), vec![]);
+    assert_eq!(sender.unsettled_count(), 0);
+}
+
+/// What a careless network and ingest may do between two steps of time.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Seal(u8),
+    Deliver,
+    Lose,
+    Reconnect,
+    RestartIngest,
+    Pass,
+}
+
+fn any_fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        4 => (0_u8..3).prop_map(Fate::Seal),
+        4 => Just(Fate::Deliver),
+        2 => Just(Fate::Lose),
+        1 => Just(Fate::Reconnect),
+        1 => Just(Fate::RestartIngest),
+        1 => Just(Fate::Pass),
+    ]
+}
+
+/// The ingest's side of the model: what arrived, and what is travelling.
+#[derive(Default)]
+struct Network {
+    travelling: Vec<(Stream, u64)>,
+    stored: BTreeSet<(Stream, u64)>,
+    ingest: u64,
+}
+
+impl Network {
+    fn take(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            if let Effect::Publish(place) = effect {
+                self.travelling.push((place.stream, place.number.get()));
+            }
+        }
+        assert!(self.travelling.len() <= 8 * Sender::WINDOW_MAX);
+    }
+
+    fn watermark_of(&self, stream: &Stream) -> Watermark {
+        let numbers: BTreeSet<u64> = self
+            .stored
+            .iter()
+            .filter(|(s, _)| s == stream)
+            .map(|(_, n)| *n)
+            .collect();
+        let to = (1..).take_while(|n| numbers.contains(n)).last();
+        let set: RangeSet = numbers
+            .iter()
+            .map(|n| Range {
+                first: *n,
+                last: *n,
+            })
+            .collect();
+        Watermark {
+            to: to.unwrap_or(0),
+            ranges: set.ranges().collect(),
+            store: 1,
+            ingest: self.ingest,
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_network_does_everything_is_stored_in_the_end(
+        fates in prop::collection::vec(any_fate(), 0..120),
+    ) {
+        let mut sender = sender_with_backlog(0);
+        let mut network = Network::default();
+        let mut sealed_count = [0_u64; 3];
+        let mut now_ms = 0;
+        network.take(sender.step(now_ms, 500, SenderEvent::Connected));
+        let settle_rounds = std::iter::repeat_n(Fate::Deliver, 400)
+            .enumerate()
+            .map(|(i, deliver)| if i % 4 == 3 { Fate::Pass } else { deliver });
+        for fate in fates.into_iter().chain(settle_rounds) {
+            match fate {
+                Fate::Seal(number) => {
+                    sealed_count[usize::from(number)] += 1;
+                    let event = sealed(gun(number), sealed_count[usize::from(number)]);
+                    network.take(sender.step(now_ms, 500, event));
+                }
+                Fate::Deliver => {
+                    for (stream, number) in std::mem::take(&mut network.travelling) {
+                        network.stored.insert((stream.clone(), number));
+                        let watermark = network.watermark_of(&stream);
+                        let event = SenderEvent::Settled { stream, watermark };
+                        network.take(sender.step(now_ms, 500, event));
+                    }
+                }
+                Fate::Lose => network.travelling.clear(),
+                Fate::Reconnect => {
+                    network.travelling.clear();
+                    sender.step(now_ms, 500, SenderEvent::Disconnected);
+                    network.take(sender.step(now_ms, 500, SenderEvent::Connected));
+                }
+                Fate::RestartIngest => network.ingest += 1,
+                Fate::Pass => {
+                    now_ms += 100_000;
+                    network.take(sender.step(now_ms, 500, SenderEvent::Tick));
+                }
+            }
+        }
+        let sealed_total: u64 = sealed_count.iter().sum();
+        prop_assert_eq!(network.stored.len() as u64, sealed_total);
+        prop_assert_eq!(sender.unsettled_count(), 0);
+    }
+}

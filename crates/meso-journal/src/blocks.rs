@@ -1,0 +1,488 @@
+//! Sealing, reading and forgetting blocks.
+
+use meso_delivery::{CutContext, Range, StreamPosition, Watermark};
+use meso_domain::canonical::Canonical;
+use meso_domain::{BlockHash, BlockHeader, BlockPlace, Judgement, Record, RecordBlock, Stream};
+use meso_units::{BlockNumber, Epoch, JournalIncarnation, SessionId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::error::During;
+use crate::schema::{known_stream_id, streams};
+use crate::{Identity, JournalError, SealedBlock, StreamExtent, Unsealed};
+
+/// The size above which settled blocks are forgotten, oldest first: about 500,000 shots. Until
+/// then they are kept, because a store that was restored from a backup asks for them again. What
+/// is not settled is never forgotten, whatever the size.
+pub(crate) const SETTLED_BYTES_MAX: i64 = 256 * 1024 * 1024;
+
+/// Settled blocks that are forgotten in one go, so that writing never waits long.
+const PRUNED_AT_ONCE_MAX: i64 = 256;
+
+/// The newest block of a stream.
+struct Head {
+    number: u64,
+    hash: Option<BlockHash>,
+    last_sequence: i64,
+}
+
+/// A record as it lies in its row.
+struct RecordRow {
+    sequence: i64,
+    record: Record,
+    judgement: Option<Judgement>,
+    context: CutContext,
+}
+
+/// Seals every record of a stream up to `last_sequence` that is in no block yet; `None` where
+/// there is none.
+pub(crate) fn seal(
+    connection: &Connection,
+    identity: &Identity,
+    incarnation: JournalIncarnation,
+    stream: &Stream,
+    last_sequence: u64,
+    sealed_at: Timestamp,
+) -> Result<Option<SealedBlock>, JournalError> {
+    let Some(id) = known_stream_id(connection, stream)? else {
+        return Ok(None);
+    };
+    let head = head(connection, id)?;
+    let rows = records_between(
+        connection,
+        id,
+        head.last_sequence + 1,
+        last_sequence.cast_signed(),
+    )?;
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+        return Ok(None);
+    };
+    let (first_sequence, last_sequence) = (first.sequence, last.sequence);
+    let context = first.context;
+    if rows
+        .iter()
+        .any(|row| row.context.session != context.session)
+    {
+        return Err(JournalError::Sessions {
+            stream: stream.clone(),
+        });
+    }
+    let number = BlockNumber(head.number + 1);
+    let header = BlockHeader {
+        clinic: identity.clinic.clone(),
+        place: BlockPlace {
+            driver: identity.driver.clone(),
+            incarnation,
+            stream: stream.clone(),
+            number,
+        },
+        previous: head.hash,
+        epoch: context.epoch,
+        session: context.session,
+        record_count: 0,
+        sealed_at,
+        judgements_digest: [0; 32],
+    };
+    let judgements = rows
+        .iter()
+        .filter_map(|row| row.judgement.clone())
+        .collect();
+    let records = rows.into_iter().map(|row| row.record).collect();
+    let block =
+        RecordBlock::seal(header, records, judgements).map_err(|source| JournalError::Block {
+            stream: stream.clone(),
+            source,
+        })?;
+    let hash = block.hash();
+    connection
+        .prepare_cached(
+            "INSERT INTO blocks (stream, number, header, hash, first_sequence, last_sequence)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )
+        .and_then(|mut statement| {
+            statement.execute((
+                id,
+                number.get().cast_signed(),
+                block.header().canonical_bytes(),
+                hash.0,
+                first_sequence,
+                last_sequence,
+            ))
+        })
+        .during("write a block")?;
+    Ok(Some(SealedBlock {
+        stream: stream.clone(),
+        number,
+        hash,
+        last_sequence: last_sequence.cast_unsigned(),
+    }))
+}
+
+/// Reads a block, byte for byte as it was sealed; `None` where it is not here (any more).
+pub(crate) fn load(
+    connection: &Connection,
+    stream: &Stream,
+    number: BlockNumber,
+) -> Result<Option<RecordBlock>, JournalError> {
+    let Some(id) = known_stream_id(connection, stream)? else {
+        return Ok(None);
+    };
+    let row: Option<(Vec<u8>, i64, i64)> = connection
+        .prepare_cached(
+            "SELECT header, first_sequence, last_sequence FROM blocks
+             WHERE stream = ?1 AND number = ?2",
+        )
+        .and_then(|mut statement| {
+            statement
+                .query_row((id, number.get().cast_signed()), |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })
+                .optional()
+        })
+        .during("read a block")?;
+    let Some((header, first, last)) = row else {
+        return Ok(None);
+    };
+    let rows = records_between(connection, id, first, last)?;
+    let judgements = rows
+        .iter()
+        .filter_map(|row| row.judgement.clone())
+        .collect();
+    let records = rows.into_iter().map(|row| row.record).collect();
+    RecordBlock::from_parts(BlockHeader::from_canonical(&header)?, records, judgements)
+        .map(Some)
+        .map_err(|source| JournalError::Block {
+            stream: stream.clone(),
+            source,
+        })
+}
+
+/// Where every stream stands.
+pub(crate) fn positions(connection: &Connection) -> Result<Vec<StreamPosition>, JournalError> {
+    let mut positions = Vec::new();
+    for (id, stream) in streams(connection)? {
+        positions.push(StreamPosition {
+            stream,
+            newest: head(connection, id)?.number,
+            watermark: watermark(connection, id)?,
+        });
+    }
+    Ok(positions)
+}
+
+/// How many records every stream has had, and how many of them are settled.
+pub(crate) fn extents(connection: &Connection) -> Result<Vec<StreamExtent>, JournalError> {
+    let mut extents = Vec::new();
+    for (id, stream) in streams(connection)? {
+        let (newest, settled): (i64, i64) = connection
+            .prepare_cached(
+                "SELECT (SELECT coalesce(max(sequence), 0) FROM records WHERE stream = ?1),
+                 (SELECT coalesce(max(last_sequence), 0) FROM blocks WHERE stream = ?1
+                  AND number <= (SELECT settled_to FROM watermarks WHERE stream = ?1))",
+            )
+            .and_then(|mut s| s.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))))
+            .during("measure its streams")?;
+        extents.push(StreamExtent {
+            stream,
+            newest_sequence: newest.cast_unsigned(),
+            settled_sequence: settled.cast_unsigned(),
+        });
+    }
+    Ok(extents)
+}
+
+/// Every record that is in no block yet.
+pub(crate) fn unsealed(connection: &Connection) -> Result<Vec<Unsealed>, JournalError> {
+    let mut unsealed = Vec::new();
+    for (id, stream) in streams(connection)? {
+        let head = head(connection, id)?;
+        let mut statement = connection
+            .prepare_cached(
+                "SELECT sequence, epoch, session FROM records
+                 WHERE stream = ?1 AND sequence > ?2 ORDER BY sequence",
+            )
+            .during("list unsealed records")?;
+        let rows = statement
+            .query_map((id, head.last_sequence), |row| {
+                Ok((row.get::<_, i64>(0)?, context_of(row, 1, 2)?))
+            })
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .during("list unsealed records")?;
+        unsealed.extend(rows.into_iter().map(|(sequence, context)| Unsealed {
+            stream: stream.clone(),
+            sequence: sequence.cast_unsigned(),
+            context,
+        }));
+    }
+    Ok(unsealed)
+}
+
+/// Keeps how far the ingest is.
+pub(crate) fn set_watermark(
+    connection: &Connection,
+    stream: &Stream,
+    watermark: &Watermark,
+) -> Result<(), JournalError> {
+    let Some(id) = known_stream_id(connection, stream)? else {
+        return Ok(());
+    };
+    let ranges: Vec<String> = watermark
+        .ranges
+        .iter()
+        .map(|range| format!("{}-{}", range.first, range.last))
+        .collect();
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO watermarks (stream, settled_to, ranges, store, ingest)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )
+        .and_then(|mut statement| {
+            statement.execute((
+                id,
+                watermark.to.cast_signed(),
+                ranges.join(","),
+                watermark.store.cast_signed(),
+                watermark.ingest.cast_signed(),
+            ))
+        })
+        .during("keep a watermark")?;
+    Ok(())
+}
+
+/// Forgets the oldest settled blocks of the guns while the file is above `bytes_max`; says how
+/// many. The newest block of a stream stays, since the next one names its hash, and so does the
+/// whole stream of the room, since sessions are rebuilt from it.
+pub(crate) fn prune(connection: &Connection, bytes_max: i64) -> Result<usize, JournalError> {
+    if used_bytes(connection)? <= bytes_max {
+        return Ok(0);
+    }
+    let mut pruned = 0;
+    for (id, stream) in streams(connection)? {
+        if stream == Stream::Room {
+            continue;
+        }
+        let newest = head(connection, id)?.number;
+        let settled_to = watermark(connection, id)?.map_or(0, |watermark| watermark.to);
+        let last = settled_to.min(newest.saturating_sub(1)).cast_signed();
+        pruned += prune_stream(connection, id, last)?;
+    }
+    Ok(pruned)
+}
+
+fn prune_stream(connection: &Connection, id: i64, last: i64) -> Result<usize, JournalError> {
+    let oldest: Option<i64> = connection
+        .query_row(
+            "SELECT min(number) FROM blocks WHERE stream = ?1",
+            [id],
+            |row| row.get(0),
+        )
+        .during("find old blocks")?;
+    let Some(oldest) = oldest.filter(|oldest| *oldest <= last) else {
+        return Ok(0);
+    };
+    let last = last.min(oldest + PRUNED_AT_ONCE_MAX - 1);
+    connection
+        .execute(
+            "DELETE FROM records WHERE stream = ?1 AND sequence <= (SELECT last_sequence FROM
+             blocks WHERE stream = ?1 AND number = ?2)",
+            (id, last),
+        )
+        .during("forget old records")?;
+    connection
+        .execute(
+            "DELETE FROM blocks WHERE stream = ?1 AND number <= ?2",
+            (id, last),
+        )
+        .during("forget old blocks")
+}
+
+fn used_bytes(connection: &Connection) -> Result<i64, JournalError> {
+    let pragma = |name| {
+        connection
+            .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+            .during("measure its file")
+    };
+    Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
+}
+
+fn head(connection: &Connection, id: i64) -> Result<Head, JournalError> {
+    let head = connection
+        .prepare_cached(
+            "SELECT number, hash, last_sequence FROM blocks WHERE stream = ?1
+             ORDER BY number DESC LIMIT 1",
+        )
+        .and_then(|mut statement| {
+            statement
+                .query_row([id], |row| {
+                    Ok(Head {
+                        number: row.get::<_, i64>(0)?.cast_unsigned(),
+                        hash: Some(BlockHash(row.get(1)?)),
+                        last_sequence: row.get(2)?,
+                    })
+                })
+                .optional()
+        })
+        .during("find the newest block")?;
+    Ok(head.unwrap_or(Head {
+        number: 0,
+        hash: None,
+        last_sequence: 0,
+    }))
+}
+
+fn watermark(connection: &Connection, id: i64) -> Result<Option<Watermark>, JournalError> {
+    connection
+        .prepare_cached(
+            "SELECT settled_to, ranges, store, ingest FROM watermarks WHERE stream = ?1",
+        )
+        .and_then(|mut statement| {
+            statement
+                .query_row([id], |row| {
+                    Ok(Watermark {
+                        to: row.get::<_, i64>(0)?.cast_unsigned(),
+                        ranges: parse_ranges(&row.get::<_, String>(1)?),
+                        store: row.get::<_, i64>(2)?.cast_unsigned(),
+                        ingest: row.get::<_, i64>(3)?.cast_unsigned(),
+                    })
+                })
+                .optional()
+        })
+        .during("read a watermark")
+}
+
+/// What does not parse is left out: its blocks are sent again, which harms nothing.
+fn parse_ranges(text: &str) -> Vec<Range> {
+    let parse = |range: &str| {
+        let (first, last) = range.split_once('-')?;
+        Some(Range {
+            first: first.parse().ok()?,
+            last: last.parse().ok()?,
+        })
+    };
+    text.split(',').filter_map(parse).collect()
+}
+
+fn records_between(
+    connection: &Connection,
+    id: i64,
+    first: i64,
+    last: i64,
+) -> Result<Vec<RecordRow>, JournalError> {
+    type Raw = (i64, Vec<u8>, Option<Vec<u8>>, CutContext);
+    let rows: Vec<Raw> = connection
+        .prepare_cached(
+            "SELECT sequence, body, judgement, epoch, session FROM records
+             WHERE stream = ?1 AND sequence BETWEEN ?2 AND ?3 ORDER BY sequence",
+        )
+        .and_then(|mut statement| {
+            statement
+                .query_map((id, first, last), |row| {
+                    Ok((
+                        row.get(0)?,
+                        row.get(1)?,
+                        row.get(2)?,
+                        context_of(row, 3, 4)?,
+                    ))
+                })?
+                .collect()
+        })
+        .during("read records")?;
+    rows.into_iter()
+        .map(|(sequence, body, judgement, context)| {
+            Ok(RecordRow {
+                sequence,
+                record: Record::from_canonical(&body)?,
+                judgement: judgement
+                    .map(|bytes| Judgement::from_canonical(&bytes))
+                    .transpose()?,
+                context,
+            })
+        })
+        .collect()
+}
+
+fn context_of(row: &Row<'_>, epoch: usize, session: usize) -> rusqlite::Result<CutContext> {
+    let epoch: Option<i64> = row.get(epoch)?;
+    let session: Option<[u8; 16]> = row.get(session)?;
+    Ok(CutContext {
+        epoch: epoch.map(|epoch| Epoch(epoch.cast_unsigned())),
+        session: session.map(SessionId::from_bytes),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use meso_domain::{Gap, GapReason, GapState};
+    use meso_units::{ClinicId, DriverId, GunSerial, ShotCounter};
+
+    use super::*;
+    use crate::append::append;
+    use crate::{Batch, NewRecord, schema};
+
+    fn block_of_one_gap(connection: &Connection, identity: &Identity, counter: u32) {
+        let gun = GunSerial::parse("GUN-1").unwrap();
+        let stream = Stream::Gun(gun.clone());
+        let record = Record::Gap(Gap {
+            gun,
+            epoch: Epoch(1),
+            first: ShotCounter(counter),
+            last: Some(ShotCounter(counter)),
+            state: GapState::Declared,
+            reason: GapReason::RingOverflow,
+            at: Timestamp::UNIX_EPOCH,
+        });
+        let batch = Batch {
+            records: vec![NewRecord {
+                stream: stream.clone(),
+                record,
+                judgement: None,
+                session: None,
+            }],
+            ..Batch::default()
+        };
+        append(connection, &batch).unwrap();
+        let at = Timestamp::UNIX_EPOCH;
+        let incarnation = JournalIncarnation(1);
+        seal(
+            connection,
+            identity,
+            incarnation,
+            &stream,
+            u64::from(counter),
+            at,
+        )
+        .unwrap();
+    }
+
+    #[test]
+    fn only_settled_blocks_are_forgotten_and_never_the_newest() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity {
+            clinic: ClinicId::parse("riverside").unwrap(),
+            driver: DriverId::parse("room-1").unwrap(),
+        };
+        let path = folder.path().join("journal");
+        let (connection, _) = schema::open(&path, &identity, JournalIncarnation(1)).unwrap();
+        (1..=6).for_each(|counter| block_of_one_gap(&connection, &identity, counter));
+        let stream = Stream::parse("GUN-1").unwrap();
+        let held = |number| {
+            let block = load(&connection, &stream, BlockNumber(number)).unwrap();
+            block.is_some()
+        };
+        assert_eq!(prune(&connection, 0).unwrap(), 0, "nothing is settled");
+        let settled = |to| Watermark {
+            to,
+            ranges: Vec::new(),
+            store: 1,
+            ingest: 1,
+        };
+        set_watermark(&connection, &stream, &settled(4)).unwrap();
+        assert_eq!(prune(&connection, i64::MAX).unwrap(), 0, "there is room");
+        assert_eq!(prune(&connection, 0).unwrap(), 4);
+        assert!(!held(4) && held(5) && held(6));
+        set_watermark(&connection, &stream, &settled(6)).unwrap();
+        prune(&connection, 0).unwrap();
+        assert!(!held(5) && held(6));
+        block_of_one_gap(&connection, &identity, 7);
+        assert!(held(7), "the chain goes on from the newest block");
+    }
+}

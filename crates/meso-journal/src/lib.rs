@@ -1,0 +1,45 @@
+//! The driver's durable journal: a gun may forget a shot only after this has it on the disk.
+//!
+//! One SQLite file (write-ahead log, full synchronisation) belongs to one thread. Requests that
+//! wait together are committed together, and an answer comes only after the disk has everything.
+//! What is in the journal: records in the order of their stream, the blocks that they were sealed
+//! into, what the ingest has settled, and frames in quarantine with their bytes.
+//!
+//! It is **not** a store for questions: it is read by block number, and once after a start. It
+//! decides nothing about sessions or limits, and it opens no connection.
+//!
+//! Read first: [`OpenedJournal`], [`Journal`], [`Batch`].
+//!
+//! ```
+//! use meso_journal::{Batch, Identity, OpenedJournal};
+//! use meso_units::{ClinicId, DriverId, JournalIncarnation};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let identity = Identity {
+//!     clinic: ClinicId::parse("riverside")?,
+//!     driver: DriverId::parse("room-1")?,
+//! };
+//! let opened = OpenedJournal::open(folder.path(), identity, JournalIncarnation(7))?;
+//! assert!(opened.recovery().positions.is_empty());
+//! let journal = opened.start()?;
+//! journal.append(Batch::default(), |committed| assert!(committed.is_ok()));
+//! journal.close();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod append;
+mod blocks;
+mod error;
+mod held;
+mod model;
+mod open;
+mod schema;
+mod writer;
+
+pub use error::JournalError;
+pub use model::{
+    Batch, Committed, GunRecovery, Identity, NewRecord, Outcome, Position, QuarantinedFrame,
+    Recovery, SealedBlock, StreamExtent, Unsealed,
+};
+pub use open::OpenedJournal;
+pub use writer::Journal;

@@ -1,0 +1,172 @@
+//! Opening a journal, and reading back what a start needs.
+
+use std::path::Path;
+
+use meso_domain::canonical::Canonical;
+use meso_domain::{SessionEvent, Shot, Stream};
+use meso_units::{Epoch, JournalIncarnation, SessionId};
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::error::During;
+use crate::schema::{self, known_stream_id, streams};
+use crate::{GunRecovery, Identity, Journal, JournalError, Position, Recovery, blocks, held};
+
+/// The name of the file in the driver's data folder.
+const FILE_NAME: &str = "journal.sqlite";
+
+/// Session events that are read back at a start, the newest: a month of a busy room. A session
+/// that is still open has its events among them.
+const SESSION_EVENTS_MAX: i64 = 8_192;
+
+/// A journal that was opened and is not written to yet: the time to read it back.
+#[derive(Debug)]
+pub struct OpenedJournal {
+    connection: Connection,
+    identity: Identity,
+    recovery: Recovery,
+}
+
+impl OpenedJournal {
+    /// Opens the journal of a data folder, or makes folder and journal; `new_incarnation` is a
+    /// random number for the case that it is made.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Folder`], [`JournalError::Stranger`], [`JournalError::Format`], or what
+    /// SQLite says.
+    pub fn open(
+        folder: &Path,
+        identity: Identity,
+        new_incarnation: JournalIncarnation,
+    ) -> Result<OpenedJournal, JournalError> {
+        std::fs::create_dir_all(folder).map_err(|error| JournalError::Folder {
+            path: folder.to_path_buf(),
+            detail: error.to_string(),
+        })?;
+        let path = folder.join(FILE_NAME);
+        let (connection, incarnation) = schema::open(&path, &identity, new_incarnation)?;
+        let recovery = Recovery {
+            incarnation,
+            positions: blocks::positions(&connection)?,
+            extents: blocks::extents(&connection)?,
+            unsealed: blocks::unsealed(&connection)?,
+            guns: guns(&connection)?,
+        };
+        Ok(OpenedJournal {
+            connection,
+            identity,
+            recovery,
+        })
+    }
+
+    /// What was found.
+    pub const fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// A named value, as [`crate::Batch::values`] wrote it.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite says.
+    pub fn value(&self, name: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        schema::value(&self.connection, name)
+    }
+
+    /// Hands over the newest 8,192 session events, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite says, or a record that does not decode.
+    pub fn for_each_session_event(
+        &self,
+        mut take: impl FnMut(SessionEvent),
+    ) -> Result<(), JournalError> {
+        let Some(room) = known_stream_id(&self.connection, &Stream::Room)? else {
+            return Ok(());
+        };
+        let mut statement = self
+            .connection
+            .prepare(
+                "SELECT body FROM (SELECT sequence, body FROM records WHERE stream = ?1
+                 AND session IS NOT NULL ORDER BY sequence DESC LIMIT ?2) ORDER BY sequence",
+            )
+            .during("read session events")?;
+        let mut rows = statement
+            .query((room, SESSION_EVENTS_MAX))
+            .during("read session events")?;
+        while let Some(row) = rows.next().during("read session events")? {
+            let body: Vec<u8> = row.get(0).during("read session events")?;
+            take(SessionEvent::from_canonical(&body)?);
+        }
+        Ok(())
+    }
+
+    /// Hands over the shots of a session, each gun's in the order of its stream.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite says, or a record that does not decode.
+    pub fn for_each_shot_of(
+        &self,
+        session: SessionId,
+        mut take: impl FnMut(Shot),
+    ) -> Result<(), JournalError> {
+        let mut statement = self
+            .connection
+            .prepare(
+                "SELECT body FROM records WHERE session = ?1 AND counter IS NOT NULL
+                 ORDER BY stream, sequence",
+            )
+            .during("read the shots of a session")?;
+        let mut rows = statement
+            .query([*session.as_bytes()])
+            .during("read the shots of a session")?;
+        while let Some(row) = rows.next().during("read the shots of a session")? {
+            let body: Vec<u8> = row.get(0).during("read the shots of a session")?;
+            take(Shot::from_canonical(&body)?);
+        }
+        Ok(())
+    }
+
+    /// Begins to take requests.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Folder`] when the system gives no thread.
+    pub fn start(self) -> Result<Journal, JournalError> {
+        let incarnation = self.recovery.incarnation;
+        Journal::start(self.connection, self.identity, incarnation)
+    }
+}
+
+fn guns(connection: &Connection) -> Result<Vec<GunRecovery>, JournalError> {
+    let mut guns = Vec::new();
+    for (id, stream) in streams(connection)? {
+        let Stream::Gun(gun) = stream else { continue };
+        let epochs: Vec<i64> = connection
+            .prepare_cached("SELECT DISTINCT epoch FROM held WHERE stream = ?1")
+            .and_then(|mut statement| statement.query_map([id], |row| row.get(0))?.collect())
+            .during("list the epochs of a gun")?;
+        for raw in epochs {
+            let epoch = Epoch(raw.cast_unsigned());
+            let newest: Option<Vec<u8>> = connection
+                .prepare_cached(
+                    "SELECT body FROM records WHERE stream = ?1 AND epoch = ?2
+                     AND counter IS NOT NULL ORDER BY counter DESC LIMIT 1",
+                )
+                .and_then(|mut s| s.query_row((id, raw), |row| row.get(0)).optional())
+                .during("find the newest shot of a gun")?;
+            let newest = newest.map(|body| Shot::from_canonical(&body)).transpose()?;
+            guns.push(GunRecovery {
+                position: Position {
+                    gun: gun.clone(),
+                    epoch,
+                    contiguous: held::contiguous(connection, id, epoch)?,
+                },
+                newest_at: newest.map(|shot| shot.at),
+            });
+        }
+    }
+    Ok(guns)
+}

@@ -1,0 +1,291 @@
+//! The thread that owns the file.
+
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread::JoinHandle;
+
+use meso_delivery::Watermark;
+use meso_domain::{RecordBlock, Stream};
+use meso_units::{BlockNumber, JournalIncarnation, Timestamp};
+use rusqlite::{Connection, Savepoint};
+
+use crate::blocks::{self, SETTLED_BYTES_MAX};
+use crate::error::During;
+use crate::{Batch, Committed, Identity, JournalError, SealedBlock, append};
+
+/// Requests that may wait; a further one makes its caller wait. The driver has a few at a time.
+const REQUESTS_WAITING_MAX: usize = 128;
+
+/// Requests that are committed together; the rest goes into the next commit.
+const GROUP_MAX: usize = 64;
+
+/// Stack of the thread: SQLite and the decoding of one block need about 60 KiB.
+const STACK_BYTES: usize = 512 * 1024;
+
+/// Takes the answer to a request. It runs on the journal's thread, so it only hands it on.
+type Done<T> = Box<dyn FnOnce(Result<T, JournalError>) + Send>;
+
+enum Request {
+    Append(Batch, Done<Committed>),
+    Seal {
+        stream: Stream,
+        last_sequence: u64,
+        sealed_at: Timestamp,
+        done: Done<Option<SealedBlock>>,
+    },
+    Load {
+        stream: Stream,
+        number: BlockNumber,
+        done: Done<Option<RecordBlock>>,
+    },
+    Settle(Stream, Watermark, Done<()>),
+    Stop,
+}
+
+/// A handle on the journal's thread. Requests are done in the order of the calls; each answer
+/// comes when the disk has it.
+#[derive(Debug)]
+pub struct Journal {
+    requests: SyncSender<Request>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Journal {
+    pub(crate) fn start(
+        connection: Connection,
+        identity: Identity,
+        incarnation: JournalIncarnation,
+    ) -> Result<Journal, JournalError> {
+        let (requests, receiver) = sync_channel(REQUESTS_WAITING_MAX);
+        let writer = Writer {
+            connection,
+            identity,
+            incarnation,
+        };
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || writer.run(&receiver))
+            .map_err(|error| JournalError::Folder {
+                path: "journal".into(),
+                detail: error.to_string(),
+            })?;
+        Ok(Journal {
+            requests,
+            thread: Some(thread),
+        })
+    }
+
+    /// Writes a batch; `done` gets the answer after the disk has it, or the reason why it has
+    /// nothing of it.
+    pub fn append(
+        &self,
+        batch: Batch,
+        done: impl FnOnce(Result<Committed, JournalError>) + Send + 'static,
+    ) {
+        self.send(Request::Append(batch, Box::new(done)));
+    }
+
+    /// Seals every unsealed record of a stream up to `last_sequence`, at most 64, into one block.
+    ///
+    /// `None` where there was none: the block of an earlier request took them.
+    pub fn seal(
+        &self,
+        stream: Stream,
+        last_sequence: u64,
+        sealed_at: Timestamp,
+        done: impl FnOnce(Result<Option<SealedBlock>, JournalError>) + Send + 'static,
+    ) {
+        self.send(Request::Seal {
+            stream,
+            last_sequence,
+            sealed_at,
+            done: Box::new(done),
+        });
+    }
+
+    /// Reads a block as it was sealed; `None` where it is not here (any more).
+    pub fn load(
+        &self,
+        stream: Stream,
+        number: BlockNumber,
+        done: impl FnOnce(Result<Option<RecordBlock>, JournalError>) + Send + 'static,
+    ) {
+        self.send(Request::Load {
+            stream,
+            number,
+            done: Box::new(done),
+        });
+    }
+
+    /// Keeps how far the ingest has settled a stream; its blocks may be forgotten from now on,
+    /// and are once the file is above 256 MiB.
+    pub fn settle(
+        &self,
+        stream: Stream,
+        watermark: Watermark,
+        done: impl FnOnce(Result<(), JournalError>) + Send + 'static,
+    ) {
+        self.send(Request::Settle(stream, watermark, Box::new(done)));
+    }
+
+    /// Does what was asked for so far, then closes the file.
+    pub fn close(mut self) {
+        self.stop();
+    }
+
+    fn stop(&mut self) {
+        self.send(Request::Stop);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the journal's thread panicked");
+        }
+    }
+
+    fn send(&self, request: Request) {
+        if let Err(refused) = self.requests.send(request) {
+            refused.0.refuse(&JournalError::Closed);
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            self.stop();
+        }
+    }
+}
+
+impl Request {
+    fn refuse(self, error: &JournalError) {
+        match self {
+            Request::Append(_, done) => done(Err(error.clone())),
+            Request::Seal { done, .. } => done(Err(error.clone())),
+            Request::Load { done, .. } => done(Err(error.clone())),
+            Request::Settle(_, _, done) => done(Err(error.clone())),
+            Request::Stop => {}
+        }
+    }
+}
+
+/// Gives an answer once the commit has succeeded, or failed.
+type Answer = Box<dyn FnOnce(Result<(), JournalError>)>;
+
+struct Writer {
+    connection: Connection,
+    identity: Identity,
+    incarnation: JournalIncarnation,
+}
+
+impl Writer {
+    fn run(mut self, requests: &Receiver<Request>) {
+        let mut stopping = false;
+        while !stopping {
+            let Ok(first) = requests.recv() else { return };
+            let mut group = vec![first];
+            while group.len() < GROUP_MAX {
+                match requests.try_recv() {
+                    Ok(request) => group.push(request),
+                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+                }
+            }
+            stopping = group.iter().any(|request| matches!(request, Request::Stop));
+            let settles = group
+                .iter()
+                .any(|request| matches!(request, Request::Settle(..)));
+            self.commit(group);
+            if settles && let Err(error) = self.prune() {
+                tracing::warn!(%error, "the journal could not forget settled blocks");
+            }
+        }
+    }
+
+    /// Does the requests of a group in one transaction. One that fails is undone alone; where the
+    /// commit fails, all have failed.
+    fn commit(&mut self, group: Vec<Request>) {
+        let mut transaction = match self.connection.transaction().during("begin to write") {
+            Ok(transaction) => transaction,
+            Err(error) => {
+                group.into_iter().for_each(|request| request.refuse(&error));
+                return;
+            }
+        };
+        let mut answers: Vec<Answer> = Vec::with_capacity(group.len());
+        for request in group {
+            match transaction.savepoint().during("begin to write") {
+                Ok(savepoint) => {
+                    let answer = perform(request, savepoint, &self.identity, self.incarnation);
+                    answers.extend(answer);
+                }
+                Err(error) => request.refuse(&error),
+            }
+        }
+        let committed = transaction.commit().during("commit");
+        for answer in answers {
+            answer(committed.clone());
+        }
+    }
+
+    fn prune(&mut self) -> Result<(), JournalError> {
+        let transaction = self.connection.transaction().during("begin to write")?;
+        let pruned = blocks::prune(&transaction, SETTLED_BYTES_MAX)?;
+        transaction.commit().during("commit")?;
+        if pruned > 0 {
+            tracing::debug!(pruned, "settled blocks were forgotten");
+        }
+        Ok(())
+    }
+}
+
+fn perform(
+    request: Request,
+    savepoint: Savepoint<'_>,
+    identity: &Identity,
+    incarnation: JournalIncarnation,
+) -> Option<Answer> {
+    Some(match request {
+        Request::Append(batch, done) => finish(savepoint, done, |connection| {
+            append::append(connection, &batch)
+        }),
+        Request::Seal {
+            stream,
+            last_sequence,
+            sealed_at,
+            done,
+        } => finish(savepoint, done, |connection| {
+            blocks::seal(
+                connection,
+                identity,
+                incarnation,
+                &stream,
+                last_sequence,
+                sealed_at,
+            )
+        }),
+        Request::Load {
+            stream,
+            number,
+            done,
+        } => finish(savepoint, done, |connection| {
+            blocks::load(connection, &stream, number)
+        }),
+        Request::Settle(stream, watermark, done) => finish(savepoint, done, |connection| {
+            blocks::set_watermark(connection, &stream, &watermark)
+        }),
+        Request::Stop => return None,
+    })
+}
+
+/// Does one piece of work, undoes it where it failed, and gives the answer once all is committed.
+fn finish<T: 'static>(
+    savepoint: Savepoint<'_>,
+    done: Done<T>,
+    work: impl FnOnce(&Connection) -> Result<T, JournalError>,
+) -> Answer {
+    let result = work(&savepoint).and_then(|value| {
+        savepoint.commit().during("write")?;
+        Ok(value)
+    });
+    Box::new(move |committed| done(committed.and(result)))
+}

@@ -1,0 +1,160 @@
+//! What comes out of the ports.
+
+use std::fmt;
+
+use meso_link_proto::clock::ClockMapping;
+use meso_link_proto::frame::LineCounters;
+use meso_link_proto::{
+    CommandKind, CommandOutcome, Hello, RefuseReason, RejectReason, ShotEvent, ShotKey, Status,
+};
+use meso_units::{Epoch, GunSerial, ShotCounter, Timestamp};
+
+/// The name of a port, as its source gives it; never an identity of a gun.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortName(String);
+
+impl PortName {
+    /// Wraps a name.
+    pub fn new(name: impl Into<String>) -> PortName {
+        PortName(name.into())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PortName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Something that happened on a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortEvent {
+    /// The port.
+    pub port: PortName,
+    /// The gun that is attached to it; `None` before one has answered.
+    pub gun: Option<GunSerial>,
+    /// What happened.
+    pub event: GunEvent,
+}
+
+/// What happened on a port, in the order in which it happened there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GunEvent {
+    /// A gun has answered. It comes again without a [`GunEvent::Detached`] when the same gun
+    /// greets anew: after its reset, after a lapse of its lease, after it was given an epoch.
+    /// Each time the driver answers with [`crate::GunPorts::expect_from`], or with
+    /// [`crate::GunPorts::assign_epoch`] when the gun has no epoch; until then no shot comes.
+    Attached(Box<Hello>),
+    /// A gun is there that speaks another version of the link.
+    Refused {
+        /// What it said of itself.
+        hello: Box<Hello>,
+        /// Why it is refused.
+        reason: RefuseReason,
+    },
+    /// The next shot in the order of the counter.
+    Shot {
+        /// The shot.
+        shot: Box<ShotEvent>,
+        /// The host's clock when its last byte was read.
+        received_at: Timestamp,
+    },
+    /// A frame came whole and says something impossible; keep its bytes. Where it has an
+    /// identity, that counter counts as settled.
+    Rejected {
+        /// What is wrong.
+        reason: RejectReason,
+        /// The payload.
+        bytes: Vec<u8>,
+        /// Which shot it was.
+        identity: Option<ShotKey>,
+    },
+    /// A new mapping of the gun's clock; its segment counts the steps of this computer's clock
+    /// since [`crate::GunPorts::start`], for all guns alike. The first comes before the first shot, unless the gun
+    /// leaves the time unanswered.
+    Clock(ClockMapping),
+    /// The gun's state, once a second.
+    Status(Box<Status>),
+    /// The gun's ring no longer holds these shots; both ends included.
+    Lost {
+        /// The epoch.
+        epoch: Epoch,
+        /// The first counter that is gone.
+        first: ShotCounter,
+        /// The last counter that is gone.
+        last: ShotCounter,
+    },
+    /// The gun has fewer shots of this epoch than the host holds: the epoch was broken, and no
+    /// shot comes before the gun has a new one.
+    CounterWentBack {
+        /// The epoch.
+        epoch: Epoch,
+        /// The newest counter that the gun claims; 0 where it claims none.
+        newest: u32,
+        /// The counter that was expected next.
+        expected: ShotCounter,
+    },
+    /// What became of a command.
+    Command {
+        /// The number that the call returned.
+        command: u16,
+        /// Which command.
+        kind: CommandKind,
+        /// What became of it.
+        outcome: CommandOutcome,
+    },
+    /// What of the line was no frame, since the port was opened; at most once a second, and
+    /// only when there is more of it.
+    Counters(LineCounters),
+    /// The gun is gone from this port; its shots are safe in its ring.
+    Detached {
+        /// Why.
+        reason: DetachReason,
+    },
+    /// The port is there and cannot be opened; comes once until it could be.
+    Unavailable {
+        /// Why, in words.
+        problem: String,
+    },
+}
+
+/// Why a gun is no longer attached to a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DetachReason {
+    /// The port has hung up: the cable or the gun's power.
+    HungUp,
+    /// Nothing was heard for 2.5 s; the port is opened again.
+    Silent,
+    /// Nothing could be written for a fifth of a second; the port is opened again.
+    CannotWrite,
+    /// Another gun answers on this port.
+    Replaced,
+    /// A gun of the same serial number is already attached to another port.
+    SameSerialElsewhere {
+        /// That port.
+        port: PortName,
+    },
+    /// The driver stops.
+    Stopped,
+}
+
+impl fmt::Display for DetachReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DetachReason::HungUp => f.write_str("the port has hung up"),
+            DetachReason::Silent => f.write_str("nothing was heard for 2.5 s"),
+            DetachReason::CannotWrite => f.write_str("nothing could be written"),
+            DetachReason::Replaced => f.write_str("another gun answers on this port"),
+            DetachReason::SameSerialElsewhere { port } => {
+                write!(f, "a gun of the same serial number is attached to {port}")
+            }
+            DetachReason::Stopped => f.write_str("the driver stops"),
+        }
+    }
+}

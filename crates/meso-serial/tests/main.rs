@@ -1,0 +1,11 @@
+//! Ports and guns: emulated ones behind pseudo-terminals, and fake ones that misbehave.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    reason = "tests fail by panic"
+)]
+
+mod emulated;
+mod fake;
+mod misbehaving;

@@ -1,0 +1,94 @@
+//! What can go wrong between us and the disk.
+
+use std::path::PathBuf;
+
+use meso_domain::CanonicalError;
+use meso_ledger::{LedgerError, ReadError};
+use meso_units::UnitError;
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The folder or file cannot be used.
+    #[error("store file {} cannot be used; check that the folder exists and is writable", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A layout that this program does not know.
+    #[error("store layout {found} is not known, only {known}; use the program that wrote it")]
+    Layout {
+        /// The layout found.
+        found: i64,
+        /// The layout known.
+        known: i64,
+    },
+    /// SQLite refused.
+    #[error("the database refused to {what}")]
+    Database {
+        /// What was tried.
+        what: &'static str,
+        /// What SQLite says.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A row does not hold what was written into it.
+    #[error("{what} in the store is damaged: {detail}; restore the store from a backup")]
+    Damaged {
+        /// The thing.
+        what: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn damaged(what: &'static str, detail: impl ToString) -> StoreError {
+        StoreError::Damaged {
+            what,
+            detail: detail.to_string(),
+        }
+    }
+}
+
+impl From<CanonicalError> for StoreError {
+    fn from(error: CanonicalError) -> StoreError {
+        StoreError::damaged("a record", error)
+    }
+}
+
+impl From<UnitError> for StoreError {
+    fn from(error: UnitError) -> StoreError {
+        StoreError::damaged("a field", error)
+    }
+}
+
+impl From<LedgerError> for StoreError {
+    fn from(error: LedgerError) -> StoreError {
+        StoreError::damaged("the ledger", error)
+    }
+}
+
+impl From<ReadError<StoreError>> for StoreError {
+    fn from(error: ReadError<StoreError>) -> StoreError {
+        match error {
+            ReadError::Storage { source } => source,
+            other => StoreError::damaged("the ledger", other),
+        }
+    }
+}
+
+/// Names what was tried when SQLite refuses.
+pub(crate) trait During<T> {
+    fn during(self, what: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> During<T> for Result<T, rusqlite::Error> {
+    fn during(self, what: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Database { what, source })
+    }
+}

@@ -1,0 +1,180 @@
+//! Opening the file, and the connections on it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::During as _;
+use crate::{Reader, StoreError, Writer};
+
+/// The layout that this program writes.
+const LAYOUT: i64 = 1;
+
+/// Page cache of the writer in KiB.
+const WRITER_CACHE_KIB: i64 = 8 * 1024;
+
+/// Page cache of a reader in KiB.
+const READER_CACHE_KIB: i64 = 2 * 1024;
+
+/// How long a connection waits for another one's lock before the operation fails.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Reading connections that are kept when nobody reads; more are opened and closed as needed, and
+/// how many there can be at once is limited by those who ask.
+pub const READERS_IDLE_MAX: usize = 3;
+
+/// The store, opened.
+#[derive(Debug)]
+pub struct Store {
+    /// The one connection that writes.
+    pub writer: Writer,
+    /// Connections that read.
+    pub readers: Readers,
+    /// Random number of this life of the store; a restored backup keeps the old one, a new file
+    /// has a new one.
+    pub incarnation: u64,
+}
+
+impl Store {
+    /// Opens a store, or makes a new one whose incarnation is `new_incarnation`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Open`] when the file cannot be used, [`StoreError::Layout`] when it was
+    /// written by another version.
+    pub fn open(path: &Path, new_incarnation: u64) -> Result<Store, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection =
+            Connection::open_with_flags(path, flags).map_err(|source| open_error(path, source))?;
+        prepare(&connection, WRITER_CACHE_KIB)?;
+        connection
+            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
+            .map_err(|source| open_error(path, source))?;
+        migrate(&connection, new_incarnation)?;
+        let incarnation = connection
+            .query_row(
+                "SELECT value FROM meta WHERE key = 'incarnation'",
+                [],
+                |row| row.get::<_, [u8; 8]>(0),
+            )
+            .during("read the life of the store")?;
+        Ok(Store {
+            writer: Writer::new(connection),
+            readers: Readers {
+                path: path.to_owned(),
+                idle: Mutex::new(Vec::new()),
+            },
+            incarnation: u64::from_le_bytes(incarnation),
+        })
+    }
+}
+
+fn open_error(path: &Path, source: rusqlite::Error) -> StoreError {
+    StoreError::Open {
+        path: path.to_owned(),
+        source: Box::new(source),
+    }
+}
+
+fn prepare(connection: &Connection, cache_kib: i64) -> Result<(), StoreError> {
+    connection
+        .busy_timeout(BUSY_TIMEOUT)
+        .during("set its patience")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection
+        .execute_batch(&format!(
+            "PRAGMA cache_size = -{cache_kib}; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"
+        ))
+        .during("set its cache")
+}
+
+fn migrate(connection: &Connection, new_incarnation: u64) -> Result<(), StoreError> {
+    let found: i64 = connection
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .during("say its layout")?;
+    match found {
+        LAYOUT => Ok(()),
+        0 => {
+            let schema = include_str!("schema.sql");
+            let batch = format!(
+                "BEGIN; {schema}
+                 INSERT INTO meta VALUES ('incarnation', x'{}'); COMMIT;",
+                hex(&new_incarnation.to_le_bytes())
+            );
+            connection
+                .execute_batch(&batch)
+                .during("lay out its tables")
+        }
+        found => Err(StoreError::Layout {
+            found,
+            known: LAYOUT,
+        }),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Connections that read, each from a consistent snapshot.
+#[derive(Debug)]
+pub struct Readers {
+    path: PathBuf,
+    /// A std lock: it is held only to take or give back a connection.
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    /// Runs `ask` on one consistent snapshot of the store.
+    ///
+    /// # Errors
+    ///
+    /// Whatever `ask` says, or [`StoreError`] when no connection can be had.
+    pub fn with<T, E: From<StoreError>>(
+        &self,
+        ask: impl FnOnce(&Reader<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let connection = self.take()?;
+        let answer = snapshot(&connection, ask);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < READERS_IDLE_MAX {
+            idle.push(connection);
+        }
+        answer
+    }
+
+    fn take(&self) -> Result<Connection, StoreError> {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        if let Some(connection) = idle {
+            return Ok(connection);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)
+            .map_err(|source| open_error(&self.path, source))?;
+        prepare(&connection, READER_CACHE_KIB)?;
+        Ok(connection)
+    }
+}
+
+fn snapshot<T, E: From<StoreError>>(
+    connection: &Connection,
+    ask: impl FnOnce(&Reader<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    // A read transaction: every question of one answer sees the same state.
+    let transaction = connection
+        .unchecked_transaction()
+        .during("begin to read")
+        .map_err(E::from)?;
+    let answer = ask(&Reader::new(&transaction));
+    // Nothing was written, so whether this ends by commit or by rollback is the same.
+    drop(transaction);
+    answer
+}

@@ -1,0 +1,262 @@
+//! Questions of ingest and report: blocks, the receiver's progress, the ledger.
+
+use meso_delivery::{CountersCheckpoint, Receiver, StreamCheckpoint, StreamKey};
+use meso_domain::canonical::Canonical as _;
+use meso_domain::{
+    BlockHash, BlockHeader, BlockPlace, LedgerEntry, LedgerEntryKind, Record, Stream,
+};
+use meso_ledger::{Hash, HashKey, HashReader};
+use meso_units::{ClinicId, DriverId, Epoch, GunSerial, JournalIncarnation, SessionId, Timestamp};
+use rusqlite::{Row, params};
+
+use super::{Reader, cell};
+use crate::commit::{BlockRef, EntryRef, LoadedBlock, Unlogged};
+use crate::shot_row::{self, COLUMN_COUNT, COLUMNS, bits, from_bits};
+use crate::{StoreError, pack};
+
+/// Which blocks are wanted; an absent field does not narrow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlockSelection {
+    /// Blocks with a record at or after this moment.
+    pub from: Option<Timestamp>,
+    /// Blocks with a record before this moment.
+    pub to: Option<Timestamp>,
+    /// Blocks of this gun, and the room's.
+    pub gun: Option<GunSerial>,
+    /// Blocks of this session.
+    pub session: Option<SessionId>,
+}
+
+impl Reader<'_> {
+    /// The hash of the block that is stored under a place.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    pub fn block_hash(&self, place: &BlockPlace) -> Result<Option<BlockHash>, StoreError> {
+        let sql = "SELECT b.hash FROM streams t JOIN blocks b ON b.stream = t.id
+            WHERE t.driver = ?1 AND t.incarnation = ?2 AND t.stream = ?3 AND b.number = ?4";
+        let values = params![
+            place.driver.as_str(),
+            bits(place.incarnation.get()),
+            place.stream.to_string(),
+            bits(place.number.get())
+        ];
+        self.one("find a block", sql, values, |row| {
+            Ok(BlockHash(cell(row, 0)?))
+        })
+    }
+
+    /// What is stored and not logged, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    pub fn unlogged(&self, blocks_max: usize, entries_max: usize) -> Result<Unlogged, StoreError> {
+        let blocks = "SELECT id, hash FROM blocks WHERE leaf IS NULL ORDER BY id LIMIT ?1";
+        let entries =
+            "SELECT id, kind, digest FROM entries WHERE leaf IS NULL ORDER BY id LIMIT ?1";
+        Ok(Unlogged {
+            blocks: self.all("find unlogged blocks", blocks, [blocks_max as i64], |row| {
+                Ok((BlockRef(cell(row, 0)?), BlockHash(cell(row, 1)?)))
+            })?,
+            entries: self.all(
+                "find unlogged entries",
+                entries,
+                [entries_max as i64],
+                |row| {
+                    let kind = LedgerEntryKind::from_code(cell(row, 1)?)?;
+                    let digest = cell(row, 2)?;
+                    Ok((EntryRef(cell(row, 0)?), LedgerEntry { kind, digest }))
+                },
+            )?,
+        })
+    }
+
+    /// The blocks of a selection in the order of arrival, at most `limit` of them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when they cannot be read.
+    pub fn select_blocks(
+        &self,
+        selection: &BlockSelection,
+        limit: u32,
+    ) -> Result<Vec<BlockRef>, StoreError> {
+        let sql = "SELECT b.id FROM blocks b LEFT JOIN guns g ON g.id = b.gun
+            LEFT JOIN sessions e ON e.id = b.session
+            WHERE (?1 IS NULL OR b.last_at_ns >= ?1) AND (?2 IS NULL OR b.first_at_ns < ?2)
+              AND (?3 IS NULL OR b.gun IS NULL OR g.serial = ?3)
+              AND (?4 IS NULL OR e.session = ?4)
+            ORDER BY b.id LIMIT ?5";
+        let values = params![
+            selection.from.map(Timestamp::unix_ns),
+            selection.to.map(Timestamp::unix_ns),
+            selection.gun.as_ref().map(GunSerial::as_str),
+            selection
+                .session
+                .as_ref()
+                .map(|id| id.as_bytes().as_slice()),
+            limit
+        ];
+        self.all("select blocks", sql, values, |row| {
+            Ok(BlockRef(cell(row, 0)?))
+        })
+    }
+
+    /// A block with its records.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read or is not there.
+    pub fn load_block(&self, block: BlockRef) -> Result<LoadedBlock, StoreError> {
+        let sql = "SELECT header, record_hashes, judgements, leaf FROM blocks WHERE id = ?1";
+        let row = self.one("read a block", sql, [block.0], |row| {
+            let hashes = pack::read_hashes(&cell::<Vec<u8>>(row, 1)?)?;
+            Ok(LoadedBlock {
+                header: BlockHeader::from_canonical(&cell::<Vec<u8>>(row, 0)?)?,
+                records: hashes.into_iter().map(|hash| (hash, None)).collect(),
+                judgements: pack::read_judgements(&cell::<Vec<u8>>(row, 2)?)?,
+                leaf: cell::<Option<i64>>(row, 3)?.map(from_bits),
+            })
+        })?;
+        let mut loaded = row.ok_or_else(|| StoreError::damaged("a block", "it is not there"))?;
+        for (position, record) in self.block_records(block)? {
+            let slot = loaded.records.get_mut(position);
+            let slot = slot.ok_or_else(|| StoreError::damaged("a block", "a record too many"))?;
+            slot.1 = Some(record);
+        }
+        Ok(loaded)
+    }
+
+    fn block_records(&self, block: BlockRef) -> Result<Vec<(usize, Record)>, StoreError> {
+        let position = |row: &Row<'_>, index| -> Result<usize, StoreError> {
+            let raw: i64 = cell(row, index)?;
+            usize::try_from(raw).map_err(|_| StoreError::damaged("a position", raw))
+        };
+        let shots = format!(
+            "SELECT {COLUMNS}, s.position FROM blocks b
+             JOIN shots s ON s.id BETWEEN b.first_shot AND b.last_shot
+             JOIN guns g ON g.id = s.gun WHERE b.id = ?1"
+        );
+        let others = "SELECT position, bytes FROM records WHERE block = ?1";
+        let mut records = self.all("read shots of a block", &shots, [block.0], |row| {
+            Ok((
+                position(row, COLUMN_COUNT)?,
+                Record::Shot(shot_row::read(row)?),
+            ))
+        })?;
+        records.extend(
+            self.all("read records of a block", others, [block.0], |row| {
+                let record = Record::from_canonical(&cell::<Vec<u8>>(row, 1)?)?;
+                Ok((position(row, 0)?, record))
+            })?,
+        );
+        Ok(records)
+    }
+
+    /// The receiver as it was at the last ledger commit.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    pub fn receiver(&self) -> Result<Receiver, StoreError> {
+        let streams = "SELECT driver, incarnation, stream, settled, head_number, head_hash,
+            expected FROM streams";
+        let counters = "SELECT gun, epoch, held, declared, open_ended_from FROM counters";
+        Ok(Receiver::restore(
+            self.all("read streams", streams, [], |row| {
+                let number: Option<i64> = cell(row, 4)?;
+                let hash: Option<[u8; 32]> = cell(row, 5)?;
+                Ok(StreamCheckpoint {
+                    key: read_key(row)?,
+                    settled: pack::read_ranges(&cell::<Vec<u8>>(row, 3)?)?,
+                    head: number.zip(hash).map(|(n, h)| (from_bits(n), BlockHash(h))),
+                    expected: pack::read_expected(&cell::<Vec<u8>>(row, 6)?)?,
+                })
+            })?,
+            self.all("read counters", counters, [], |row| {
+                Ok(CountersCheckpoint {
+                    gun: GunSerial::parse(&cell::<String>(row, 0)?)?,
+                    epoch: Epoch(from_bits(cell(row, 1)?)),
+                    held: pack::read_ranges(&cell::<Vec<u8>>(row, 2)?)?,
+                    declared: pack::read_ranges(&cell::<Vec<u8>>(row, 3)?)?,
+                    open_ended_from: cell::<Option<i64>>(row, 4)?.map(from_bits),
+                })
+            })?,
+        ))
+    }
+
+    /// Every stream of which a block is stored, and its clinic.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when they cannot be read.
+    pub fn streams(&self) -> Result<Vec<(ClinicId, StreamKey)>, StoreError> {
+        let sql = "SELECT driver, incarnation, stream, clinic FROM streams WHERE clinic <> ''";
+        self.all("read streams", sql, [], |row| {
+            Ok((ClinicId::parse(&cell::<String>(row, 3)?)?, read_key(row)?))
+        })
+    }
+
+    /// How many leaves the ledger has.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    pub fn leaf_count(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT coalesce(max(leaf) + 1, 0) FROM leaves";
+        let size = self.one("read the size of the ledger", sql, [], |row| {
+            Ok(from_bits(cell(row, 0)?))
+        })?;
+        Ok(size.unwrap_or(0))
+    }
+
+    /// The bytes of a leaf.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    pub fn leaf(&self, leaf: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT bytes FROM leaves WHERE leaf = ?1";
+        self.one("read a leaf", sql, [bits(leaf)], |row| cell(row, 0))
+    }
+
+    /// The newest signed checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    pub fn checkpoint(&self) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT value FROM meta WHERE key = 'checkpoint'";
+        let bytes = self.one("read the checkpoint", sql, [], |row| {
+            cell::<Vec<u8>>(row, 0)
+        })?;
+        let text = bytes.map(String::from_utf8).transpose();
+        text.map_err(|error| StoreError::damaged("the checkpoint", error))
+    }
+}
+
+fn read_key(row: &Row<'_>) -> Result<StreamKey, StoreError> {
+    Ok(StreamKey {
+        driver: DriverId::parse(&cell::<String>(row, 0)?)?,
+        incarnation: JournalIncarnation(from_bits(cell(row, 1)?)),
+        stream: Stream::parse(&cell::<String>(row, 2)?)?,
+    })
+}
+
+impl HashReader for Reader<'_> {
+    type Error = StoreError;
+
+    fn read_hashes(&self, keys: &[HashKey]) -> Result<Vec<Option<Hash>>, StoreError> {
+        let sql = "SELECT hash FROM hashes WHERE level = ?1 AND idx = ?2";
+        keys.iter()
+            .map(|key| {
+                let values = params![key.level, bits(key.index)];
+                self.one("read a hash of the ledger", sql, values, |row| {
+                    Ok(Hash::from_bytes(cell(row, 0)?))
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,7 @@
+//! The emulated gun: its plan, its process, its own log.
+
+mod line;
+pub mod log;
+pub mod plan;
+mod player;
+pub mod process;

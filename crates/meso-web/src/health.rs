@@ -1,0 +1,81 @@
+//! Health, readiness and metrics.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use meso_contract::http::ReadyView;
+use meso_contract::metric_names as names;
+
+use crate::WebState;
+use crate::answer::ApiError;
+
+/// Says that the process answers; nothing else is looked at.
+#[utoipa::path(get, path = "/healthz", tag = "operation",
+    responses((status = 200, content_type = "text/plain", body = String)))]
+pub(crate) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Says whether it takes work: 200 if so, else 503 and what it waits for.
+#[utoipa::path(get, path = "/readyz", tag = "operation",
+    responses((status = 200, body = ReadyView), (status = 503, body = ReadyView)))]
+pub(crate) async fn readyz(State(state): State<WebState>) -> Result<Response, ApiError> {
+    let view = state.ask(|backend| Ok(backend.ready())).await?;
+    let status = if view.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    Ok((status, Json(view)).into_response())
+}
+
+/// Prints the metrics in the Prometheus text format.
+#[utoipa::path(get, path = "/metrics", tag = "operation",
+    responses((status = 200, content_type = "text/plain", body = String)))]
+pub(crate) async fn metrics(State(state): State<WebState>) -> Response {
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    ([(CONTENT_TYPE, kind)], state.render_metrics()).into_response()
+}
+
+/// Tells the installed recorder what each metric means; call it once, after installing one.
+///
+/// A metric without a description has no `HELP` line, and `promtool check metrics` says so.
+pub fn describe_metrics() {
+    use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+    describe_counter!(
+        names::SHOTS_STORED_TOTAL,
+        Unit::Count,
+        "Shots stored since the start, by clinic."
+    );
+    describe_counter!(
+        names::BLOCKS_COMMITTED_TOTAL,
+        Unit::Count,
+        "Record blocks committed since the start."
+    );
+    describe_counter!(
+        names::BLOCKS_DUPLICATE_TOTAL,
+        Unit::Count,
+        "Record blocks that came again since the start."
+    );
+    describe_counter!(
+        names::QUARANTINED_TOTAL,
+        Unit::Count,
+        "Records and payloads put in quarantine since the start."
+    );
+    describe_histogram!(
+        names::COMMIT_SECONDS,
+        Unit::Seconds,
+        "How long a commit of the ingest takes."
+    );
+    describe_gauge!(names::LEDGER_SIZE, Unit::Count, "Leaves of the ledger.");
+    describe_gauge!(names::ALERTS_OPEN, Unit::Count, "Open alerts, by severity.");
+    describe_gauge!(names::GUNS_ATTACHED, Unit::Count, "Guns that are attached.");
+    describe_gauge!(
+        names::EVENT_STREAMS,
+        Unit::Count,
+        "Event streams that are open."
+    );
+}

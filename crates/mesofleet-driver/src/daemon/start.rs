@@ -1,0 +1,150 @@
+//! Putting the daemon together.
+
+use std::sync::Arc;
+
+use meso_bus::{ClientOptions, Consumer, Message, Publisher};
+use meso_config::{DriverConfig, PortSource};
+use meso_contract::{DriverStatusMessage, PAYLOAD_VERSION, topics};
+use meso_journal::{Identity, OpenedJournal};
+use meso_room::{REQUESTS_WAITING_MAX, RoomRequest, Token, app, write_access_file};
+use meso_serial::{EnumeratedSource, FolderSource, GunPorts, PortEvent, SerialConfig};
+use meso_units::JournalIncarnation;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::{Daemon, commit};
+use crate::engine::{Engine, Recovered};
+use crate::machine::{Clocks, random, random_number};
+use crate::outbox::{JOBS_WAITING_MAX, Outbox};
+use crate::{DriverError, Settings, gun_events};
+
+/// Blocks that the journal does not have any more and the engine has not heard of yet.
+const MISSING_WAITING_MAX: usize = 16;
+
+pub(super) async fn start(settings: &Settings) -> Result<Daemon, DriverError> {
+    let config = settings.config();
+    let identity = Identity {
+        clinic: config.clinic_id.clone(),
+        driver: config.driver_id.clone(),
+    };
+    let new_incarnation = JournalIncarnation(random_number()?);
+    let opened = OpenedJournal::open(&config.data_dir, identity, new_incarnation)?;
+    let incarnation = opened.recovery().incarnation;
+    let Recovered {
+        engine,
+        batch,
+        seals,
+    } = Engine::recover(
+        config.clone(),
+        settings.time_zone().clone(),
+        settings.signers(),
+        &opened,
+    )?;
+    let journal = Arc::new(opened.start()?);
+    commit(&journal, batch).await?;
+
+    // Before the birth message, so that whoever hears it finds the room's address.
+    let (room, room_server) = serve_room(config).await?;
+    let (online, offline) = states(config, incarnation)?;
+    let publisher = Publisher::start(client(config, "")?, Some(offline.clone()), Some(online));
+    let consumer = Consumer::start(
+        client(config, "-in")?,
+        vec![
+            topics::watermark_filter(&config.clinic_id, &config.driver_id),
+            topics::library(&config.clinic_id),
+        ],
+    );
+    let connection = publisher.state();
+    let (outbox, jobs) = mpsc::channel(JOBS_WAITING_MAX);
+    let (missing_sender, missing) = mpsc::channel(MISSING_WAITING_MAX);
+    let task = Outbox {
+        clinic: config.clinic_id.clone(),
+        publisher,
+        journal: Arc::clone(&journal),
+        missing: missing_sender,
+    };
+    tokio::spawn(task.run(jobs));
+    let (ports, guns) = open_ports(config)?;
+    let mut daemon = Daemon {
+        settings: settings.clone(),
+        clocks: Clocks::start(),
+        engine,
+        journal,
+        ports: Some(ports),
+        guns,
+        room,
+        room_server,
+        consumer,
+        connection,
+        is_connected: false,
+        outbox,
+        missing,
+        sender_wake_ms: None,
+        offline,
+    };
+    daemon.seal(seals).await?;
+    Ok(daemon)
+}
+
+/// The birth message, and the last will.
+fn states(
+    config: &DriverConfig,
+    incarnation: JournalIncarnation,
+) -> Result<(Message, Message), DriverError> {
+    let start_id = format!("{:016x}", random_number()?);
+    let topic = topics::status(&config.clinic_id, &config.driver_id);
+    let state = |online| {
+        let status = DriverStatusMessage {
+            version: PAYLOAD_VERSION,
+            online,
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            incarnation: format!("{:016x}", incarnation.get()),
+            start_id: start_id.clone(),
+        };
+        // Every field of it has a JSON form.
+        Message::retained(topic.clone(), status.encode().unwrap_or_default())
+    };
+    Ok((state(true), state(false)))
+}
+
+fn client(config: &DriverConfig, suffix: &str) -> Result<ClientOptions, DriverError> {
+    let id = format!("{}-{}{suffix}", config.clinic_id, config.driver_id);
+    let options = ClientOptions::with_host(&id, &config.broker.host, config.broker.port);
+    Ok(options.with_jitter_seed(random_number()?))
+}
+
+async fn serve_room(
+    config: &DriverConfig,
+) -> Result<(mpsc::Receiver<RoomRequest>, JoinHandle<()>), DriverError> {
+    let failed = |source| DriverError::Listen {
+        address: config.room_http,
+        source,
+    };
+    let listener = TcpListener::bind(config.room_http).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let token = Token::from_random(random()?);
+    let (sender, requests) = mpsc::channel(REQUESTS_WAITING_MAX);
+    let router = app(&token, sender);
+    let server = tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%error, "the room's interface stopped");
+        }
+    });
+    write_access_file(&config.data_dir, address, &token)?;
+    tracing::info!(%address, "the room's interface listens");
+    Ok((requests, server))
+}
+
+fn open_ports(config: &DriverConfig) -> Result<(GunPorts, mpsc::Receiver<PortEvent>), DriverError> {
+    let (events, guns) = gun_events::bridge()?;
+    let serial = SerialConfig {
+        scan_interval: config.ports.rescan,
+        ..SerialConfig::default()
+    };
+    let ports = match &config.ports.source {
+        PortSource::Folder(folder) => GunPorts::start(FolderSource::new(folder), serial, events)?,
+        _ => GunPorts::start(EnumeratedSource, serial, events)?,
+    };
+    Ok((ports, guns))
+}

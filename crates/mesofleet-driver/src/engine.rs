@@ -1,0 +1,378 @@
+//! The decisions of the daemon: events and the time in, batches for the journal and calls out.
+//!
+//! The engine opens nothing and reads no clock. What it decides takes effect in two halves: it
+//! hands out [`Work`] to be written, and only [`Engine::after_commit`] says what may follow. So a
+//! crash between the two leaves a journal and guns that agree.
+
+mod attach;
+mod gun;
+mod lane;
+mod recovery;
+mod room;
+mod shot;
+mod status;
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use meso_config::DriverConfig;
+use meso_delivery::{
+    CutContext, CutLimits, Effect, Sender, SenderEvent, StreamPosition, Watermark,
+};
+use meso_domain::{Record, Stream};
+use meso_journal::{Batch, Committed, NewRecord, Outcome, SealedBlock};
+use meso_limits::Judge;
+use meso_serial::{GunEvent, PortEvent};
+use meso_sessions::Sessions;
+use meso_units::{BlockNumber, Epoch, GunSerial, JournalIncarnation, ShotCounter};
+
+use crate::machine::Now;
+use gun::Gun;
+use lane::Lane;
+
+pub(crate) use recovery::Recovered;
+pub(crate) use room::StepTaken;
+
+/// The time that a stretch of this daemon's clock is known by in the journal.
+const CLOCK_SEGMENT_VALUE: &str = "clock_segment";
+
+/// A verdict and what must hold of its block.
+#[derive(Clone, Debug)]
+struct Note {
+    stream: Stream,
+    context: CutContext,
+    is_urgent: bool,
+}
+
+/// What is to be written, and what is to follow.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    /// For the journal.
+    pub(crate) batch: Batch,
+    /// One for each record of the batch.
+    notes: Vec<Note>,
+    /// Guns that wait to be told where to go on, once the batch is written.
+    expecting: Vec<(GunSerial, Epoch)>,
+    /// Guns that wait for an epoch.
+    assigning: Vec<(GunSerial, Epoch)>,
+}
+
+impl Work {
+    /// Whether there is nothing to write and nothing to follow.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.batch.records.is_empty()
+            && self.batch.quarantined.is_empty()
+            && self.batch.values.is_empty()
+            && self.expecting.is_empty()
+            && self.assigning.is_empty()
+    }
+
+    fn push(&mut self, record: NewRecord, epoch: Option<Epoch>, is_urgent: bool) {
+        self.notes.push(Note {
+            stream: record.stream.clone(),
+            context: CutContext {
+                epoch,
+                session: record.session,
+            },
+            is_urgent,
+        });
+        self.batch.records.push(record);
+    }
+}
+
+/// What to tell a gun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// The journal holds everything up to this counter.
+    Acknowledge(GunSerial, Epoch, ShotCounter),
+    /// Shots are wanted from this counter on.
+    ExpectFrom(GunSerial, Epoch, ShotCounter),
+    /// Its counter begins anew under this epoch.
+    AssignEpoch(GunSerial, Epoch),
+}
+
+/// Seal every record of a stream up to this one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SealOrder {
+    pub(crate) stream: Stream,
+    pub(crate) last_sequence: u64,
+}
+
+/// What follows a commit, in this order: first the calls, then the blocks.
+#[derive(Debug, Default)]
+pub(crate) struct AfterCommit {
+    pub(crate) calls: Vec<Call>,
+    pub(crate) seals: Vec<SealOrder>,
+}
+
+/// The state of the daemon.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    config: DriverConfig,
+    time_zone: TimeZone,
+    sessions: Sessions,
+    judge: Judge,
+    guns: BTreeMap<GunSerial, Gun>,
+    lanes: BTreeMap<Stream, Lane>,
+    sender: Sender,
+    /// The first clock segment of this start; each gun's own steps count on from it.
+    clock_segment_base: u32,
+    /// The highest clock segment that the journal knows of.
+    clock_segment_top: u32,
+}
+
+impl Engine {
+    fn new(
+        config: DriverConfig,
+        time_zone: TimeZone,
+        incarnation: JournalIncarnation,
+        clock_segment_base: u32,
+    ) -> Engine {
+        let sender = Sender::new(config.driver_id.clone(), incarnation);
+        Engine {
+            config,
+            time_zone,
+            sessions: Sessions::default(),
+            judge: Judge::default(),
+            guns: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+            sender,
+            clock_segment_base,
+            clock_segment_top: clock_segment_base,
+        }
+    }
+
+    /// Takes what the ports say, in order. `new_epoch` gives random numbers.
+    pub(crate) fn take_gun_events(
+        &mut self,
+        now: Now,
+        events: Vec<PortEvent>,
+        mut new_epoch: impl FnMut() -> u64,
+    ) -> Work {
+        let mut work = Work::default();
+        for PortEvent { port, gun, event } in events {
+            let Some(serial) = gun_of(gun, &event) else {
+                self.take_port_event(port.as_str(), &event);
+                continue;
+            };
+            match event {
+                GunEvent::Attached(hello) => {
+                    self.take_attached(now, &hello, &mut new_epoch, &mut work);
+                }
+                GunEvent::Shot { shot, received_at } => {
+                    self.take_shot(&serial, *shot, received_at, &mut work);
+                }
+                GunEvent::Rejected {
+                    reason,
+                    bytes,
+                    identity,
+                } => self.take_rejected(
+                    now,
+                    &serial,
+                    &reason.to_string(),
+                    bytes,
+                    identity,
+                    &mut work,
+                ),
+                GunEvent::Lost { epoch, first, last } => {
+                    self.take_lost(now, &serial, epoch, first, last, &mut work);
+                }
+                GunEvent::CounterWentBack { epoch, newest, .. } => {
+                    tracing::warn!(gun = %serial, newest, "the gun's counter went back");
+                    self.close_epoch(now, &serial, epoch, &mut work);
+                    work.assigning.push((serial, Epoch(new_epoch())));
+                }
+                other => self.gun(&serial).note(&serial, other),
+            }
+        }
+        self.note_clock_segments(&mut work);
+        work
+    }
+
+    /// Something about a port on which no gun has answered.
+    fn take_port_event(&mut self, port: &str, event: &GunEvent) {
+        match event {
+            GunEvent::Unavailable { problem } => {
+                tracing::warn!(port, problem, "a port cannot be used");
+            }
+            GunEvent::Rejected { reason, bytes, .. } => {
+                tracing::warn!(port, %reason, length = bytes.len(), "a frame of no known gun was refused");
+            }
+            _ => {}
+        }
+    }
+
+    /// The state of a gun, made where it is new.
+    fn gun(&mut self, serial: &GunSerial) -> &mut Gun {
+        self.guns.entry(serial.clone()).or_default()
+    }
+
+    /// Keeps the number of a stretch of clock before a shot carries it into the open.
+    fn note_clock_segments(&mut self, work: &mut Work) {
+        let highest = work
+            .batch
+            .records
+            .iter()
+            .filter_map(|new| match &new.record {
+                Record::Shot(shot) => Some(shot.clock_segment.0),
+                _ => None,
+            });
+        if let Some(highest) = highest.max()
+            && highest > self.clock_segment_top
+        {
+            self.clock_segment_top = highest;
+            work.batch.values.push(clock_segment_value(highest));
+        }
+    }
+
+    /// What follows now that the journal has it.
+    pub(crate) fn after_commit(
+        &mut self,
+        now: Now,
+        work: Work,
+        committed: &Committed,
+    ) -> AfterCommit {
+        let mut after = AfterCommit::default();
+        for position in &committed.positions {
+            let gun = self.gun(&position.gun);
+            gun.held.insert(position.epoch, position.contiguous);
+            gun.is_changed = true;
+            if gun.epoch == Some(position.epoch) && position.contiguous.get() > 0 {
+                let call =
+                    Call::Acknowledge(position.gun.clone(), position.epoch, position.contiguous);
+                after.calls.push(call);
+            }
+        }
+        for (gun, epoch) in work.expecting {
+            let next = self.gun(&gun).next_counter(epoch);
+            after.calls.push(Call::ExpectFrom(gun, epoch, next));
+        }
+        for (gun, epoch) in work.assigning {
+            after.calls.push(Call::AssignEpoch(gun, epoch));
+        }
+        for (note, outcome) in work.notes.into_iter().zip(&committed.outcomes) {
+            match outcome {
+                Outcome::Recorded { sequence } => {
+                    let lane = self.lane(&note.stream);
+                    let seals =
+                        lane.recorded(now.monotonic_ms, *sequence, note.context, note.is_urgent);
+                    after
+                        .seals
+                        .extend(seals.into_iter().map(|last_sequence| SealOrder {
+                            stream: note.stream.clone(),
+                            last_sequence,
+                        }));
+                }
+                Outcome::Known => {}
+                Outcome::Conflict => {
+                    tracing::error!(stream = %note.stream, "a shot came again with other values");
+                    if let Stream::Gun(gun) = &note.stream {
+                        self.gun(gun).quarantined_frames += 1;
+                    }
+                }
+            }
+        }
+        after
+    }
+
+    fn lane(&mut self, stream: &Stream) -> &mut Lane {
+        let limits = CutLimits {
+            records_max: self.config.blocks.shots_max.into(),
+            open_ms_max: u64::try_from(self.config.blocks.open_max.as_millis()).unwrap_or(u64::MAX),
+        };
+        self.lanes
+            .entry(stream.clone())
+            .or_insert_with(|| Lane::new(limits))
+    }
+
+    /// The blocks whose time has come.
+    pub(crate) fn due_seals(&mut self, now: Now) -> Vec<SealOrder> {
+        self.seals_where(|due_ms| due_ms <= now.monotonic_ms)
+    }
+
+    /// Every open block, for a farewell.
+    pub(crate) fn all_seals(&mut self) -> Vec<SealOrder> {
+        self.seals_where(|_| true)
+    }
+
+    fn seals_where(&mut self, is_due: impl Fn(u64) -> bool) -> Vec<SealOrder> {
+        let due = self.lanes.iter_mut().filter_map(|(stream, lane)| {
+            let last_sequence = lane.seal_if(&is_due)?;
+            Some(SealOrder {
+                stream: stream.clone(),
+                last_sequence,
+            })
+        });
+        due.collect()
+    }
+
+    /// When [`Engine::due_seals`] has something, in monotonic ms.
+    pub(crate) fn next_seal_ms(&self) -> Option<u64> {
+        self.lanes.values().filter_map(Lane::due_ms).min()
+    }
+
+    /// A block is on the disk.
+    pub(crate) fn sealed(&mut self, now: Now, jitter: u16, block: SealedBlock) -> Vec<Effect> {
+        self.lane(&block.stream).sealed(&block);
+        let event = SenderEvent::Sealed {
+            stream: block.stream,
+            number: block.number,
+        };
+        self.sender.step(now.monotonic_ms, jitter, event)
+    }
+
+    /// Something happened on the way to the ingest.
+    pub(crate) fn delivery(&mut self, now: Now, jitter: u16, event: SenderEvent) -> Vec<Effect> {
+        self.sender.step(now.monotonic_ms, jitter, event)
+    }
+
+    /// The ingest has settled blocks.
+    pub(crate) fn settled(&mut self, stream: &Stream, watermark: &Watermark) {
+        self.lane(stream).settled(watermark.to);
+        if let Stream::Gun(gun) = stream {
+            self.gun(gun).is_changed = true;
+        }
+    }
+
+    /// The life of the journal that block numbers belong to.
+    pub(crate) const fn incarnation(&self) -> JournalIncarnation {
+        self.sender.incarnation()
+    }
+
+    /// How many sealed blocks the ingest does not have yet.
+    pub(crate) fn unsettled_block_count(&self) -> u64 {
+        self.sender.unsettled_count()
+    }
+
+    fn restore_stream(&mut self, position: StreamPosition) {
+        self.sender.restore(position);
+    }
+
+    /// The journal does not have a block any more.
+    pub(crate) fn unavailable(
+        &mut self,
+        now: Now,
+        stream: Stream,
+        number: BlockNumber,
+    ) -> Vec<Effect> {
+        self.delivery(now, 0, SenderEvent::Unavailable { stream, number })
+    }
+}
+
+fn clock_segment_value(segment: u32) -> (String, Vec<u8>) {
+    (
+        CLOCK_SEGMENT_VALUE.to_owned(),
+        segment.to_le_bytes().to_vec(),
+    )
+}
+
+fn gun_of(gun: Option<GunSerial>, event: &GunEvent) -> Option<GunSerial> {
+    match event {
+        GunEvent::Attached(hello) => Some(hello.serial.clone()),
+        GunEvent::Refused { hello, .. } => Some(hello.serial.clone()),
+        _ => gun,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! A gun greets: which epoch it has, what the journal lacks of it, and what is gone.
+
+use meso_domain::{Gap, GapReason, GapState, Record, Stream};
+use meso_journal::NewRecord;
+use meso_link_proto::{Hello, ShotKey};
+use meso_units::{Epoch, GunSerial, ShotCounter};
+
+use super::{Engine, Work};
+use crate::machine::Now;
+
+/// Under this name the journal keeps the present epoch of a gun.
+pub(super) fn epoch_value_name(gun: &GunSerial) -> String {
+    format!("epoch/{gun}")
+}
+
+impl Engine {
+    pub(super) fn take_attached(
+        &mut self,
+        now: Now,
+        hello: &Hello,
+        new_epoch: &mut impl FnMut() -> u64,
+        work: &mut Work,
+    ) {
+        let serial = hello.serial.clone();
+        let before = self.gun(&serial).epoch;
+        let was_attached = self.gun(&serial).is_attached;
+        self.gun(&serial).greet(hello);
+        if let Some(before) = before
+            && hello.epoch() != Some(before)
+        {
+            self.close_epoch(now, &serial, before, work);
+        }
+        let Some(epoch) = hello.epoch() else {
+            tracing::info!(gun = %serial, "gun asks for an epoch");
+            work.assigning.push((serial, Epoch(new_epoch())));
+            return;
+        };
+        if !was_attached {
+            tracing::info!(gun = %serial, model = %hello.model, "gun attached");
+        }
+        if before != Some(epoch) {
+            self.open_epoch(&serial, epoch, work);
+        }
+        if !self.gun(&serial).held.contains_key(&epoch) {
+            self.await_older(now, hello, epoch, work);
+        }
+        work.expecting.push((serial, epoch));
+    }
+
+    fn open_epoch(&mut self, serial: &GunSerial, epoch: Epoch, work: &mut Work) {
+        let gun = self.gun(serial);
+        gun.epoch = Some(epoch);
+        gun.judged_to = gun.held.get(&epoch).map_or(0, |held| held.get());
+        gun.newest_at = None;
+        let value = epoch.get().to_le_bytes().to_vec();
+        work.batch.values.push((epoch_value_name(serial), value));
+    }
+
+    /// A gun that this journal meets in the middle of its epoch: what it does not offer any more
+    /// is awaited from the driver that it acknowledged it to.
+    fn await_older(&mut self, now: Now, hello: &Hello, epoch: Epoch, work: &mut Work) {
+        let newest = hello.inventory.newest.map_or(0, ShotCounter::get);
+        let first_offered = hello
+            .inventory
+            .oldest
+            .map_or(newest.saturating_add(1), ShotCounter::get);
+        if first_offered <= 1 {
+            return;
+        }
+        let last = ShotCounter(first_offered - 1);
+        self.push_gaps(now, &hello.serial, epoch, ShotCounter(1), last, work);
+    }
+
+    /// The ring has overwritten shots that this journal lacks.
+    pub(super) fn take_lost(
+        &mut self,
+        now: Now,
+        serial: &GunSerial,
+        epoch: Epoch,
+        first: ShotCounter,
+        last: ShotCounter,
+        work: &mut Work,
+    ) {
+        self.push_gaps(now, serial, epoch, first, last, work);
+    }
+
+    /// What some driver had acknowledged is awaited from it; the rest is declared to be lost.
+    fn push_gaps(
+        &mut self,
+        now: Now,
+        serial: &GunSerial,
+        epoch: Epoch,
+        first: ShotCounter,
+        last: ShotCounter,
+        work: &mut Work,
+    ) {
+        let acknowledged = self.gun(serial).acknowledged_to;
+        let awaited_to = last.get().min(acknowledged);
+        if first.get() <= awaited_to {
+            let (state, reason) = (GapState::Awaited, GapReason::Unknown);
+            let last = Some(ShotCounter(awaited_to));
+            self.push_gap(now, serial, epoch, first, last, (state, reason), work);
+        }
+        let lost_from = first.get().max(acknowledged.saturating_add(1));
+        if lost_from <= last.get() {
+            tracing::error!(gun = %serial, first = lost_from, %last, "shots are lost: the gun's ring overwrote them");
+            let (state, reason) = (GapState::Declared, GapReason::RingOverflow);
+            let first = ShotCounter(lost_from);
+            self.push_gap(now, serial, epoch, first, Some(last), (state, reason), work);
+        }
+    }
+
+    /// An epoch ends without proof of its last counter.
+    pub(super) fn close_epoch(
+        &mut self,
+        now: Now,
+        serial: &GunSerial,
+        epoch: Epoch,
+        work: &mut Work,
+    ) {
+        let gun = self.gun(serial);
+        if gun.epoch != Some(epoch) {
+            return;
+        }
+        gun.epoch = None;
+        gun.mapping = None;
+        let first = gun.next_counter(epoch);
+        let why = (GapState::Declared, GapReason::EpochClosed);
+        self.push_gap(now, serial, epoch, first, None, why, work);
+        work.batch
+            .values
+            .push((epoch_value_name(serial), Vec::new()));
+    }
+
+    /// A frame of this gun said something impossible: its bytes are kept, and its counter is
+    /// settled by name, so that nothing waits for it.
+    pub(super) fn take_rejected(
+        &mut self,
+        now: Now,
+        serial: &GunSerial,
+        reason: &str,
+        bytes: Vec<u8>,
+        identity: Option<ShotKey>,
+        work: &mut Work,
+    ) {
+        tracing::warn!(gun = %serial, reason, "a frame went into quarantine");
+        let gun = self.gun(serial);
+        gun.quarantined_frames += 1;
+        gun.is_changed = true;
+        work.batch.quarantined.push(meso_journal::QuarantinedFrame {
+            at: now.utc,
+            gun: Some(serial.clone()),
+            shot: identity.map(|key| (key.epoch, key.counter)),
+            reason: reason.to_owned(),
+            bytes,
+        });
+        if let Some(ShotKey { epoch, counter }) = identity {
+            let why = (GapState::Declared, GapReason::Quarantined);
+            self.push_gap(now, serial, epoch, counter, Some(counter), why, work);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a gap has that many fields")]
+    fn push_gap(
+        &self,
+        now: Now,
+        serial: &GunSerial,
+        epoch: Epoch,
+        first: ShotCounter,
+        last: Option<ShotCounter>,
+        (state, reason): (GapState, GapReason),
+        work: &mut Work,
+    ) {
+        let gap = Gap {
+            gun: serial.clone(),
+            epoch,
+            first,
+            last,
+            state,
+            reason,
+            at: now.utc,
+        };
+        let record = NewRecord {
+            stream: Stream::Gun(serial.clone()),
+            record: Record::Gap(gap),
+            judgement: None,
+            session: None,
+        };
+        work.push(record, Some(epoch), false);
+    }
+}

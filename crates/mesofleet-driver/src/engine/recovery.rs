@@ -1,0 +1,139 @@
+//! Putting the engine together again from the journal.
+
+use jiff::tz::TimeZone;
+use meso_config::DriverConfig;
+use meso_domain::Stream;
+use meso_journal::{Batch, JournalError, OpenedJournal, Recovery};
+use meso_limits::SignerList;
+use meso_units::{Epoch, SessionId};
+
+use super::attach::epoch_value_name;
+use super::gun::Gun;
+use super::room::LIBRARY_VALUE;
+use super::{CLOCK_SEGMENT_VALUE, Engine, SealOrder, clock_segment_value};
+
+/// The engine after a start, and what it wants to be written before anything else.
+pub(crate) struct Recovered {
+    pub(crate) engine: Engine,
+    pub(crate) batch: Batch,
+    /// Blocks that the last start left open.
+    pub(crate) seals: Vec<SealOrder>,
+}
+
+impl Engine {
+    /// Puts sessions, totals, positions and open blocks together again.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError`] where the journal cannot be read.
+    pub(crate) fn recover(
+        config: DriverConfig,
+        time_zone: TimeZone,
+        signers: Option<&SignerList>,
+        journal: &OpenedJournal,
+    ) -> Result<Recovered, JournalError> {
+        let recovery = journal.recovery();
+        // Nobody knows what the clock did while nothing ran: each start begins a stretch.
+        let segment = last_clock_segment(journal)?.saturating_add(1);
+        let mut engine = Engine::new(config, time_zone, recovery.incarnation, segment);
+        engine.recover_library(journal, signers)?;
+        engine.recover_guns(journal)?;
+        engine.recover_sessions(journal)?;
+        let seals = engine.recover_streams(recovery);
+        let batch = Batch {
+            values: vec![clock_segment_value(segment)],
+            ..Batch::default()
+        };
+        Ok(Recovered {
+            engine,
+            batch,
+            seals,
+        })
+    }
+
+    fn recover_library(
+        &mut self,
+        journal: &OpenedJournal,
+        signers: Option<&SignerList>,
+    ) -> Result<(), JournalError> {
+        let Some(payload) = journal.value(LIBRARY_VALUE)? else {
+            return Ok(());
+        };
+        match self.check_release(&payload, signers) {
+            Ok(library) => self.set_library(library),
+            Err(error) => tracing::warn!(%error, "the library of the last start is not in force"),
+        }
+        Ok(())
+    }
+
+    fn recover_guns(&mut self, journal: &OpenedJournal) -> Result<(), JournalError> {
+        for found in &journal.recovery().guns {
+            let serial = &found.position.gun;
+            let epoch = match self.guns.get(serial) {
+                Some(gun) => gun.epoch,
+                None => {
+                    let value = journal.value(&epoch_value_name(serial))?;
+                    let bytes = value.and_then(|bytes| bytes.try_into().ok());
+                    bytes.map(|bytes| Epoch(u64::from_le_bytes(bytes)))
+                }
+            };
+            let gun = self.guns.entry(serial.clone()).or_insert_with(|| Gun {
+                epoch,
+                ..Gun::default()
+            });
+            gun.held
+                .insert(found.position.epoch, found.position.contiguous);
+            if gun.epoch == Some(found.position.epoch) {
+                gun.judged_to = found.position.contiguous.get();
+                gun.newest_counter = found.position.contiguous.get();
+            }
+        }
+        Ok(())
+    }
+
+    fn recover_sessions(&mut self, journal: &OpenedJournal) -> Result<(), JournalError> {
+        journal.for_each_session_event(|event| self.apply_events(&[event]))?;
+        let open: Vec<SessionId> = self
+            .sessions
+            .open_sessions()
+            .map(|open| open.opened().session)
+            .collect();
+        for session in open {
+            journal.for_each_shot_of(session, |shot| self.judge.observe(&shot, Some(session)))?;
+        }
+        for found in &journal.recovery().guns {
+            if let Some(at) = found.newest_at {
+                self.sessions.note_shot(&found.position.gun, at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over where the streams stand; what was in no block is sealed now.
+    fn recover_streams(&mut self, recovery: &Recovery) -> Vec<SealOrder> {
+        for extent in &recovery.extents {
+            self.lane(&extent.stream).restore(extent);
+        }
+        for position in &recovery.positions {
+            self.restore_stream(position.clone());
+        }
+        let mut seals = Vec::new();
+        for unsealed in &recovery.unsealed {
+            let stream: &Stream = &unsealed.stream;
+            let lane = self.lane(stream);
+            let due = lane.recorded(0, unsealed.sequence, unsealed.context, false);
+            seals.extend(due.into_iter().map(|last_sequence| SealOrder {
+                stream: stream.clone(),
+                last_sequence,
+            }));
+        }
+        seals.extend(self.all_seals());
+        seals
+    }
+}
+
+fn last_clock_segment(journal: &OpenedJournal) -> Result<u32, JournalError> {
+    let value = journal.value(CLOCK_SEGMENT_VALUE)?;
+    let bytes = value.and_then(|bytes| bytes.try_into().ok());
+    Ok(bytes.map_or(0, u32::from_le_bytes))
+}

@@ -1,0 +1,151 @@
+//! What the people in the room do.
+
+use std::sync::Arc;
+
+use jiff::Timestamp as Moment;
+use meso_contract::room::{RoomStepBody, StepTakenBody};
+use meso_domain::{GunPosition, Record, SessionEvent, Stream};
+use meso_journal::NewRecord;
+use meso_limits::{Library, SignerList};
+use meso_room::{StepContext, StepFailure, to_step};
+use meso_sessions::Step;
+use meso_units::{LibraryVersion, SegmentId, SessionId};
+
+use super::{Engine, Work};
+use crate::library::{self, ReleaseRefused};
+use crate::machine::Now;
+
+/// Under this name the journal keeps the release in force, as it came.
+pub(super) const LIBRARY_VALUE: &str = "library";
+
+/// A step that may be taken: first write, then apply, then answer.
+#[derive(Debug)]
+pub(crate) struct StepTaken {
+    pub(crate) work: Work,
+    pub(crate) events: Vec<SessionEvent>,
+    pub(crate) answer: StepTakenBody,
+}
+
+impl Engine {
+    /// Decides on a step; `ids` are 32 random bytes for a new session and a new segment.
+    ///
+    /// # Errors
+    ///
+    /// [`StepFailure`] naming what is wrong or missing; nothing has changed then.
+    pub(crate) fn take_step(
+        &self,
+        now: Now,
+        body: &RoomStepBody,
+        ids: [[u8; 16]; 2],
+    ) -> Result<StepTaken, StepFailure> {
+        let context = StepContext {
+            new_session: SessionId::from_bytes(ids[0]),
+            new_segment: SegmentId::from_bytes(ids[1]),
+            clinic: &self.config.clinic_id,
+            room: &self.config.driver_id,
+            time_zone: self.config.time_zone.as_str(),
+            utc_offset_s: self.utc_offset_s(now),
+            library: self.judge.library().map(Arc::as_ref),
+            positions: self.positions(),
+        };
+        let step = to_step(body, context)?;
+        let answer = answer_of(&step);
+        let events = self.sessions.decide(now.utc, step)?;
+        Ok(StepTaken {
+            work: session_work(&events),
+            events,
+            answer,
+        })
+    }
+
+    /// Ends the sessions that nobody ended; `None` where there are none.
+    pub(crate) fn take_idle(&self, now: Now) -> Option<(Work, Vec<SessionEvent>)> {
+        let events = self.sessions.idle(now.utc, &self.positions());
+        (!events.is_empty()).then(|| (session_work(&events), events))
+    }
+
+    /// Takes over events that are on the disk.
+    pub(crate) fn apply_events(&mut self, events: &[SessionEvent]) {
+        for event in events {
+            if let Err(refusal) = self.sessions.apply(event) {
+                tracing::warn!(session = %event.session(), %refusal, "a session event has no beginning");
+            }
+            self.judge.session_event(event);
+        }
+    }
+
+    /// Checks a release that the server published, or that the journal kept.
+    ///
+    /// # Errors
+    ///
+    /// [`ReleaseRefused`] saying why it does not come into force.
+    pub(crate) fn check_release(
+        &self,
+        payload: &[u8],
+        signers: Option<&SignerList>,
+    ) -> Result<Library, ReleaseRefused> {
+        library::check(payload, signers, self.judge.library())
+    }
+
+    /// What is to be written before a release comes into force.
+    pub(crate) fn release_work(payload: Vec<u8>) -> Work {
+        let mut work = Work::default();
+        work.batch.values.push((LIBRARY_VALUE.to_owned(), payload));
+        work
+    }
+
+    /// Brings a release into force.
+    pub(crate) fn set_library(&mut self, library: Library) {
+        tracing::info!(version = %library.version(), "protocol library in force");
+        self.judge.set_library(Some(Arc::new(library)));
+    }
+
+    /// The release in force.
+    pub(crate) fn library_version(&self) -> Option<LibraryVersion> {
+        self.judge.library().map(|library| library.version())
+    }
+
+    fn positions(&self) -> Vec<GunPosition> {
+        let positions = self.guns.iter().filter_map(|(serial, gun)| {
+            let epoch = gun.epoch?;
+            Some(GunPosition {
+                gun: serial.clone(),
+                epoch,
+                counter: *gun.held.get(&epoch)?,
+            })
+        });
+        positions.collect()
+    }
+
+    fn utc_offset_s(&self, now: Now) -> i32 {
+        let moment = Moment::from_nanosecond(now.utc.unix_ns().into());
+        moment.map_or(0, |moment| self.time_zone.to_offset(moment).seconds())
+    }
+}
+
+fn answer_of(step: &Step) -> StepTakenBody {
+    let (session, segment) = match step {
+        Step::Open(open) => (open.session, None),
+        Step::Segment(segment) => (segment.session, Some(segment.segment)),
+        Step::Pause { session } | Step::Resume { session } => (*session, None),
+        Step::End(end) => (end.session, None),
+    };
+    StepTakenBody {
+        session: session.to_string(),
+        segment: segment.map(|segment| segment.to_string()),
+    }
+}
+
+fn session_work(events: &[SessionEvent]) -> Work {
+    let mut work = Work::default();
+    for event in events {
+        let record = NewRecord {
+            stream: Stream::Room,
+            record: Record::Session(event.clone()),
+            judgement: None,
+            session: Some(event.session()),
+        };
+        work.push(record, None, true);
+    }
+    work
+}

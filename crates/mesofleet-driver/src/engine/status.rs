@@ -1,0 +1,89 @@
+//! How the room and its guns are, for those who ask and for the broker.
+
+use meso_contract::room::{RoomGunBody, RoomStateBody};
+use meso_contract::{GunStatusMessage, PAYLOAD_VERSION};
+use meso_domain::Stream;
+use meso_units::GunSerial;
+
+use super::gun::Gun;
+use super::{Engine, Lane};
+use crate::machine::Now;
+
+/// The shortest time between two states of one gun, in ms.
+const STATUS_INTERVAL_MS: u64 = 1_000;
+
+impl Engine {
+    /// How the room is.
+    pub(crate) fn room_state(&self, broker_connected: bool) -> RoomStateBody {
+        let sessions = self.sessions.open_sessions();
+        let guns = self.guns.iter().map(|(serial, gun)| RoomGunBody {
+            serial: serial.to_string(),
+            attached: gun.is_attached,
+            epoch: gun.epoch.map(|epoch| format!("{:016x}", epoch.get())),
+            newest_counter: gun.newest_counter,
+            journalled_counter: gun.journalled(),
+        });
+        RoomStateBody {
+            open_sessions: sessions
+                .map(|open| open.opened().session.to_string())
+                .collect(),
+            guns: guns.collect(),
+            unsealed_record_count: self.lanes.values().map(Lane::unsealed).sum(),
+            unsettled_block_count: self.unsettled_block_count(),
+            library_version: self.judge.library().map(|library| library.version().get()),
+            broker_connected,
+        }
+    }
+
+    /// The guns whose state is to be published now; each at most once a second.
+    pub(crate) fn due_statuses(&mut self, now: Now) -> Vec<(GunSerial, GunStatusMessage)> {
+        let mut due = Vec::new();
+        for (serial, gun) in &mut self.guns {
+            let is_early = gun
+                .published_ms
+                .is_some_and(|at_ms| now.monotonic_ms < at_ms + STATUS_INTERVAL_MS);
+            if !gun.is_changed || is_early {
+                continue;
+            }
+            gun.is_changed = false;
+            gun.published_ms = Some(now.monotonic_ms);
+            let lane = self.lanes.get(&Stream::Gun(serial.clone()));
+            let backlog = lane.map_or(0, Lane::backlog);
+            due.push((serial.clone(), status_of(gun, now, backlog)));
+        }
+        due
+    }
+
+    /// A state could not be handed over: it is due again.
+    pub(crate) fn status_refused(&mut self, serial: &GunSerial) {
+        self.gun(serial).is_changed = true;
+    }
+
+    /// Every state is due again: there is a new connection.
+    pub(crate) fn all_statuses_due(&mut self) {
+        for gun in self.guns.values_mut() {
+            gun.is_changed = true;
+            gun.published_ms = None;
+        }
+    }
+}
+
+fn status_of(gun: &Gun, now: Now, backlog_shots: u64) -> GunStatusMessage {
+    let drift_ppb = gun.mapping.map(|mapping| mapping.drift_ppb);
+    GunStatusMessage {
+        version: PAYLOAD_VERSION,
+        attached: gun.is_attached,
+        at_ms: now.utc.unix_ms(),
+        model: gun.model.clone(),
+        firmware: gun.firmware.clone(),
+        // The link tells a voltage; without the battery's curve there is no honest percentage.
+        battery_percent: None,
+        journalled_counter: gun.journalled(),
+        backlog_shots,
+        bad_frames: gun.line.bad_frames(),
+        skipped_bytes: gun.line.skipped_bytes(),
+        quarantined_frames: gun.quarantined_frames,
+        inhibited: gun.is_inhibited,
+        clock_drift_ppm: drift_ppb.and_then(|ppb| i32::try_from(ppb / 1_000).ok()),
+    }
+}

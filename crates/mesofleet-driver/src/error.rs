@@ -1,0 +1,62 @@
+//! Why the daemon cannot start or go on.
+
+use std::net::SocketAddr;
+
+use meso_journal::JournalError;
+use meso_room::AccessError;
+use meso_serial::SerialError;
+
+/// Why the daemon cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DriverError {
+    /// The journal cannot be used.
+    #[error("the journal cannot be used")]
+    Journal {
+        /// Why.
+        #[from]
+        source: JournalError,
+    },
+    /// The ports cannot be watched.
+    #[error("the ports cannot be watched")]
+    Serial {
+        /// Why.
+        #[from]
+        source: SerialError,
+    },
+    /// The room's interface cannot listen.
+    #[error(
+        "the room's interface cannot listen on {address}; choose another port by room.http in the \
+         configuration, or 0 for any free one"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The access file cannot be written.
+    #[error("the room's access file cannot be written")]
+    Access {
+        /// Why.
+        #[from]
+        source: AccessError,
+    },
+    /// The system gives no thread.
+    #[error("the system gives no thread for {name}")]
+    Thread {
+        /// What for.
+        name: &'static str,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers")]
+    Random {
+        /// Why.
+        #[source]
+        source: getrandom::Error,
+    },
+}

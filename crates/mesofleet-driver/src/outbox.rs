@@ -1,0 +1,90 @@
+//! The task that hands blocks and states to the broker.
+
+use std::sync::Arc;
+
+use meso_bus::{BusError, Message, Publisher};
+use meso_contract::{BlockMessage, topics};
+use meso_domain::{BlockPlace, RecordBlock, Stream};
+use meso_journal::{Journal, JournalError};
+use meso_units::{BlockNumber, ClinicId};
+use tokio::sync::{mpsc, oneshot};
+
+/// Jobs that wait. A further block is dropped: it stays unsettled, and its time-out brings it
+/// again; a further state waits for the next change.
+pub(crate) const JOBS_WAITING_MAX: usize = 64;
+
+/// What is to be sent.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// This block, read from the journal when its turn comes.
+    Block(BlockPlace),
+    /// This message.
+    Message(Message),
+    /// This last message, and then good-bye.
+    Leave(Message, oneshot::Sender<()>),
+}
+
+/// Sends one job after the other.
+pub(crate) struct Outbox {
+    pub(crate) clinic: ClinicId,
+    pub(crate) publisher: Publisher,
+    pub(crate) journal: Arc<Journal>,
+    /// Takes the blocks that the journal does not have any more.
+    pub(crate) missing: mpsc::Sender<(Stream, BlockNumber)>,
+}
+
+impl Outbox {
+    pub(crate) async fn run(self, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(job) = jobs.recv().await {
+            match job {
+                Job::Block(place) => self.send_block(place).await,
+                Job::Message(message) => self.send(message).await,
+                Job::Leave(message, left) => {
+                    self.send(message).await;
+                    self.publisher.close().await;
+                    let _ = left.send(());
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn send_block(&self, place: BlockPlace) {
+        let block = match self.load(&place).await {
+            Ok(Some(block)) => block,
+            Ok(None) => {
+                tracing::error!(%place, "the journal does not have the block any more");
+                let _ = self.missing.send((place.stream, place.number)).await;
+                return;
+            }
+            Err(error) => {
+                tracing::error!(%place, %error, "the journal cannot read the block");
+                return;
+            }
+        };
+        match BlockMessage::encode(&block) {
+            Ok(payload) => {
+                let topic = topics::blocks(&self.clinic, &place.driver, &place.stream);
+                self.send(Message::new(topic, payload)).await;
+            }
+            Err(error) => tracing::error!(%place, %error, "the block cannot be sent"),
+        }
+    }
+
+    async fn load(&self, place: &BlockPlace) -> Result<Option<RecordBlock>, JournalError> {
+        let (done, answer) = oneshot::channel();
+        self.journal
+            .load(place.stream.clone(), place.number, |block| {
+                let _ = done.send(block);
+            });
+        answer.await.unwrap_or(Err(JournalError::Closed))
+    }
+
+    async fn send(&self, message: Message) {
+        match self.publisher.publish(message).await {
+            // Whatever is unsettled goes out again over the next connection.
+            Ok(()) | Err(BusError::NotConnected) => {}
+            Err(error) => tracing::error!(%error, "a message cannot be sent"),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Configuration and command line together.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+use meso_config::{DriverConfig, PortSource, Problems};
+use meso_limits::{LimitsError, SignerList};
+
+/// What the command line may replace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// The folder of the journal.
+    pub data_dir: Option<PathBuf>,
+    /// The folder of links to ports.
+    pub ports_dir: Option<PathBuf>,
+    /// Host and port of the broker, such as `127.0.0.1:1883`.
+    pub broker: Option<String>,
+}
+
+/// Everything that the daemon is told at its start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    config: DriverConfig,
+    time_zone: TimeZone,
+    signers: Option<SignerList>,
+}
+
+/// Why configuration and command line are no settings.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The configuration is wrong; says everything that is.
+    #[error("{problems}")]
+    Config {
+        /// All problems.
+        problems: Problems,
+    },
+    /// The time zone is spelt well and unknown.
+    #[error(
+        "{file}: driver.time_zone {name:?} is not in the time-zone database; write a name such as \
+         Europe/Vienna"
+    )]
+    TimeZone {
+        /// The file.
+        file: String,
+        /// The name.
+        name: String,
+    },
+    /// The command line names a broker that cannot be used.
+    #[error(
+        "--broker {value:?} is not host:port of this computer, such as 127.0.0.1:1883; others \
+         only once TLS is built"
+    )]
+    Broker {
+        /// What was written.
+        value: String,
+    },
+    /// The signers of the configuration are no keys.
+    #[error("{file}: library.signers cannot be used")]
+    Signers {
+        /// The file.
+        file: String,
+        /// Why.
+        #[source]
+        source: LimitsError,
+    },
+}
+
+impl Settings {
+    /// Reads the text of a configuration and puts the command line over it.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] naming file, key and value.
+    pub fn from_text(
+        file: &str,
+        text: &str,
+        overrides: Overrides,
+    ) -> Result<Settings, SettingsError> {
+        let mut config = DriverConfig::parse(file, text)
+            .map_err(|problems| SettingsError::Config { problems })?;
+        if let Some(folder) = overrides.data_dir {
+            config.data_dir = folder;
+        }
+        if let Some(folder) = overrides.ports_dir {
+            config.ports.source = PortSource::Folder(folder);
+        }
+        if let Some(value) = overrides.broker {
+            let (host, port) = loopback(&value).ok_or_else(|| SettingsError::Broker {
+                value: value.clone(),
+            })?;
+            config.broker.host = host;
+            config.broker.port = port;
+        }
+        let name = config.time_zone.as_str();
+        let time_zone = TimeZone::get(name).map_err(|_| SettingsError::TimeZone {
+            file: file.to_owned(),
+            name: name.to_owned(),
+        })?;
+        let signers = signers(&config).map_err(|source| SettingsError::Signers {
+            file: file.to_owned(),
+            source,
+        })?;
+        Ok(Settings {
+            config,
+            time_zone,
+            signers,
+        })
+    }
+
+    /// The configuration, with the command line over it.
+    pub const fn config(&self) -> &DriverConfig {
+        &self.config
+    }
+
+    /// The clinic's time zone.
+    pub(crate) const fn time_zone(&self) -> &TimeZone {
+        &self.time_zone
+    }
+
+    /// Whose signatures bring a library into force; `None` where nobody's does.
+    pub(crate) const fn signers(&self) -> Option<&SignerList> {
+        self.signers.as_ref()
+    }
+}
+
+fn signers(config: &DriverConfig) -> Result<Option<SignerList>, LimitsError> {
+    let trust = &config.library;
+    if trust.signers.is_empty() {
+        return Ok(None);
+    }
+    let keys: Vec<String> = trust.signers.iter().map(ToString::to_string).collect();
+    let list = match trust.signatures_needed {
+        1 => SignerList::single_signer(&keys),
+        _ => SignerList::two_signers(&keys),
+    };
+    list.map(Some)
+}
+
+fn loopback(text: &str) -> Option<(String, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let is_here = host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
+    let port = port.parse().ok().filter(|port| *port != 0)?;
+    is_here.then(|| (host.to_owned(), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+        version = 1
+        [driver]
+        id = "room-1"
+        clinic = "example-clinic"
+        time_zone = "Europe/Vienna"
+        data_dir = "driver-data"
+    "#;
+
+    fn with(overrides: Overrides) -> Result<Settings, SettingsError> {
+        Settings::from_text("driver.toml", TEXT, overrides)
+    }
+
+    #[test]
+    fn the_command_line_goes_over_the_configuration() {
+        let settings = with(Overrides {
+            data_dir: Some("other".into()),
+            ports_dir: Some("ports".into()),
+            broker: Some("[::1]:1900".to_owned()),
+        })
+        .unwrap();
+        let config = settings.config();
+        assert_eq!(config.data_dir, PathBuf::from("other"));
+        assert_eq!(config.ports.source, PortSource::Folder("ports".into()));
+        assert_eq!(
+            (config.broker.host.as_str(), config.broker.port),
+            ("::1", 1900)
+        );
+    }
+
+    #[test]
+    fn a_broker_elsewhere_is_refused() {
+        for value in ["192.0.2.1:1883", "localhost", "localhost:0", "127.0.0.1:x"] {
+            let broker = Some(value.to_owned());
+            let refused = with(Overrides {
+                broker,
+                ..Overrides::default()
+            });
+            assert!(
+                matches!(refused, Err(SettingsError::Broker { .. })),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_time_zone_is_named() {
+        let text = TEXT.replace("Europe/Vienna", "Europe/Atlantis");
+        let error = Settings::from_text("driver.toml", &text, Overrides::default()).unwrap_err();
+        assert!(error.to_string().contains("Europe/Atlantis"), "{error}");
+    }
+}

@@ -1,0 +1,208 @@
+//! The command line: what a person types, and nothing resolved yet.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Telemetry and compliance for fleets of mesotherapy injector guns.
+#[derive(Debug, Parser)]
+#[command(name = "mesofleet", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run everything on this machine with emulated guns: no server, no sign-in, no sudo.
+    Demo(DemoOptions),
+    /// Run broker, ingest, store and dashboards from a configuration file.
+    Serve(ServeArguments),
+    /// Emulated guns.
+    #[command(subcommand)]
+    Gun(GunCommand),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Options of `mesofleet serve`.
+#[derive(Args, Debug)]
+pub struct ServeArguments {
+    /// The configuration file; `config/server.toml` shows every key.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// Emulated guns.
+#[derive(Debug, Subcommand)]
+pub enum GunCommand {
+    /// Put an emulated gun behind a pseudo-terminal.
+    Emulate(EmulateOptions),
+}
+
+/// Options of `mesofleet demo`.
+#[derive(Args, Clone, Debug)]
+pub struct DemoOptions {
+    /// How many emulated guns.
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub guns: u8,
+    /// Run that long, then end the sessions, export and verify a report, and print a summary.
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    pub run_for: Option<Duration>,
+    /// Seed of the guns: the same seed fires the same shots.
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    pub seed: u64,
+    /// Where the dashboards listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    pub http: SocketAddr,
+    /// Where to keep the data; else a temporary folder, removed at the end unless it holds a report.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Let one gun go too deep, one too fast and one too much (the default).
+    #[arg(long, overrides_with = "no_breach")]
+    pub breach: bool,
+    /// No injected breaches.
+    #[arg(long, overrides_with = "breach")]
+    pub no_breach: bool,
+    /// Past sessions to make up, so that trends are not empty: `90d`, or `0d` for none.
+    /// [default: 90d without --for, else none]
+    #[arg(long, value_name = "DAYS", value_parser = parse_days)]
+    pub history: Option<u16>,
+}
+
+impl DemoOptions {
+    /// Whether breaches are injected.
+    pub fn injects_breaches(&self) -> bool {
+        !self.no_breach
+    }
+
+    /// How many days of history to make up.
+    pub fn history_days(&self) -> u16 {
+        self.history
+            .unwrap_or(if self.run_for.is_some() { 0 } else { 90 })
+    }
+}
+
+/// Options of `mesofleet gun emulate`.
+#[derive(Args, Clone, Debug)]
+pub struct EmulateOptions {
+    /// The folder in which the gun's port appears, under its serial number.
+    #[arg(long, value_name = "DIR")]
+    pub ports: PathBuf,
+    /// The serial number.
+    #[arg(long, value_name = "SERIAL", default_value = "GUN-0001")]
+    pub serial: String,
+    /// The gun's own log of every shot, one JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    pub log: PathBuf,
+    /// The seed: the same seed fires the same shots.
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    pub seed: u64,
+    /// How the gun is used.
+    #[arg(long, value_enum, default_value_t = HabitName::Nappage)]
+    pub habit: HabitName,
+    /// What goes wrong, on purpose.
+    #[arg(long, value_enum, default_value_t = BreachName::None)]
+    pub breach: BreachName,
+    /// Drift of the gun's clock in parts per million.
+    #[arg(
+        long,
+        default_value_t = 0,
+        allow_negative_numbers = true,
+        value_name = "PPM"
+    )]
+    pub drift_ppm: i32,
+}
+
+/// How an emulated gun is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum HabitName {
+    /// Quick shallow points, up to 9 a second.
+    Nappage,
+    /// One point after the other.
+    PointByPoint,
+    /// Bursts.
+    Burst,
+    /// One shot for each press on the page.
+    WaitForTrigger,
+}
+
+/// What an emulated gun does wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum BreachName {
+    /// Nothing.
+    None,
+    /// Past 10 mm.
+    TooDeep,
+    /// Past 9 shots a second.
+    TooFast,
+    /// Past the volume of a trigger.
+    TooMuch,
+}
+
+/// Reads `20s`, `5m` or `1h`.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let problem =
+        || format!("{text:?} is not a duration: write a number and s, m or h, such as 20s");
+    let (number, factor) = match text.char_indices().last() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 3_600),
+        _ => return Err(problem()),
+    };
+    let seconds = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(factor))
+        .filter(|seconds| (1..=7 * 24 * 3_600).contains(seconds))
+        .ok_or_else(|| format!("{}; 1s to 168h", problem()))?;
+    Ok(Duration::from_secs(seconds))
+}
+
+/// Reads `90d`.
+fn parse_days(text: &str) -> Result<u16, String> {
+    text.strip_suffix('d')
+        .and_then(|number| number.parse::<u16>().ok())
+        .filter(|days| *days <= 366)
+        .ok_or_else(|| format!("{text:?} is not a number of days: write 0d to 366d, such as 90d"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_needs_its_unit_and_has_a_range() {
+        assert_eq!(parse_duration("20s"), Ok(Duration::from_secs(20)));
+        assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+        for wrong in ["", "20", "s", "0s", "-1s", "1.5s", "200h", "20 s", "20ms"] {
+            assert!(parse_duration(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn history_is_off_where_a_run_has_an_end() {
+        let parse = |words: &[&str]| match Cli::parse_from(words).command {
+            Command::Demo(options) => options,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(parse(&["mesofleet", "demo"]).history_days(), 90);
+        assert_eq!(
+            parse(&["mesofleet", "demo", "--for", "20s"]).history_days(),
+            0
+        );
+        assert_eq!(
+            parse(&["mesofleet", "demo", "--for", "20s", "--history", "7d"]).history_days(),
+            7
+        );
+        assert!(parse(&["mesofleet", "demo"]).injects_breaches());
+        assert!(!parse(&["mesofleet", "demo", "--no-breach"]).injects_breaches());
+    }
+}

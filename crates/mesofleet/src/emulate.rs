@@ -1,0 +1,50 @@
+//! `mesofleet gun emulate`: one emulated gun behind a pseudo-terminal.
+
+use std::process::ExitCode;
+
+use meso_testkit::gun::plan::{Breach, Habit};
+use meso_testkit::gun::process::{GunOptions, run_gun};
+use meso_units::GunSerial;
+
+use crate::cli::{BreachName, EmulateOptions, HabitName};
+
+impl From<HabitName> for Habit {
+    fn from(name: HabitName) -> Habit {
+        match name {
+            HabitName::Nappage => Habit::Nappage,
+            HabitName::PointByPoint => Habit::PointByPoint,
+            HabitName::Burst => Habit::Burst,
+            HabitName::WaitForTrigger => Habit::WaitForTrigger,
+        }
+    }
+}
+
+impl From<BreachName> for Breach {
+    fn from(name: BreachName) -> Breach {
+        match name {
+            BreachName::None => Breach::None,
+            BreachName::TooDeep => Breach::TooDeep,
+            BreachName::TooFast => Breach::TooFast,
+            BreachName::TooMuch => Breach::TooMuch,
+        }
+    }
+}
+
+/// Plays the gun until its standard input ends.
+///
+/// # Errors
+///
+/// The serial number is not one, or the port or the log cannot be used.
+pub fn run(options: &EmulateOptions) -> anyhow::Result<ExitCode> {
+    let options = GunOptions {
+        serial: GunSerial::parse(&options.serial)?,
+        ports_folder: options.ports.clone(),
+        log: options.log.clone(),
+        seed: options.seed,
+        habit: options.habit.into(),
+        breach: options.breach.into(),
+        drift_ppm: options.drift_ppm,
+    };
+    run_gun(&options, std::io::stdin(), std::io::stdout())?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,200 @@
+//! What arrives, taken apart without believing it.
+
+use meso_contract::topics::Topic;
+use meso_contract::{BlockMessage, DriverStatusMessage, GunStatusMessage};
+use meso_domain::{BlockPlace, RecordBlock, Stream};
+use meso_store::Quarantined;
+use meso_units::{BlockNumber, ClinicId, DriverId, GunSerial, JournalIncarnation, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+/// How a block came here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From a driver, now: judged again, watched, shown live.
+    Live,
+    /// From an archive: stored and logged under the verdicts that it brings, without alerts.
+    Import,
+}
+
+/// Something that arrived.
+#[derive(Debug)]
+pub enum Arrival {
+    /// A block whose commitments hold.
+    Block {
+        /// The block.
+        block: Box<RecordBlock>,
+        /// How it came.
+        way: Way,
+    },
+    /// Bytes that are nothing we know.
+    Refused {
+        /// For the quarantine.
+        quarantined: Quarantined,
+        /// The place that they claim, so that their driver need not send them for ever.
+        place: Option<(ClinicId, BlockPlace)>,
+    },
+    /// How a gun is.
+    Gun {
+        /// The clinic.
+        clinic: ClinicId,
+        /// Its driver.
+        driver: DriverId,
+        /// The gun.
+        serial: GunSerial,
+        /// What is said of it.
+        status: Box<GunStatusMessage>,
+    },
+    /// Whether a driver is there.
+    Driver {
+        /// The clinic.
+        clinic: ClinicId,
+        /// The driver.
+        driver: DriverId,
+        /// What is said of it.
+        status: DriverStatusMessage,
+    },
+}
+
+impl Arrival {
+    /// Reads a message. It never fails: what cannot be read is [`Arrival::Refused`].
+    pub fn read(topic: &str, payload: &[u8], now: Timestamp) -> Arrival {
+        let parsed = match Topic::parse(topic) {
+            Ok(parsed) => parsed,
+            Err(error) => return refuse(topic, &error.to_string(), payload, now, None),
+        };
+        let read = match &parsed {
+            Topic::Blocks {
+                clinic,
+                driver,
+                stream,
+            } => read_block(payload, clinic, driver, stream),
+            Topic::Gun {
+                clinic,
+                driver,
+                serial,
+            } => GunStatusMessage::decode(payload)
+                .map(|status| Arrival::Gun {
+                    clinic: clinic.clone(),
+                    driver: driver.clone(),
+                    serial: serial.clone(),
+                    status: Box::new(status),
+                })
+                .map_err(|error| error.to_string()),
+            Topic::Status { clinic, driver } => DriverStatusMessage::decode(payload)
+                .map(|status| Arrival::Driver {
+                    clinic: clinic.clone(),
+                    driver: driver.clone(),
+                    status,
+                })
+                .map_err(|error| error.to_string()),
+            Topic::Watermark { .. } | Topic::Library { .. } => {
+                Err("nobody sends this topic to the ingest".to_owned())
+            }
+        };
+        read.unwrap_or_else(|reason| {
+            refuse(
+                topic,
+                &reason,
+                payload,
+                now,
+                claimed_place(&parsed, payload),
+            )
+        })
+    }
+}
+
+fn read_block(
+    payload: &[u8],
+    clinic: &ClinicId,
+    driver: &DriverId,
+    stream: &Stream,
+) -> Result<Arrival, String> {
+    let block = BlockMessage::decode(payload).map_err(|error| error.to_string())?;
+    let header = block.header();
+    let fits = header.clinic == *clinic
+        && header.place.driver == *driver
+        && header.place.stream == *stream;
+    if !fits {
+        return Err(format!("{} came under the topic of another", header.place));
+    }
+    Ok(Arrival::Block {
+        block: Box::new(block),
+        way: Way::Live,
+    })
+}
+
+fn refuse(
+    source: &str,
+    reason: &str,
+    bytes: &[u8],
+    now: Timestamp,
+    place: Option<(ClinicId, BlockPlace)>,
+) -> Arrival {
+    Arrival::Refused {
+        quarantined: quarantined(source, reason, bytes.to_vec(), now),
+        place,
+    }
+}
+
+/// Bytes for the quarantine.
+pub(super) fn quarantined(
+    source: &str,
+    reason: &str,
+    bytes: Vec<u8>,
+    now: Timestamp,
+) -> Quarantined {
+    Quarantined {
+        digest: Sha256::digest(&bytes).into(),
+        source: source.chars().take(256).collect(),
+        reason: reason.chars().take(512).collect(),
+        bytes,
+        at: now,
+    }
+}
+
+/// The place that a damaged block claims; clinic, driver and stream are those of its topic.
+fn claimed_place(topic: &Topic, payload: &[u8]) -> Option<(ClinicId, BlockPlace)> {
+    let Topic::Blocks {
+        clinic,
+        driver,
+        stream,
+    } = topic
+    else {
+        return None;
+    };
+    let message: serde_json::Value = serde_json::from_slice(payload).ok()?;
+    let header = message.get("header")?;
+    let number = header.get("number")?.as_u64()?;
+    let incarnation = header.get("incarnation")?.as_str()?;
+    let place = BlockPlace {
+        driver: driver.clone(),
+        incarnation: JournalIncarnation(u64::from_str_radix(incarnation, 16).ok()?),
+        stream: stream.clone(),
+        number: BlockNumber(number),
+    };
+    Some((clinic.clone(), place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_block_is_refused_and_its_place_is_read_where_that_can_be() {
+        let gun = GunSerial::parse("GUN-0001").unwrap();
+        let clinic = ClinicId::parse("riverside").unwrap();
+        let driver = DriverId::parse("room-1").unwrap();
+        let topic = meso_contract::topics::blocks(&clinic, &driver, &Stream::Gun(gun));
+        let payload = br#"{"header":{"number":7,"incarnation":"00000000000000ff"}}"#;
+        let arrival = Arrival::read(&topic, payload, Timestamp::UNIX_EPOCH);
+        let Arrival::Refused { place, quarantined } = arrival else {
+            panic!("a block without records was believed");
+        };
+        assert_eq!(place.unwrap().1.number.get(), 7);
+        assert_eq!(quarantined.bytes, payload);
+        let garbage = Arrival::read(&topic, b"\xff\x00", Timestamp::UNIX_EPOCH);
+        assert!(matches!(garbage, Arrival::Refused { place: None, .. }));
+        let stranger = Arrival::read("weather/today", b"{}", Timestamp::UNIX_EPOCH);
+        assert!(matches!(stranger, Arrival::Refused { place: None, .. }));
+    }
+}

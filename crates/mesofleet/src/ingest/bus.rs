@@ -1,0 +1,159 @@
+//! Between broker and worker.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use meso_bus::{
+    ClientOptions, ConnectionState, Consumer, ConsumerEvent, Message, Publisher, Ticket,
+};
+use meso_contract::topics;
+use tokio::sync::{mpsc, watch};
+
+use super::steps::Watermark;
+use super::worker::{Command, IngestHandle, Outgoing};
+
+/// Where to connect, and what to keep published.
+#[derive(Clone, Debug)]
+pub struct BusOptions {
+    /// The broker.
+    pub broker: SocketAddr,
+    /// Retained messages that are published over every new connection, such as the library.
+    pub standing: Vec<Message>,
+    /// A random number for back-off.
+    pub jitter_seed: u64,
+}
+
+/// The client id under which the broker keeps the ingest's session.
+const CONSUMER_ID: &str = "mesofleet-ingest";
+/// The client id of the connection that publishes.
+const PUBLISHER_ID: &str = "mesofleet-ingest-out";
+
+/// Brings messages to the worker, and watermarks and acknowledgements back, until the worker is
+/// gone and its last watermarks are out.
+///
+/// # Cancel safety
+///
+/// Cancelling it loses nothing: what was not acknowledged comes again.
+pub async fn run_bus(
+    options: BusOptions,
+    handle: IngestHandle,
+    mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
+    connected: watch::Sender<bool>,
+) {
+    let filters = vec![
+        topics::blocks_filter(None),
+        topics::gun_filter(),
+        topics::status_filter(),
+    ];
+    let client = |id| ClientOptions::new(id, options.broker).with_jitter_seed(options.jitter_seed);
+    let mut consumer = Consumer::start(client(CONSUMER_ID), filters);
+    let publisher = Publisher::start(client(PUBLISHER_ID), None, None);
+    let mut state = publisher.state();
+    let mut standing = Standing::new(&options.standing);
+    loop {
+        tokio::select! {
+            biased;
+            out = outgoing.recv() => {
+                let Some(out) = out else { break };
+                let keys = standing.take(out.watermarks);
+                standing.publish(&publisher, keys).await;
+                acknowledge(&consumer, &out.tickets);
+            }
+            changed = state.changed() => {
+                if changed.is_err() { break }
+                let is_up = matches!(*state.borrow_and_update(), ConnectionState::Up { .. });
+                if is_up {
+                    standing.publish_all(&publisher).await;
+                }
+            }
+            event = next_with_room(&mut consumer, &handle) => {
+                let Some((permit, event)) = event else { break };
+                match event {
+                    ConsumerEvent::Message(delivery) => permit.send(Command::Message {
+                        topic: delivery.topic,
+                        payload: delivery.payload,
+                        ticket: delivery.ticket,
+                    }),
+                    ConsumerEvent::Ready { .. } => { connected.send_replace(true); }
+                    ConsumerEvent::Down { reason } => {
+                        tracing::warn!(reason, "ingest lost the broker");
+                        connected.send_replace(false);
+                    }
+                }
+            }
+        }
+    }
+    connected.send_replace(false);
+    consumer.close().await;
+    publisher.close().await;
+}
+
+/// The next event, once the worker has room for it.
+async fn next_with_room<'h>(
+    consumer: &mut Consumer,
+    handle: &'h IngestHandle,
+) -> Option<(mpsc::Permit<'h, Command>, ConsumerEvent)> {
+    let permit = handle.commands().reserve().await.ok()?;
+    let event = consumer.next().await?;
+    Some((permit, event))
+}
+
+fn acknowledge(consumer: &Consumer, tickets: &[Ticket]) {
+    for ticket in tickets {
+        consumer.acknowledge(*ticket);
+    }
+}
+
+/// What subscribers should have seen last: the library, and a watermark for each stream of each
+/// journal. Journals of one driver share a topic; each driver takes only those of its own.
+struct Standing {
+    payloads: BTreeMap<(String, String), Vec<u8>>,
+}
+
+impl Standing {
+    fn new(messages: &[Message]) -> Standing {
+        let payload = |message: &Message| {
+            let key = (message.topic.clone(), String::new());
+            (key, message.payload.clone())
+        };
+        Standing {
+            payloads: messages.iter().map(payload).collect(),
+        }
+    }
+
+    /// Notes watermarks and gives their keys.
+    fn take(&mut self, watermarks: Vec<Watermark>) -> Vec<(String, String)> {
+        let mut keys = Vec::with_capacity(watermarks.len());
+        for watermark in watermarks {
+            let topic = topics::watermark(&watermark.clinic, &watermark.driver, &watermark.stream);
+            match watermark.message.encode() {
+                Ok(payload) => {
+                    let key = (topic, watermark.message.incarnation);
+                    self.payloads.insert(key.clone(), payload);
+                    keys.push(key);
+                }
+                Err(error) => tracing::error!(%error, topic, "watermark cannot be written"),
+            }
+        }
+        keys
+    }
+
+    async fn publish(&self, publisher: &Publisher, keys: Vec<(String, String)>) {
+        for key in keys {
+            let Some(payload) = self.payloads.get(&key) else {
+                continue;
+            };
+            let message = Message::retained(key.0, payload.clone());
+            if let Err(error) = publisher.publish(message).await {
+                // Everything is published again over the next connection.
+                tracing::debug!(%error, "watermark waits for a connection");
+                return;
+            }
+        }
+    }
+
+    async fn publish_all(&self, publisher: &Publisher) {
+        self.publish(publisher, self.payloads.keys().cloned().collect())
+            .await;
+    }
+}

@@ -1,0 +1,41 @@
+//! What can stop a commit.
+
+use meso_ledger::LedgerError;
+use meso_store::StoreError;
+
+/// Why a commit was not made; nothing of it may be acknowledged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IngestError {
+    /// The store refused.
+    #[error("the store did not take a commit; check disk and permissions of the data folder")]
+    Store {
+        /// What it says.
+        #[from]
+        source: StoreError,
+    },
+    /// The ledger refused.
+    #[error("the ledger did not take a commit")]
+    Ledger {
+        /// What it says.
+        #[from]
+        source: LedgerError,
+    },
+    /// The service is going down.
+    #[error("the ingest is closed; start the service again")]
+    Closed,
+    /// There is no such alert.
+    #[error("alert {id:?} is not known; go back to the list")]
+    UnknownAlert {
+        /// What was asked for.
+        id: String,
+    },
+    /// More blocks than one import may have.
+    #[error("an import of {count} blocks is above the limit of {count_max}; split it")]
+    ImportTooLarge {
+        /// How many were given.
+        count: usize,
+        /// How many are allowed.
+        count_max: usize,
+    },
+}

@@ -1,0 +1,30 @@
+//! From the broker into store and ledger: what arrives is decided, made durable, proven, and only
+//! then acknowledged.
+//!
+//! [`Ingest`] is the part without threads and sockets: one commit as four steps, each of which may
+//! be the last before the power fails. The worker drives it from one thread of its own; the bus
+//! part brings messages to the worker and takes watermarks and acknowledgements back.
+//!
+//! It is **not** where limits or alerts are decided (their crates do), nor where anything is
+//! shown: [`News`] says what changed.
+
+mod arrival;
+mod bus;
+mod error;
+mod pipeline;
+mod prepare;
+mod seal;
+mod shot_store;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod verdicts;
+mod worker;
+
+pub use arrival::{Arrival, Way};
+pub use bus::{BusOptions, run_bus};
+pub use error::IngestError;
+pub use pipeline::{Ingest, IngestOptions};
+pub use shot_store::{Recalled, ShotStore};
+pub use steps::{Committed, Logged, NewShot, News, Prepared, Stored, Watermark};
+pub use worker::{IMPORT_BLOCKS_MAX, IngestHandle, Listener, Outgoing, start_worker};

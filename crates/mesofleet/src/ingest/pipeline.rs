@@ -1,0 +1,379 @@
+//! One commit, step by step.
+//!
+//! Each step hands a value to the next, so that no step can be left out, and each may be the last
+//! one before the power fails: what a step made durable is found again by [`Ingest::open`], what
+//! it did not is sent again by the drivers, because nothing was acknowledged.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use meso_alerts::{AlertId, Alerts};
+use meso_contract::{NumberRange, WatermarkMessage};
+use meso_delivery::{Receiver, StreamKey};
+use meso_domain::canonical::Canonical as _;
+use meso_domain::{CommitEntry, LedgerEntryKind, Record, RecordBlock, SessionEnded, SessionEvent};
+use meso_ledger::{Checkpoint, Frontier, LogKey};
+use meso_limits::{Judge, Library};
+use meso_store::{LeafRow, LogCommit};
+use meso_units::{ClinicId, DriverId, JournalIncarnation, OperatorId, SessionId, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use super::IngestError;
+use super::arrival::Arrival;
+use super::prepare::Preparation;
+use super::shot_store::{Recalled, ShotStore};
+use super::steps::{Committed, Logged, Prepared, Rest, Stored, Watermark};
+
+/// Leaves of one ledger step; a backlog beyond that is logged by the next commit. It covers what
+/// one commit can store four times over.
+const LEAVES_PER_COMMIT_MAX: usize = 4;
+
+/// Shots that are read at a time while totals are rebuilt after a restart.
+const RECALL_PAGE: u32 = 512;
+
+/// What the ingest is told once.
+pub struct IngestOptions {
+    /// The key that signs checkpoints.
+    pub log_key: LogKey,
+    /// The name of the log.
+    pub log_origin: String,
+    /// The protocol library in force, if any.
+    pub library: Option<Arc<Library>>,
+    /// The life of the store.
+    pub store_incarnation: u64,
+    /// The life of this process.
+    pub ingest_incarnation: u64,
+}
+
+impl std::fmt::Debug for IngestOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IngestOptions")
+            .field("log_origin", &self.log_origin)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The ingest: what is known between two commits.
+pub struct Ingest<S> {
+    pub(super) store: S,
+    pub(super) receiver: Receiver,
+    pub(super) judge: Judge,
+    pub(super) alerts: Alerts,
+    /// Sessions that ended and wait for their last shots, with the driver of their room.
+    pub(super) ended: BTreeMap<SessionId, (DriverId, SessionEnded)>,
+    frontier: Frontier,
+    options: IngestOptions,
+}
+
+impl<S> std::fmt::Debug for Ingest<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ingest")
+            .field("leaves", &self.frontier.size())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: ShotStore> Ingest<S> {
+    /// Goes on from what is durable: logs what was stored and not logged, seals what is complete,
+    /// and gives the watermarks of every stream.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError`] when the store cannot be read or written.
+    pub fn open(
+        store: S,
+        options: IngestOptions,
+        now: Timestamp,
+    ) -> Result<(Ingest<S>, Committed), IngestError> {
+        let mut ingest = Ingest {
+            judge: Judge::new(options.library.clone()),
+            alerts: Alerts::default(),
+            ended: BTreeMap::new(),
+            receiver: Receiver::default(),
+            frontier: Frontier::EMPTY,
+            store,
+            options,
+        };
+        let committed = ingest.reopen(now)?;
+        Ok((ingest, committed))
+    }
+
+    /// Forgets what is in memory and begins again from what is durable.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError`] when the store cannot be read or written; try again later.
+    pub fn reopen(&mut self, now: Timestamp) -> Result<Committed, IngestError> {
+        let recalled = self.store.recall()?;
+        self.judge = Judge::new(self.options.library.clone());
+        self.alerts = Alerts::restore(recalled.alerts.clone(), recalled.tracks.clone());
+        self.ended.clear();
+        self.receiver = recalled.receiver.clone();
+        self.frontier = recalled.frontier.clone();
+        self.recall_blocks(&recalled);
+        self.recall_sessions(&recalled)?;
+        let mut rest = Rest {
+            touched: recalled.streams.into_iter().collect(),
+            ..Rest::default()
+        };
+        for (gun, _, _) in self.receiver.all_counters() {
+            rest.news.declared_missing.insert(gun.clone(), 0);
+        }
+        let logged = self.log(Stored { rest }, now)?;
+        Ok(self.finish(logged))
+    }
+
+    fn recall_blocks(&mut self, recalled: &Recalled) {
+        for block in &recalled.unlogged_blocks {
+            let hashes: Vec<_> = block.records.iter().map(|(hash, _)| *hash).collect();
+            self.receiver
+                .settle(&block.header, block.header.block_hash(&hashes));
+            for (_, record) in &block.records {
+                match record {
+                    Some(Record::Shot(shot)) => {
+                        self.receiver.record_shot(&shot.identity);
+                    }
+                    Some(Record::Gap(gap)) => self.receiver.record_gap(gap),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn recall_sessions(&mut self, recalled: &Recalled) -> Result<(), IngestError> {
+        for (session, events) in &recalled.sessions {
+            for event in events {
+                self.judge.session_event(event);
+                self.note_end(event, &session.driver);
+            }
+            let mut after = None;
+            loop {
+                let shots = self
+                    .store
+                    .session_shots(session.session, after, RECALL_PAGE)?;
+                for stored in &shots {
+                    self.judge.observe(&stored.shot, stored.session);
+                }
+                let Some(last) = shots.last() else { break };
+                after = Some((last.shot.at.unix_ns(), last.arrival));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn note_end(&mut self, event: &SessionEvent, driver: &str) {
+        if let (SessionEvent::Ended(ended), Ok(driver)) = (event, DriverId::parse(driver)) {
+            self.ended
+                .entry(ended.session)
+                .or_insert((driver, ended.clone()));
+        }
+    }
+
+    /// All steps of one commit.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError`]; what is known in memory is then worth nothing: drop it and open again.
+    pub fn commit(
+        &mut self,
+        arrivals: Vec<Arrival>,
+        now: Timestamp,
+    ) -> Result<Committed, IngestError> {
+        let prepared = self.prepare(arrivals, now)?;
+        let stored = self.store(prepared)?;
+        let logged = self.log(stored, now)?;
+        Ok(self.finish(logged))
+    }
+
+    /// First step: decides what is new, what is refused, what the shots mean. It is at most
+    /// [`CommitEntry::BLOCK_COUNT_MAX`] blocks long; the caller splits a longer one.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError`] when the store cannot be read.
+    pub fn prepare(
+        &mut self,
+        arrivals: Vec<Arrival>,
+        now: Timestamp,
+    ) -> Result<Prepared, IngestError> {
+        Preparation::new(self, now).run(arrivals)
+    }
+
+    /// A person has seen to an alert: a commit of its own, to be taken through the further steps.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError::UnknownAlert`] for an id that is not remembered.
+    pub fn prepare_acknowledgement(
+        &mut self,
+        id: AlertId,
+        by: &OperatorId,
+        now: Timestamp,
+    ) -> Result<Prepared, IngestError> {
+        let outcome = self.alerts.acknowledge(id, by, now);
+        let outcome = outcome.map_err(|_| IngestError::UnknownAlert { id: id.to_string() })?;
+        let mut preparation = Preparation::new(self, now);
+        preparation.note(outcome);
+        Ok(preparation.finish())
+    }
+
+    /// Lets time pass for alerts, as a commit of its own.
+    pub fn prepare_tick(&mut self, now: Timestamp) -> Prepared {
+        let outcome = self.alerts.tick(now);
+        let mut preparation = Preparation::new(self, now);
+        preparation.note(outcome);
+        preparation.finish()
+    }
+
+    /// Second step: makes it durable.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError`]; nothing is then stored.
+    pub fn store(&mut self, prepared: Prepared) -> Result<Stored, IngestError> {
+        if !prepared.commit.is_empty() {
+            self.store.store(&prepared.commit)?;
+        }
+        Ok(Stored {
+            rest: prepared.rest,
+        })
+    }
+
+    /// Third step: seals sessions that are complete, appends to the ledger, signs the checkpoint
+    /// and writes down how far the receiver is.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError`]; what this step did not write is found again by [`Ingest::open`].
+    pub fn log(&mut self, mut stored: Stored, now: Timestamp) -> Result<Logged, IngestError> {
+        for session in self.seal_complete(now)? {
+            stored.rest.news.sessions.insert(session);
+        }
+        let mut commit = LogCommit::default();
+        let mut frontier = self.frontier.clone();
+        let blocks_max = CommitEntry::BLOCK_COUNT_MAX * LEAVES_PER_COMMIT_MAX;
+        let entries_max = CommitEntry::ENTRY_COUNT_MAX * LEAVES_PER_COMMIT_MAX;
+        let unlogged = self.store.unlogged(blocks_max, entries_max)?;
+        let (mut blocks, mut entries) = (&unlogged.blocks[..], &unlogged.entries[..]);
+        while !blocks.is_empty() || !entries.is_empty() {
+            let (these, later) = blocks.split_at(blocks.len().min(CommitEntry::BLOCK_COUNT_MAX));
+            let (those, others) = entries.split_at(entries.len().min(CommitEntry::ENTRY_COUNT_MAX));
+            (blocks, entries) = (later, others);
+            let entry = CommitEntry {
+                at: now,
+                blocks: these.iter().map(|(_, hash)| *hash).collect(),
+                entries: those.iter().map(|(_, entry)| *entry).collect(),
+            };
+            let bytes = entry.canonical_bytes();
+            let appended = frontier.append(&bytes)?;
+            commit.hashes.extend(appended.hashes);
+            commit.leaves.push(LeafRow {
+                leaf: appended.index,
+                bytes,
+                blocks: these.iter().map(|(row, _)| *row).collect(),
+                entries: those.iter().map(|(row, _)| *row).collect(),
+            });
+        }
+        commit.changes = self.receiver.take_changes();
+        let nothing = commit.leaves.is_empty()
+            && commit.changes.streams.is_empty()
+            && commit.changes.counters.is_empty();
+        if !nothing {
+            if !commit.leaves.is_empty() {
+                commit.checkpoint = Some(self.checkpoint_of(&frontier)?);
+            }
+            self.store.log(&commit)?;
+            self.frontier = frontier;
+        }
+        Ok(Logged { rest: stored.rest })
+    }
+
+    fn checkpoint_of(&self, frontier: &Frontier) -> Result<String, IngestError> {
+        let origin = &self.options.log_origin;
+        let checkpoint = Checkpoint::new(origin, frontier.size(), frontier.root())?;
+        Ok(checkpoint.sign(&self.options.log_key))
+    }
+
+    /// Last step: says what may be published, and acknowledged after that.
+    pub fn finish(&self, logged: Logged) -> Committed {
+        let mut news = logged.rest.news;
+        news.leaf_count = self.frontier.size();
+        for (gun, missing) in &mut news.declared_missing {
+            *missing = self
+                .receiver
+                .all_counters()
+                .filter(|(serial, _, _)| *serial == gun)
+                .map(|(_, _, counters)| counters.declared_missing_count())
+                .sum();
+        }
+        let touched = logged.rest.touched.into_iter();
+        let watermarks = touched.map(|(clinic, key)| self.watermark(clinic, key));
+        Committed {
+            watermarks: watermarks.collect(),
+            news,
+        }
+    }
+
+    fn watermark(&self, clinic: ClinicId, key: StreamKey) -> Watermark {
+        let settled = self
+            .receiver
+            .settled(&key, WatermarkMessage::RANGE_COUNT_MAX);
+        let mut message = WatermarkMessage::new(
+            key.incarnation,
+            self.options.store_incarnation,
+            self.options.ingest_incarnation,
+        );
+        message.settled_to = settled.to;
+        let ranges = settled.ranges.into_iter();
+        message.settled_ranges = ranges
+            .map(|range| NumberRange {
+                first: range.first,
+                last: range.last,
+            })
+            .collect();
+        Watermark {
+            clinic,
+            driver: key.driver,
+            stream: key.stream,
+            message,
+        }
+    }
+
+    /// Every stream of one journal of which something is settled; for a driver that was just born
+    /// and may have lost its watermarks.
+    pub fn watermarks_of(
+        &self,
+        clinic: &ClinicId,
+        driver: &DriverId,
+        incarnation: JournalIncarnation,
+    ) -> Vec<Watermark> {
+        let keys = self.receiver.streams();
+        let own = keys.filter(|key| key.driver == *driver && key.incarnation == incarnation);
+        own.map(|key| self.watermark(clinic.clone(), key.clone()))
+            .collect()
+    }
+
+    /// What is held and what is missing.
+    pub fn receiver(&self) -> &Receiver {
+        &self.receiver
+    }
+
+    /// The store, for those who take the ingest apart again.
+    pub fn into_store(self) -> S {
+        self.store
+    }
+}
+
+/// An entry for the ledger.
+pub(super) fn entry(kind: LedgerEntryKind, bytes: Vec<u8>) -> meso_store::NewEntry {
+    meso_store::NewEntry {
+        kind,
+        digest: Sha256::digest(&bytes).into(),
+        bytes,
+    }
+}
+
+/// How many shots a block holds.
+pub(super) fn shot_count(block: &RecordBlock) -> u64 {
+    block.judgements().len() as u64
+}

@@ -1,0 +1,348 @@
+//! The first step of a commit: deciding.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use meso_alerts::{JudgedShot, Outcome};
+use meso_contract::BlockMessage;
+use meso_delivery::{Arrival as CounterArrival, Offer, StreamKey};
+use meso_domain::canonical::Canonical as _;
+use meso_domain::{
+    BlockHash, BlockPlace, Judgement, LedgerEntryKind, Record, RecordBlock, RecordHash, Shot,
+    ShotIdentity,
+};
+use meso_store::{AlertRow, Commit, NewBlock, ShotFate, TrackRow};
+use meso_units::{ClinicId, GunSerial, SessionId, Timestamp};
+
+use super::IngestError;
+use super::arrival::{Arrival, Way, quarantined};
+use super::pipeline::{Ingest, entry, shot_count};
+use super::shot_store::ShotStore;
+use super::steps::{NewShot, Prepared, Rest};
+use super::verdicts::weigh;
+
+/// A block that is new, before its shots are looked at.
+struct Accepted {
+    block: RecordBlock,
+    hash: BlockHash,
+    record_hashes: Vec<RecordHash>,
+    way: Way,
+}
+
+/// One commit in the making.
+pub(super) struct Preparation<'i, S> {
+    ingest: &'i mut Ingest<S>,
+    now: Timestamp,
+    commit: Commit,
+    rest: Rest,
+    /// Hashes of the blocks that this commit accepted, which no store knows yet.
+    accepted: BTreeMap<BlockPlace, BlockHash>,
+    tracks: BTreeSet<(GunSerial, Option<SessionId>)>,
+}
+
+impl<'i, S: ShotStore> Preparation<'i, S> {
+    pub(super) fn new(ingest: &'i mut Ingest<S>, now: Timestamp) -> Preparation<'i, S> {
+        Preparation {
+            ingest,
+            now,
+            commit: Commit::default(),
+            rest: Rest::default(),
+            accepted: BTreeMap::new(),
+            tracks: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn run(mut self, arrivals: Vec<Arrival>) -> Result<Prepared, IngestError> {
+        let mut accepted = Vec::new();
+        for arrival in arrivals {
+            match arrival {
+                Arrival::Block { block, way } => accepted.extend(self.offer(*block, way)?),
+                Arrival::Refused { quarantined, place } => {
+                    if let Some((clinic, place)) = place {
+                        self.settle_refused(clinic, &place);
+                    }
+                    self.quarantine(quarantined);
+                }
+                // What guns and drivers say of themselves is shown, not stored.
+                Arrival::Gun { .. } | Arrival::Driver { .. } => {}
+            }
+        }
+        // Events first, so that the shots of the same commit find their session.
+        for block in accepted.iter().filter(|block| block.way == Way::Live) {
+            self.learn_events(&block.block);
+        }
+        for block in accepted {
+            self.take(block)?;
+        }
+        Ok(self.finish())
+    }
+
+    pub(super) fn finish(mut self) -> Prepared {
+        for (gun, session) in &self.tracks {
+            if let Some(track) = self.ingest.alerts.track(gun, *session) {
+                self.commit.tracks.push(TrackRow {
+                    gun: gun.clone(),
+                    session: *session,
+                    active_at: track.active_at,
+                    body: track.canonical_bytes(),
+                });
+            }
+        }
+        self.rest.news.quarantined_count = self.commit.quarantined.len() as u64;
+        self.rest.news.blocks_again_count = self.commit.blocks_again_count;
+        self.rest.news.block_count = self.commit.blocks.len() as u64;
+        Prepared {
+            commit: self.commit,
+            rest: self.rest,
+        }
+    }
+
+    /// Takes a block or says what else becomes of it.
+    fn offer(&mut self, block: RecordBlock, way: Way) -> Result<Option<Accepted>, IngestError> {
+        let header = block.header();
+        let record_hashes = block.record_hashes();
+        let hash = header.block_hash(&record_hashes);
+        let (accepted, store) = (&self.accepted, &self.ingest.store);
+        let offer =
+            self.ingest
+                .receiver
+                .check(header, hash, |place| match accepted.get(place) {
+                    Some(hash) => Ok(Some(*hash)),
+                    None => store.block_hash(place),
+                })?;
+        let place = header.place.clone();
+        let clinic = header.clinic.clone();
+        let reason = match offer {
+            Offer::New { .. } => {
+                self.ingest.receiver.settle(header, hash);
+                self.accepted.insert(place.clone(), hash);
+                // Nobody waits for the watermark of an import.
+                if way == Way::Live {
+                    self.touch(clinic, &place);
+                }
+                return Ok(Some(Accepted {
+                    block,
+                    hash,
+                    record_hashes,
+                    way,
+                }));
+            }
+            Offer::Duplicate => {
+                self.commit.blocks_again_count += 1;
+                self.touch(clinic, &place);
+                return Ok(None);
+            }
+            Offer::Deferred => {
+                tracing::warn!(%place, "block deferred: too many holes before it");
+                self.rest.news.deferred_count += 1;
+                return Ok(None);
+            }
+            Offer::Conflict { held } => format!("{place} is held with hash {held}, not {hash}"),
+            Offer::BrokenLink { expected, found } => {
+                format!("{place} does not follow its neighbour: {found} in place of {expected}")
+            }
+            Offer::ImpossibleNumber => format!("{place} has a number that no driver gives"),
+        };
+        self.refuse_block(&block, &reason);
+        self.settle_refused(clinic, &place);
+        Ok(None)
+    }
+
+    fn refuse_block(&mut self, block: &RecordBlock, reason: &str) {
+        // A block that was decoded encodes again; an empty payload would still name its reason.
+        let bytes = BlockMessage::encode(block).unwrap_or_default();
+        let source = block.header().place.to_string();
+        self.quarantine(quarantined(&source, reason, bytes, self.now));
+    }
+
+    fn quarantine(&mut self, refused: meso_store::Quarantined) {
+        tracing::warn!(
+            source = refused.source,
+            reason = refused.reason,
+            "quarantined"
+        );
+        let said = format!("{}\n{}", refused.source, refused.reason);
+        let mut bytes = refused.digest.to_vec();
+        bytes.extend_from_slice(said.as_bytes());
+        self.commit
+            .entries
+            .push(entry(LedgerEntryKind::Quarantine, bytes));
+        self.commit.quarantined.push(refused);
+    }
+
+    fn settle_refused(&mut self, clinic: ClinicId, place: &BlockPlace) {
+        self.ingest.receiver.settle_quarantined(place);
+        self.touch(clinic, place);
+    }
+
+    fn touch(&mut self, clinic: ClinicId, place: &BlockPlace) {
+        self.rest.touched.insert((clinic, StreamKey::from(place)));
+    }
+
+    fn learn_events(&mut self, block: &RecordBlock) {
+        for record in block.records() {
+            if let Record::Session(event) = record {
+                self.ingest.judge.session_event(event);
+            }
+        }
+    }
+
+    /// Takes an accepted block apart.
+    fn take(&mut self, accepted: Accepted) -> Result<(), IngestError> {
+        let header = accepted.block.header().clone();
+        let mut fates = Vec::with_capacity(accepted.block.judgements().len());
+        let mut judgements = accepted.block.judgements().iter();
+        for record in accepted.block.records() {
+            match record {
+                Record::Shot(shot) => {
+                    // A block has one judgement for each shot.
+                    let Some(edge) = judgements.next() else { break };
+                    let fate = self.take_shot(&accepted, shot, edge)?;
+                    fates.push(fate);
+                }
+                Record::Gap(gap) => {
+                    self.ingest.receiver.record_gap(gap);
+                    let missing = &mut self.rest.news.declared_missing;
+                    missing.insert(gap.gun.clone(), 0);
+                }
+                Record::Session(event) => {
+                    self.ingest.note_end(event, header.place.driver.as_str());
+                    if accepted.way == Way::Live {
+                        self.take_event(event);
+                    }
+                }
+                Record::Amendment(_) => {}
+            }
+        }
+        let new_count = fates
+            .iter()
+            .filter(|fate| matches!(fate, ShotFate::Store(_)))
+            .count() as u64;
+        if shot_count(&accepted.block) > 0 {
+            let counts = &mut self.rest.news.stored_counts;
+            *counts.entry(header.clinic).or_default() += new_count;
+        }
+        if let (Way::Live, Some(session)) = (accepted.way, header.session) {
+            self.rest.news.sessions.insert(session);
+        }
+        self.commit.blocks.push(NewBlock {
+            block: accepted.block,
+            hash: accepted.hash,
+            record_hashes: accepted.record_hashes,
+            fates,
+        });
+        Ok(())
+    }
+
+    fn take_event(&mut self, event: &meso_domain::SessionEvent) {
+        if let meso_domain::SessionEvent::Ended(ended) = event {
+            let outcome = self.ingest.alerts.session_ended(ended.session, ended.at);
+            self.note(outcome);
+        }
+    }
+
+    fn take_shot(
+        &mut self,
+        accepted: &Accepted,
+        shot: &Shot,
+        edge: &Judgement,
+    ) -> Result<ShotFate, IngestError> {
+        if self.ingest.receiver.record_shot(&shot.identity) == CounterArrival::Again {
+            self.take_again(shot)?;
+            return Ok(ShotFate::OtherCopyStored);
+        }
+        if accepted.way == Way::Import {
+            return Ok(ShotFate::Store(edge.clone()));
+        }
+        let header = accepted.block.header();
+        let judgement = self.ingest.judge.judge(shot, header.session);
+        let verdict = weigh(judgement, edge);
+        if verdict.contradicts {
+            self.note_contradiction(shot, edge, &verdict.judgement);
+        }
+        let judged = JudgedShot::of(shot, &header.clinic, header.session, &verdict.judgement);
+        let outcome = self.ingest.alerts.shot(&judged);
+        self.note(outcome);
+        self.tracks
+            .insert((shot.identity.gun.clone(), header.session));
+        self.rest.news.shots.push(NewShot {
+            shot: shot.clone(),
+            session: header.session,
+            verdict: verdict.judgement.clone(),
+        });
+        Ok(ShotFate::Store(verdict.judgement))
+    }
+
+    /// A shot that is held already came again in a new block.
+    fn take_again(&mut self, shot: &Shot) -> Result<(), IngestError> {
+        self.commit.shots_again_count += 1;
+        let held = match self.in_this_commit(&shot.identity) {
+            Some(held) => Some(held.clone()),
+            None => self.ingest.store.shot(&shot.identity)?,
+        };
+        let differs = held.is_none_or(|held| !measured_alike(&held, shot));
+        if differs {
+            let reason = format!("{} is held with other measured fields", shot.identity);
+            let source = shot.identity.to_string();
+            let bytes = shot.canonical_bytes();
+            self.quarantine(quarantined(&source, &reason, bytes, self.now));
+        }
+        Ok(())
+    }
+
+    fn in_this_commit(&self, identity: &ShotIdentity) -> Option<&Shot> {
+        let blocks = self.commit.blocks.iter();
+        let shots = blocks.flat_map(|new| new.block.records().iter().filter_map(Record::as_shot));
+        shots.into_iter().find(|shot| shot.identity == *identity)
+    }
+
+    fn note_contradiction(&mut self, shot: &Shot, edge: &Judgement, server: &Judgement) {
+        let mut bytes = edge.canonical_bytes();
+        bytes.extend(server.canonical_bytes());
+        let reason = "edge and server judge the same facts differently";
+        let source = shot.identity.to_string();
+        self.quarantine(quarantined(&source, reason, bytes, self.now));
+    }
+
+    /// Takes note of what happened to alerts.
+    pub(super) fn note(&mut self, outcome: Outcome) {
+        for transition in &outcome.transitions {
+            let bytes = transition.canonical_bytes();
+            self.commit
+                .entries
+                .push(entry(LedgerEntryKind::AlertTransition, bytes));
+        }
+        for id in &outcome.changed {
+            let Some(alert) = self.ingest.alerts.alert(*id) else {
+                continue;
+            };
+            self.tracks
+                .insert((alert.key.gun.clone(), alert.key.session));
+            self.rest.news.alerts.retain(|other| other.id != *id);
+            self.rest.news.alerts.push(alert.clone());
+            let row = AlertRow {
+                id: id.to_string(),
+                state: alert.state.as_str().to_owned(),
+                severity: alert.severity,
+                gun: alert.key.gun.clone(),
+                session: alert.key.session,
+                opened_at: alert.opened_at,
+                body: alert.canonical_bytes(),
+            };
+            self.commit.alerts.retain(|other| other.id != row.id);
+            self.commit.alerts.push(row);
+        }
+    }
+}
+
+/// Whether two copies of a shot say the same of what the gun did; the drivers' own additions (time,
+/// purpose rule, segment) may differ.
+fn measured_alike(one: &Shot, other: &Shot) -> bool {
+    one.gun_tick == other.gun_tick
+        && one.needle_depth == other.needle_depth
+        && one.volume == other.volume
+        && one.interval == other.interval
+        && one.frequency_set == other.frequency_set
+        && one.needles_working == other.needles_working
+        && one.pressure == other.pressure
+        && one.flags == other.flags
+}

@@ -1,0 +1,72 @@
+//! Sessions whose record is complete.
+
+use meso_domain::canonical::Canonical as _;
+use meso_domain::{LedgerEntryKind, SessionEnded, SessionSeal, Stream};
+use meso_store::SealedSession;
+use meso_units::{DriverId, Nanolitres, SessionId, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use super::IngestError;
+use super::pipeline::{Ingest, entry};
+use super::shot_store::ShotStore;
+
+impl<S: ShotStore> Ingest<S> {
+    /// Seals every session whose last shots have arrived or are declared to be gone.
+    pub(super) fn seal_complete(&mut self, now: Timestamp) -> Result<Vec<SessionId>, IngestError> {
+        let complete: Vec<SessionId> = self
+            .ended
+            .iter()
+            .filter(|(_, (driver, ended))| self.is_complete(driver, ended))
+            .map(|(session, _)| *session)
+            .collect();
+        let mut sealed = Vec::new();
+        for session in &complete {
+            sealed.push(self.sealed(*session, now)?);
+        }
+        if !sealed.is_empty() {
+            self.store.seal(&sealed)?;
+        }
+        for session in &complete {
+            self.ended.remove(session);
+            self.judge.close(*session);
+        }
+        Ok(complete)
+    }
+
+    fn is_complete(&self, driver: &DriverId, ended: &SessionEnded) -> bool {
+        // Earlier events of the room must not be on their way any more.
+        let room_is_whole = self
+            .receiver
+            .streams()
+            .filter(|key| key.driver == *driver && key.stream == Stream::Room)
+            .all(|key| self.receiver.settled(key, 1).ranges.is_empty());
+        let settled = |position: &meso_domain::GunPosition| {
+            self.receiver
+                .counters(&position.gun, position.epoch)
+                .is_some_and(|counters| counters.settled_to(position.counter))
+        };
+        room_is_whole && ended.last_counters.iter().all(settled)
+    }
+
+    fn sealed(&self, session: SessionId, now: Timestamp) -> Result<SealedSession, IngestError> {
+        let parts = self.store.seal_parts(session)?;
+        let mut hasher = Sha256::new();
+        for hash in &parts.record_hashes {
+            hasher.update(hash.0);
+        }
+        // More than any unit can hold would have been refused shot by shot.
+        let volume = Nanolitres::new(parts.counts.volume_nl).unwrap_or(Nanolitres::MAX);
+        let seal = SessionSeal {
+            session,
+            at: now,
+            patient_shot_count: parts.counts.patient_shot_count,
+            patient_volume: volume,
+            records_digest: hasher.finalize().into(),
+        };
+        let bytes = seal.canonical_bytes();
+        Ok(SealedSession {
+            entry: entry(LedgerEntryKind::SessionSeal, bytes),
+            seal,
+        })
+    }
+}

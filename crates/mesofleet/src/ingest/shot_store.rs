@@ -1,0 +1,181 @@
+//! What the ingest asks of a store.
+
+use meso_alerts::{Alert, Alerts, Track};
+use meso_delivery::{Receiver, StreamKey};
+use meso_domain::canonical::Canonical as _;
+use meso_domain::{BlockHash, BlockPlace, SessionEvent, Shot, ShotIdentity};
+use meso_ledger::Frontier;
+use meso_store::{
+    Commit, LoadedBlock, LogCommit, SealParts, SealedSession, SessionRow, ShotCursor, StoreError,
+    StoredShot, Unlogged, Writer,
+};
+use meso_units::{ClinicId, SessionId};
+
+/// Everything that the ingest needs to go on after a restart.
+#[derive(Debug)]
+pub struct Recalled {
+    /// The receiver at the last ledger commit.
+    pub receiver: Receiver,
+    /// Blocks that were stored after it.
+    pub unlogged_blocks: Vec<LoadedBlock>,
+    /// The edge of the ledger's tree.
+    pub frontier: Frontier,
+    /// Alerts that are not resolved, and the newest that are.
+    pub alerts: Vec<Alert>,
+    /// What the alert machine remembered.
+    pub tracks: Vec<Track>,
+    /// Sessions that are not sealed, with their events.
+    pub sessions: Vec<(SessionRow, Vec<SessionEvent>)>,
+    /// Streams and their clinics.
+    pub streams: Vec<(ClinicId, StreamKey)>,
+}
+
+/// Keeps what the ingest commits.
+///
+/// When a method that writes returns `Ok`, what it wrote survives a power cut; when it returns an
+/// error, nothing of it is there. One instance writes at a time.
+pub trait ShotStore: Send {
+    /// Reads what is needed to go on.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    fn recall(&self) -> Result<Recalled, StoreError>;
+
+    /// The hash of the block under a place.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    fn block_hash(&self, place: &BlockPlace) -> Result<Option<BlockHash>, StoreError>;
+
+    /// One shot.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    fn shot(&self, identity: &ShotIdentity) -> Result<Option<Shot>, StoreError>;
+
+    /// Shots of a session, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when they cannot be read.
+    fn session_shots(
+        &self,
+        session: SessionId,
+        after: Option<ShotCursor>,
+        limit: u32,
+    ) -> Result<Vec<StoredShot>, StoreError>;
+
+    /// What the seal of a session is made from.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    fn seal_parts(&self, session: SessionId) -> Result<SealParts, StoreError>;
+
+    /// What is stored and not logged, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    fn unlogged(&self, blocks_max: usize, entries_max: usize) -> Result<Unlogged, StoreError>;
+
+    /// Makes blocks and what follows from them durable.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; nothing of it is then stored.
+    fn store(&mut self, commit: &Commit) -> Result<(), StoreError>;
+
+    /// Seals sessions that are not sealed yet.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; nothing is then sealed.
+    fn seal(&mut self, sealed: &[SealedSession]) -> Result<(), StoreError>;
+
+    /// Makes ledger leaves, checkpoint and the receiver's progress durable.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; nothing of it is then stored.
+    fn log(&mut self, commit: &LogCommit) -> Result<(), StoreError>;
+}
+
+/// Blocks that can be stored and not logged: one commit's.
+const UNLOGGED_BLOCKS_MAX: usize = 4_096;
+
+impl ShotStore for Writer {
+    fn recall(&self) -> Result<Recalled, StoreError> {
+        let reader = self.read();
+        let unlogged = reader.unlogged(UNLOGGED_BLOCKS_MAX, 0)?;
+        let blocks = unlogged.blocks.iter();
+        let mut alerts = reader.unresolved_alerts()?;
+        let resolved = meso_store::AlertSelection {
+            state: Some("resolved"),
+            ..meso_store::AlertSelection::default()
+        };
+        alerts.extend(reader.alerts(&resolved, Alerts::RESOLVED_COUNT_MAX as u32)?);
+        let tracks = reader.tracks(Alerts::TRACK_COUNT_MAX as u32)?;
+        let sessions = reader.unsealed_sessions()?.into_iter().map(|session| {
+            let events = reader.session_events(session.session)?;
+            Ok((session, events))
+        });
+        Ok(Recalled {
+            receiver: reader.receiver()?,
+            unlogged_blocks: blocks
+                .map(|(block, _)| reader.load_block(*block))
+                .collect::<Result<_, _>>()?,
+            frontier: Frontier::load(reader.leaf_count()?, &reader)?,
+            alerts: alerts
+                .iter()
+                .map(|row| Alert::from_canonical(&row.body))
+                .collect::<Result<_, _>>()?,
+            tracks: tracks
+                .iter()
+                .map(|row| Track::from_canonical(&row.body))
+                .collect::<Result<_, _>>()?,
+            sessions: sessions.collect::<Result<_, StoreError>>()?,
+            streams: reader.streams()?,
+        })
+    }
+
+    fn block_hash(&self, place: &BlockPlace) -> Result<Option<BlockHash>, StoreError> {
+        self.read().block_hash(place)
+    }
+
+    fn shot(&self, identity: &ShotIdentity) -> Result<Option<Shot>, StoreError> {
+        self.read().shot(identity)
+    }
+
+    fn session_shots(
+        &self,
+        session: SessionId,
+        after: Option<ShotCursor>,
+        limit: u32,
+    ) -> Result<Vec<StoredShot>, StoreError> {
+        self.read().session_shots(session, after, limit)
+    }
+
+    fn seal_parts(&self, session: SessionId) -> Result<SealParts, StoreError> {
+        self.read().seal_parts(session)
+    }
+
+    fn unlogged(&self, blocks_max: usize, entries_max: usize) -> Result<Unlogged, StoreError> {
+        Writer::unlogged(self, blocks_max, entries_max)
+    }
+
+    fn store(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        Writer::store(self, commit)
+    }
+
+    fn seal(&mut self, sealed: &[SealedSession]) -> Result<(), StoreError> {
+        Writer::seal(self, sealed)
+    }
+
+    fn log(&mut self, commit: &LogCommit) -> Result<(), StoreError> {
+        Writer::log(self, commit)
+    }
+}

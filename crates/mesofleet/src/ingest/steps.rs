@@ -1,0 +1,101 @@
+//! What the steps of a commit hand to each other, and what comes out of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use meso_alerts::Alert;
+use meso_contract::WatermarkMessage;
+use meso_delivery::StreamKey;
+use meso_domain::{Judgement, Shot, Stream};
+use meso_store::Commit;
+use meso_units::{ClinicId, DriverId, GunSerial, SessionId};
+
+/// A shot that was stored just now.
+#[derive(Clone, Debug)]
+pub struct NewShot {
+    /// The shot.
+    pub shot: Shot,
+    /// Its session, if any.
+    pub session: Option<SessionId>,
+    /// The verdict that counts.
+    pub verdict: Judgement,
+}
+
+/// What a commit changed, for those who show it.
+#[derive(Clone, Debug, Default)]
+pub struct News {
+    /// New shots from drivers; imported ones are not news.
+    pub shots: Vec<NewShot>,
+    /// New shots by clinic, imported ones too.
+    pub stored_counts: BTreeMap<ClinicId, u64>,
+    /// Sessions that changed; imported ones are not news.
+    pub sessions: BTreeSet<SessionId>,
+    /// Alerts that changed.
+    pub alerts: Vec<Alert>,
+    /// New blocks.
+    pub block_count: u64,
+    /// Blocks that came again.
+    pub blocks_again_count: u64,
+    /// Things that went into quarantine.
+    pub quarantined_count: u64,
+    /// Blocks that have to come again later, because a limit is reached.
+    pub deferred_count: u64,
+    /// For each gun whose counters changed: shots that are declared to be gone.
+    pub declared_missing: BTreeMap<GunSerial, u64>,
+    /// Leaves of the ledger after the commit.
+    pub leaf_count: u64,
+}
+
+/// How far a stream is settled, ready to be published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watermark {
+    /// The clinic.
+    pub clinic: ClinicId,
+    /// The driver.
+    pub driver: DriverId,
+    /// The stream.
+    pub stream: Stream,
+    /// What is said.
+    pub message: WatermarkMessage,
+}
+
+/// The first step is done: everything is decided, nothing is durable.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(super) commit: Commit,
+    pub(super) rest: Rest,
+}
+
+impl Prepared {
+    /// Whether there is nothing to make durable.
+    pub fn is_empty(&self) -> bool {
+        self.commit.is_empty()
+    }
+}
+
+/// The second step is done: blocks and what follows from them are durable.
+#[derive(Debug)]
+pub struct Stored {
+    pub(super) rest: Rest,
+}
+
+/// The third step is done: the ledger and the receiver's progress are durable too.
+#[derive(Debug)]
+pub struct Logged {
+    pub(super) rest: Rest,
+}
+
+/// All is done: the watermarks may be published and the messages acknowledged.
+#[derive(Debug, Default)]
+pub struct Committed {
+    /// The watermarks of every stream that was touched.
+    pub watermarks: Vec<Watermark>,
+    /// What changed.
+    pub news: News,
+}
+
+/// What travels through the steps beside the commit.
+#[derive(Debug, Default)]
+pub(super) struct Rest {
+    pub(super) touched: BTreeSet<(ClinicId, StreamKey)>,
+    pub(super) news: News,
+}

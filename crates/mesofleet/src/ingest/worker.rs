@@ -1,0 +1,385 @@
+//! The thread that commits.
+
+use std::sync::mpsc as std_mpsc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use meso_alerts::AlertId;
+use meso_bus::Ticket;
+use meso_contract::{DriverStatusMessage, metric_names};
+use meso_domain::{CommitEntry, RecordBlock};
+use meso_units::{JournalIncarnation, OperatorId};
+use tokio::sync::mpsc;
+
+use super::IngestError;
+use super::arrival::{Arrival, Way};
+use super::pipeline::Ingest;
+use super::shot_store::ShotStore;
+use super::steps::{Committed, News, Prepared, Watermark};
+use crate::clock::now;
+
+/// Commands that wait for the worker. When it is full the bus reads no further, so messages wait
+/// at the broker; at 256 KiB each they are at most 16 MiB here.
+const COMMANDS_WAITING_MAX: usize = 64;
+
+/// Payload bytes of one commit; the next message begins another one.
+const COMMIT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Blocks of one import: small enough that live shots never wait long behind it.
+pub const IMPORT_BLOCKS_MAX: usize = CommitEntry::BLOCK_COUNT_MAX;
+
+/// Where one who waits is told how it went.
+type Reply = std_mpsc::SyncSender<Result<(), IngestError>>;
+
+/// What the worker is asked to do.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// A message of the broker.
+    Message {
+        topic: String,
+        payload: Vec<u8>,
+        ticket: Ticket,
+    },
+    /// Blocks of an archive.
+    Import {
+        blocks: Vec<RecordBlock>,
+        reply: Reply,
+    },
+    /// A person has seen to an alert.
+    Acknowledge {
+        id: AlertId,
+        by: OperatorId,
+        reply: Reply,
+    },
+    /// A second has passed.
+    Tick,
+    /// Finish what was asked before, then end.
+    Stop,
+}
+
+/// What goes back to the broker.
+#[derive(Debug, Default)]
+pub struct Outgoing {
+    /// To be published, retained.
+    pub(super) watermarks: Vec<Watermark>,
+    /// To be acknowledged after that.
+    pub(super) tickets: Vec<Ticket>,
+}
+
+/// Is told what happens, on the worker's thread; it must not wait for the worker.
+pub trait Listener: Send + 'static {
+    /// A commit is durable.
+    fn committed(&mut self, news: &News);
+    /// A gun's or driver's word about itself.
+    fn status(&mut self, arrival: Arrival);
+    /// Nothing can be made durable at the moment; drivers keep what they have.
+    fn failed(&mut self, error: &IngestError);
+}
+
+/// Talks to the worker. Dropping every handle ends it.
+#[derive(Clone, Debug)]
+pub struct IngestHandle {
+    commands: mpsc::Sender<Command>,
+}
+
+impl IngestHandle {
+    pub(super) fn commands(&self) -> &mpsc::Sender<Command> {
+        &self.commands
+    }
+
+    /// Stores blocks of an archive and waits until they are durable. Blocks that are held already
+    /// are counted as duplicates. It blocks: call it from a thread that may.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError::ImportTooLarge`] above [`IMPORT_BLOCKS_MAX`], or what the commit said.
+    pub fn import(&self, blocks: Vec<RecordBlock>) -> Result<(), IngestError> {
+        if blocks.len() > IMPORT_BLOCKS_MAX {
+            return Err(IngestError::ImportTooLarge {
+                count: blocks.len(),
+                count_max: IMPORT_BLOCKS_MAX,
+            });
+        }
+        self.ask(|reply| Command::Import { blocks, reply })
+    }
+
+    /// Acknowledges an alert and waits until that is durable. It blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError::UnknownAlert`], or what the commit said.
+    pub fn acknowledge(&self, id: AlertId, by: OperatorId) -> Result<(), IngestError> {
+        self.ask(|reply| Command::Acknowledge { id, by, reply })
+    }
+
+    fn ask(&self, command: impl FnOnce(Reply) -> Command) -> Result<(), IngestError> {
+        let (reply, answer) = std_mpsc::sync_channel(1);
+        self.commands
+            .blocking_send(command(reply))
+            .map_err(|_| IngestError::Closed)?;
+        answer.recv().map_err(|_| IngestError::Closed)?
+    }
+
+    /// Lets alerts know that time passes; a full queue needs no reminder.
+    pub fn tick(&self) {
+        // Full or closed: in both cases there is nothing to remind.
+        let _ = self.commands.try_send(Command::Tick);
+    }
+
+    /// Asks the worker to end after what was asked before.
+    pub async fn stop(&self) {
+        // A worker that is gone has nothing to end.
+        let _ = self.commands.send(Command::Stop).await;
+    }
+}
+
+/// Starts the thread. `first` is what opening the ingest gave: its watermarks go out first.
+///
+/// # Errors
+///
+/// The system cannot start a thread.
+pub fn start_worker<S: ShotStore + 'static>(
+    ingest: Ingest<S>,
+    first: Committed,
+    listener: Box<dyn Listener>,
+) -> std::io::Result<(
+    IngestHandle,
+    mpsc::UnboundedReceiver<Outgoing>,
+    JoinHandle<()>,
+)> {
+    let (commands, received) = mpsc::channel(COMMANDS_WAITING_MAX);
+    // Unbounded in name only: one item for each command, and those are bounded. A bounded one
+    // could make worker and bus wait for each other.
+    let (outgoing, taken) = mpsc::unbounded_channel();
+    let mut worker = Worker {
+        ingest,
+        listener,
+        outgoing,
+        is_broken: false,
+    };
+    let thread = std::thread::Builder::new()
+        .name("ingest".to_owned())
+        .spawn(move || {
+            worker.announce(first, Vec::new());
+            worker.run(received);
+        })?;
+    Ok((IngestHandle { commands }, taken, thread))
+}
+
+/// What is done in one go.
+#[derive(Default)]
+struct Batch {
+    arrivals: Vec<Arrival>,
+    tickets: Vec<Ticket>,
+    byte_count: usize,
+    block_count: usize,
+    imports: Vec<Reply>,
+    acknowledgements: Vec<(AlertId, OperatorId, Reply)>,
+    is_tick: bool,
+    is_last: bool,
+}
+
+impl Batch {
+    fn has_room(&self) -> bool {
+        self.block_count < CommitEntry::BLOCK_COUNT_MAX
+            && self.byte_count < COMMIT_BYTES_MAX
+            && self.imports.is_empty()
+            && !self.is_last
+    }
+
+    fn add(&mut self, command: Command) {
+        match command {
+            Command::Message {
+                topic,
+                payload,
+                ticket,
+            } => {
+                self.byte_count += payload.len();
+                self.block_count += 1;
+                self.arrivals.push(Arrival::read(&topic, &payload, now()));
+                self.tickets.push(ticket);
+            }
+            Command::Import { blocks, reply } => {
+                let way = Way::Import;
+                let arrivals = blocks.into_iter().map(Box::new);
+                self.arrivals
+                    .extend(arrivals.map(|block| Arrival::Block { block, way }));
+                self.imports.push(reply);
+            }
+            Command::Acknowledge { id, by, reply } => self.acknowledgements.push((id, by, reply)),
+            Command::Tick => self.is_tick = true,
+            Command::Stop => self.is_last = true,
+        }
+    }
+}
+
+struct Worker<S> {
+    ingest: Ingest<S>,
+    listener: Box<dyn Listener>,
+    outgoing: mpsc::UnboundedSender<Outgoing>,
+    /// The last commit failed, so memory and store may differ.
+    is_broken: bool,
+}
+
+impl<S: ShotStore> Worker<S> {
+    fn run(&mut self, mut commands: mpsc::Receiver<Command>) {
+        while let Some(first) = commands.blocking_recv() {
+            let mut batch = Batch::default();
+            batch.add(first);
+            // Whatever has arrived meanwhile shares the commit; nothing is waited for.
+            while batch.has_room() {
+                match commands.try_recv() {
+                    Ok(command) => batch.add(command),
+                    Err(_) => break,
+                }
+            }
+            let is_last = batch.is_last;
+            self.work(batch);
+            if is_last {
+                return;
+            }
+        }
+    }
+
+    fn work(&mut self, mut batch: Batch) {
+        self.mend();
+        let mut arrivals = Vec::with_capacity(batch.arrivals.len());
+        let mut born = Vec::new();
+        for arrival in batch.arrivals.drain(..) {
+            match arrival {
+                Arrival::Block { .. } | Arrival::Refused { .. } => arrivals.push(arrival),
+                Arrival::Driver {
+                    ref clinic,
+                    ref driver,
+                    ref status,
+                } => {
+                    if let (true, Some(journal)) = (status.online, journal_of(status)) {
+                        born.extend(self.ingest.watermarks_of(clinic, driver, journal));
+                    }
+                    self.listener.status(arrival);
+                }
+                Arrival::Gun { .. } => self.listener.status(arrival),
+            }
+        }
+        self.send(born, Vec::new());
+        let done = match arrivals.is_empty() {
+            true => Ok(Committed::default()),
+            false => self.commit(|ingest| ingest.prepare(arrivals, now())),
+        };
+        let failed = done.as_ref().err().map(ToString::to_string);
+        match done {
+            Ok(committed) => self.announce(committed, batch.tickets),
+            // Acknowledging loses nothing: no watermark covers these blocks, so they come again.
+            Err(error) => {
+                self.fail(&error);
+                self.send(Vec::new(), batch.tickets);
+            }
+        }
+        for reply in batch.imports {
+            // Whoever asked may be gone.
+            let _ = reply.send(match failed {
+                None => Ok(()),
+                Some(_) => Err(IngestError::Closed),
+            });
+        }
+        for (id, by, reply) in batch.acknowledgements {
+            let done = self.commit(|ingest| ingest.prepare_acknowledgement(id, &by, now()));
+            // Whoever asked may be gone.
+            let _ = reply.send(self.conclude(done));
+        }
+        if batch.is_tick && !self.is_broken {
+            let done = self.commit(|ingest| Ok(ingest.prepare_tick(now())));
+            // A failure has been told to the listener.
+            let _ = self.conclude(done);
+        }
+    }
+
+    /// Takes one commit through its steps.
+    fn commit(
+        &mut self,
+        prepare: impl FnOnce(&mut Ingest<S>) -> Result<Prepared, IngestError>,
+    ) -> Result<Committed, IngestError> {
+        if self.is_broken {
+            return Err(IngestError::Closed);
+        }
+        let begun = Instant::now();
+        let prepared = prepare(&mut self.ingest)?;
+        let is_empty = prepared.is_empty();
+        let stored = self.ingest.store(prepared)?;
+        let logged = self.ingest.log(stored, now())?;
+        if !is_empty {
+            metrics::histogram!(metric_names::COMMIT_SECONDS).record(begun.elapsed());
+        }
+        Ok(self.ingest.finish(logged))
+    }
+
+    fn conclude(&mut self, done: Result<Committed, IngestError>) -> Result<(), IngestError> {
+        match done {
+            Ok(committed) => {
+                self.announce(committed, Vec::new());
+                Ok(())
+            }
+            Err(error @ IngestError::UnknownAlert { .. }) => Err(error),
+            Err(error) => {
+                self.fail(&error);
+                Err(error)
+            }
+        }
+    }
+
+    fn fail(&mut self, error: &IngestError) {
+        if !self.is_broken {
+            tracing::error!(error = %chain(error), "commit failed; drivers keep their blocks");
+            self.listener.failed(error);
+        }
+        self.is_broken = true;
+    }
+
+    /// After a failed commit: begins again from what is durable, once that can be read.
+    fn mend(&mut self) {
+        if !self.is_broken {
+            return;
+        }
+        match self.ingest.reopen(now()) {
+            Ok(committed) => {
+                tracing::info!("commits go on");
+                self.is_broken = false;
+                self.announce(committed, Vec::new());
+            }
+            Err(error) => tracing::debug!(error = %chain(&error), "still no commits"),
+        }
+    }
+
+    fn announce(&mut self, committed: Committed, tickets: Vec<Ticket>) {
+        self.listener.committed(&committed.news);
+        self.send(committed.watermarks, tickets);
+    }
+
+    fn send(&self, watermarks: Vec<Watermark>, tickets: Vec<Ticket>) {
+        if !watermarks.is_empty() || !tickets.is_empty() {
+            // Without a bus nobody waits for either.
+            let _ = self.outgoing.send(Outgoing {
+                watermarks,
+                tickets,
+            });
+        }
+    }
+}
+
+/// The journal that a driver has; `None` where its message does not say it rightly.
+fn journal_of(status: &DriverStatusMessage) -> Option<JournalIncarnation> {
+    let number = u64::from_str_radix(&status.incarnation, 16).ok()?;
+    Some(JournalIncarnation(number))
+}
+
+/// An error with its causes, for the log.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

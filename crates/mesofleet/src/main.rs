@@ -1,0 +1,34 @@
+//! The `mesofleet` program: demonstration, service and emulated guns.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use mesofleet::cli::{Cli, Command, GunCommand};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("mesofleet: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Demo(options) => mesofleet::demo::run(&options),
+        Command::Serve(arguments) => mesofleet::serve::run(&arguments.config),
+        Command::Gun(GunCommand::Emulate(options)) => mesofleet::emulate::run(&options),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "mesofleet",
+                &mut std::io::stdout(),
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

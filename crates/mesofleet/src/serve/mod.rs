@@ -1,0 +1,19 @@
+//! Broker, ingest, store, ledger and web in one process.
+//!
+//! [`Server::start`] puts them together and [`Server::shutdown`] takes them apart in the order in
+//! which nothing is lost. It is **not** the place of any rule: it wires.
+
+mod backend;
+mod board;
+mod command;
+mod live;
+mod server;
+mod state_files;
+mod views;
+
+pub use backend::TriggerOnPage;
+pub use command::run;
+pub use server::{BrokerChoice, LibraryInForce, ServeOptions, Server};
+
+#[cfg(test)]
+mod tests;

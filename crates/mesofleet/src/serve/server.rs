@@ -1,0 +1,439 @@
+//! The service: everything wired, started and ended in order.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+use meso_bus::{Broker, Message};
+use meso_contract::http::{AlertView, LiveEvent, OverviewView, ReportRequest};
+use meso_contract::{LibraryMessage, PAYLOAD_VERSION, metric_names, topics};
+use meso_domain::{RecordBlock, Shot, ShotIdentity};
+use meso_ledger::{LogKey, VerifierKey};
+use meso_limits::{Library, SignedRelease};
+use meso_store::Store;
+use meso_units::{ClinicId, Epoch, GunSerial, ShotCounter};
+use meso_web::{AllowedHosts, Backend as _, EVENT_BUFFER_COUNT, WebOptions, WebState};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, watch};
+
+use super::backend::{FleetBackend, TriggerOnPage, release_text};
+use super::board::Board;
+use super::live::{Announcer, Changed, renew};
+use super::state_files::{ledger_seed, random};
+use crate::clock::now;
+use crate::ingest::{
+    BusOptions, IMPORT_BLOCKS_MAX, Ingest, IngestHandle, IngestOptions, run_bus, start_worker,
+};
+
+/// The most alerts that [`Server::alerts`] gives.
+const ALERTS_MAX: u32 = 10_000;
+
+/// Shots that [`Server::stored_shots`] reads at a time.
+const SHOTS_PAGE: u32 = 5_000;
+
+/// Upper ends of the buckets of the commit time, in seconds.
+const COMMIT_BUCKETS_S: [f64; 8] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0];
+
+/// Which broker carries the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokerChoice {
+    /// One of our own, listening here; port 0 lets the system choose.
+    Embedded(SocketAddr),
+    /// One that runs already.
+    External(SocketAddr),
+}
+
+/// The protocol library in force: as it was signed, for the rooms, and as it was read.
+#[derive(Clone, Debug)]
+pub struct LibraryInForce {
+    /// What was signed, and by whom.
+    pub release: SignedRelease,
+    /// What [`SignedRelease::verify`] gave.
+    pub library: Arc<Library>,
+}
+
+/// What a server is told.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    /// The folder of store and ledger key; it must exist.
+    pub data_dir: PathBuf,
+    /// Where dashboards and interface listen; port 0 lets the system choose.
+    pub http: SocketAddr,
+    /// The broker.
+    pub broker: BrokerChoice,
+    /// The name under which the ledger signs.
+    pub ledger_origin: String,
+    /// The clinics; reports are made in the name of the first.
+    pub clinics: Vec<ClinicId>,
+    /// The protocol library, if one is in force.
+    pub library: Option<LibraryInForce>,
+    /// Whether this is a demonstration.
+    pub demo: bool,
+}
+
+/// A running service. Dropping it leaves its threads running: use [`Server::shutdown`].
+pub struct Server {
+    http_addr: SocketAddr,
+    broker_addr: SocketAddr,
+    log_key: VerifierKey,
+    backend: Arc<FleetBackend>,
+    events: broadcast::Sender<LiveEvent>,
+    parts: Parts,
+}
+
+/// What has to be ended.
+struct Parts {
+    broker: Option<Broker>,
+    worker: JoinHandle<()>,
+    web: WebState,
+    stop_web: watch::Sender<bool>,
+    http: tokio::task::JoinHandle<()>,
+    bus: tokio::task::JoinHandle<()>,
+    renew: tokio::task::JoinHandle<()>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server")
+            .field("http_addr", &self.http_addr)
+            .field("broker_addr", &self.broker_addr)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Stores blocks of an archive behind the live ones.
+#[derive(Clone, Debug)]
+pub struct Importer {
+    ingest: IngestHandle,
+}
+
+impl Importer {
+    /// Stores blocks and waits until they are durable. It blocks: call it from a thread that may.
+    ///
+    /// # Errors
+    ///
+    /// What the commit says.
+    pub fn import(&self, blocks: Vec<RecordBlock>) -> anyhow::Result<()> {
+        let mut blocks = blocks.into_iter().peekable();
+        while blocks.peek().is_some() {
+            let part = blocks.by_ref().take(IMPORT_BLOCKS_MAX).collect();
+            self.ingest.import(part)?;
+        }
+        Ok(())
+    }
+}
+
+impl Server {
+    /// Starts everything; must be called inside a tokio runtime with more than one worker or with
+    /// blocking threads. What was stored and not logged before is logged before anything is taken.
+    ///
+    /// # Errors
+    ///
+    /// An address is in use, the data folder cannot be used, or the ledger's key is not readable.
+    pub async fn start(options: ServeOptions) -> anyhow::Result<Server> {
+        let clinic = options
+            .clinics
+            .first()
+            .context("a server needs at least one clinic")?
+            .clone();
+        let metrics = install_metrics()?;
+        let log_key = log_key(&options.data_dir, &options.ledger_origin)?;
+        let verifier = log_key.verifier();
+        let http = bind_http(options.http).await?;
+        let http_addr = http.local_addr()?;
+        let (broker, broker_addr) = start_broker(options.broker).await?;
+        let (events, _) = broadcast::channel(EVENT_BUFFER_COUNT);
+        let announcer = Announcer {
+            board: Arc::new(Board::default()),
+            events: events.clone(),
+            changed: Arc::new(Mutex::new(Changed::default())),
+        };
+        let (connected, broker_is_there) = watch::channel(false);
+        let (stop_web, web_stopped) = watch::channel(false);
+        let opened = open_ingest(&options, announcer.clone())?;
+        let backend = Arc::new(FleetBackend {
+            readers: opened.readers,
+            board: Arc::clone(&announcer.board),
+            ingest: opened.handle.clone(),
+            library: options.library.as_ref().map(|l| Arc::clone(&l.library)),
+            log_key: Arc::new(log_key),
+            clinic,
+            demo: options.demo,
+            broker_is_there,
+            trigger: Mutex::new(None),
+        });
+        let release = release_text(backend.library.as_deref());
+        tracing::info!(%http_addr, %broker_addr, release, "server started");
+        let bus_options = BusOptions {
+            broker: broker_addr,
+            standing: standing(&options)?,
+            jitter_seed: u64::from_le_bytes(random()?),
+        };
+        let bus = run_bus(bus_options, opened.handle, opened.outgoing, connected);
+        let web = WebState::new(WebOptions {
+            backend: Arc::clone(&backend) as Arc<dyn meso_web::Backend>,
+            events: events.clone(),
+            metrics,
+            hosts: AllowedHosts::for_bind(http_addr),
+        });
+        let renew = renew(announcer, Arc::clone(&backend), web_stopped.clone());
+        let parts = Parts {
+            broker,
+            worker: opened.worker,
+            stop_web,
+            http: tokio::spawn(serve_http(http, web.clone(), web_stopped)),
+            bus: tokio::spawn(bus),
+            renew: tokio::spawn(renew),
+            web,
+        };
+        Ok(Server {
+            http_addr,
+            broker_addr,
+            log_key: verifier,
+            backend,
+            events,
+            parts,
+        })
+    }
+
+    /// Where the dashboards listen.
+    pub const fn http_addr(&self) -> SocketAddr {
+        self.http_addr
+    }
+
+    /// Where the broker listens.
+    pub const fn broker_addr(&self) -> SocketAddr {
+        self.broker_addr
+    }
+
+    /// The public key of the ledger.
+    pub const fn log_key(&self) -> &VerifierKey {
+        &self.log_key
+    }
+
+    /// Follows what the pages are told.
+    pub fn events(&self) -> broadcast::Receiver<LiveEvent> {
+        self.events.subscribe()
+    }
+
+    #[cfg(test)]
+    pub(super) fn backend(&self) -> &FleetBackend {
+        &self.backend
+    }
+
+    /// Lets the page press triggers of emulated guns.
+    pub fn set_trigger(&self, trigger: impl TriggerOnPage) {
+        let mut slot = self
+            .backend
+            .trigger
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *slot = Some(Arc::new(trigger));
+    }
+
+    /// Takes blocks of an archive.
+    pub fn importer(&self) -> Importer {
+        Importer {
+            ingest: self.backend.ingest.clone(),
+        }
+    }
+
+    /// The numbers at a glance; all zero while the store cannot be read.
+    pub fn overview(&self) -> OverviewView {
+        self.backend.overview().unwrap_or_default()
+    }
+
+    /// Whether every session is sealed.
+    pub fn is_settled(&self) -> bool {
+        self.backend.overview().is_ok_and(|overview| {
+            overview.open_session_count == 0 && overview.unsealed_session_count == 0
+        })
+    }
+
+    /// Every alert, newest first, at most 10 000.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub fn alerts(&self) -> anyhow::Result<Vec<AlertView>> {
+        Ok(self.backend.all_alerts(ALERTS_MAX)?)
+    }
+
+    /// Shots that came again in new blocks, counted before any key could hide them.
+    pub fn duplicate_shot_count(&self) -> u64 {
+        let totals = self.backend.readers.with(|reader| reader.totals());
+        totals.map_or(u64::MAX, |totals| totals.shots_again_count)
+    }
+
+    /// Sessions that opened.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub fn session_count(&self) -> anyhow::Result<u64> {
+        Ok(self.backend.readers.with(|reader| reader.session_count())?)
+    }
+
+    /// Every stored shot of a gun and epoch, in the order of the counters.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub fn stored_shots(&self, gun: &GunSerial, epoch: Epoch) -> anyhow::Result<Vec<Shot>> {
+        let mut shots: Vec<Shot> = Vec::new();
+        loop {
+            let next = shots.last().map_or(0, |shot| shot.identity.counter.get());
+            let first = ShotIdentity {
+                gun: gun.clone(),
+                epoch,
+                counter: ShotCounter(next.saturating_add(1)),
+            };
+            let readers = &self.backend.readers;
+            let page = readers.with(|reader| reader.shots_from(&first, SHOTS_PAGE))?;
+            let is_last = page.len() < SHOTS_PAGE as usize;
+            shots.extend(page);
+            if is_last {
+                return Ok(shots);
+            }
+        }
+    }
+
+    /// The bytes of a report bundle.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is logged for the selection, it is too large, or the store cannot be read.
+    pub fn export_report(&self, request: &ReportRequest) -> anyhow::Result<Vec<u8>> {
+        Ok(self.backend.export_report(request)?)
+    }
+
+    /// Ends everything: first the pages, then what comes in, then commits, last the broker.
+    ///
+    /// # Errors
+    ///
+    /// A part ended by a panic.
+    pub async fn shutdown(self) -> anyhow::Result<()> {
+        let parts = self.parts;
+        parts.web.close_event_streams();
+        parts.stop_web.send_replace(true);
+        parts.http.await.context("the web part failed")?;
+        parts.renew.await.context("the live part failed")?;
+        // The bus ends when the worker is gone, and carries its last watermarks until then.
+        self.backend.ingest.stop().await;
+        let worker = parts.worker;
+        let ended = tokio::task::spawn_blocking(move || worker.join()).await?;
+        ended.map_err(|_| anyhow::anyhow!("the ingest failed"))?;
+        parts.bus.await.context("the bus part failed")?;
+        if let Some(broker) = parts.broker {
+            broker.shutdown().await;
+        }
+        Ok(())
+    }
+}
+
+async fn bind_http(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "the dashboards cannot listen on {address}; end what uses it, or choose another \
+             address (demo: --http ADDR, serve: bind under [http])"
+        )
+    })
+}
+
+async fn serve_http(listener: TcpListener, web: WebState, mut stop: watch::Receiver<bool>) {
+    let stopped = async move {
+        // A sender that is gone means the same.
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    let served = axum::serve(listener, meso_web::app(web)).with_graceful_shutdown(stopped);
+    if let Err(error) = served.await {
+        tracing::error!(%error, "the dashboards ended");
+    }
+}
+
+async fn start_broker(choice: BrokerChoice) -> anyhow::Result<(Option<Broker>, SocketAddr)> {
+    match choice {
+        BrokerChoice::External(address) => Ok((None, address)),
+        BrokerChoice::Embedded(bind) => {
+            let broker = Broker::start(bind).await.with_context(|| {
+                format!(
+                    "the broker cannot listen on {bind}; end what uses it, or choose another \
+                     address (serve: bind under [broker])"
+                )
+            })?;
+            let address = broker.address();
+            Ok((Some(broker), address))
+        }
+    }
+}
+
+/// What opening the ingest gives.
+struct Opened {
+    readers: meso_store::Readers,
+    handle: IngestHandle,
+    outgoing: tokio::sync::mpsc::UnboundedReceiver<crate::ingest::Outgoing>,
+    worker: JoinHandle<()>,
+}
+
+fn open_ingest(options: &ServeOptions, announcer: Announcer) -> anyhow::Result<Opened> {
+    let path = options.data_dir.join("fleet.sqlite");
+    let store = Store::open(&path, u64::from_le_bytes(random()?))?;
+    let ingest_options = IngestOptions {
+        log_key: log_key(&options.data_dir, &options.ledger_origin)?,
+        log_origin: options.ledger_origin.clone(),
+        library: options.library.as_ref().map(|l| Arc::clone(&l.library)),
+        store_incarnation: store.incarnation,
+        ingest_incarnation: u64::from_le_bytes(random()?),
+    };
+    let (ingest, first) = Ingest::open(store.writer, ingest_options, now())?;
+    let (handle, outgoing, worker) = start_worker(ingest, first, Box::new(announcer))?;
+    Ok(Opened {
+        readers: store.readers,
+        handle,
+        outgoing,
+        worker,
+    })
+}
+
+fn log_key(data_dir: &Path, origin: &str) -> anyhow::Result<LogKey> {
+    let seed = ledger_seed(&data_dir.join("ledger.seed"))?;
+    LogKey::from_seed(origin, &seed).context("the ledger's name cannot be that of a key")
+}
+
+/// The library for the rooms of every clinic.
+fn standing(options: &ServeOptions) -> anyhow::Result<Vec<Message>> {
+    let Some(in_force) = &options.library else {
+        return Ok(Vec::new());
+    };
+    let message = LibraryMessage {
+        version: PAYLOAD_VERSION,
+        release: in_force.release.text.clone(),
+        signatures: in_force.release.signatures.clone(),
+    };
+    let payload = message.encode()?;
+    let clinics = options.clinics.iter();
+    Ok(clinics
+        .map(|clinic| Message::retained(topics::library(clinic), payload.clone()))
+        .collect())
+}
+
+/// The one recorder of the process; a second server shares it.
+fn install_metrics() -> anyhow::Result<PrometheusHandle> {
+    static INSTALLED: OnceLock<PrometheusHandle> = OnceLock::new();
+    if let Some(handle) = INSTALLED.get() {
+        return Ok(handle.clone());
+    }
+    let commit_time = Matcher::Full(metric_names::COMMIT_SECONDS.to_owned());
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(commit_time, &COMMIT_BUCKETS_S)
+        .context("the buckets of a metric are wrong")?
+        .build_recorder();
+    let handle = INSTALLED.get_or_init(|| recorder.handle());
+    if metrics::set_global_recorder(recorder).is_ok() {
+        meso_web::describe_metrics();
+    }
+    Ok(handle.clone())
+}

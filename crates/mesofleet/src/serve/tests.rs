@@ -1,0 +1,206 @@
+//! The whole service with its own broker, fed with blocks made by hand.
+
+use std::time::Duration;
+
+use meso_bus::{ClientOptions, Consumer, ConsumerEvent, Message, Publisher};
+use meso_contract::http::{LiveEvent, ReportRequest};
+use meso_contract::{BlockMessage, WatermarkMessage, topics};
+use meso_domain::{RecordBlock, Stream};
+use meso_web::Backend as _;
+
+use super::*;
+use crate::samples::*;
+
+/// Longer than anything here takes; reached only when something is wrong.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn options(folder: &std::path::Path) -> ServeOptions {
+    let any = "127.0.0.1:0".parse().unwrap();
+    ServeOptions {
+        data_dir: folder.to_owned(),
+        http: any,
+        broker: BrokerChoice::Embedded(any),
+        ledger_origin: "example.org/log".to_owned(),
+        clinics: vec![sample_clinic()],
+        library: None,
+        demo: true,
+    }
+}
+
+/// A driver's two connections.
+struct PaperLink {
+    publisher: Publisher,
+    watermarks: Consumer,
+}
+
+impl PaperLink {
+    async fn connect(server: &Server) -> PaperLink {
+        let client = |id| ClientOptions::new(id, server.broker_addr());
+        let filter = topics::watermark_filter(&sample_clinic(), &sample_driver());
+        let mut watermarks = Consumer::start(client("room-1-in"), vec![filter]);
+        let ready = tokio::time::timeout(PATIENCE, watermarks.next())
+            .await
+            .unwrap();
+        assert!(matches!(ready, Some(ConsumerEvent::Ready { .. })));
+        let publisher = Publisher::start(client("room-1-out"), None, None);
+        publisher.connected().await.unwrap();
+        PaperLink {
+            publisher,
+            watermarks,
+        }
+    }
+
+    async fn send(&self, block: &RecordBlock) {
+        let header = block.header();
+        let topic = topics::blocks(&header.clinic, &header.place.driver, &header.place.stream);
+        let message = Message::new(topic, BlockMessage::encode(block).unwrap());
+        self.publisher.publish(message).await.unwrap();
+    }
+
+    /// Waits until the watermark of a stream reaches a number.
+    async fn settled(&mut self, stream: &Stream, number: u64) -> WatermarkMessage {
+        let topic = topics::watermark(&sample_clinic(), &sample_driver(), stream);
+        loop {
+            let event = tokio::time::timeout(PATIENCE, self.watermarks.next()).await;
+            let Some(ConsumerEvent::Message(delivery)) = event.expect("no watermark came") else {
+                continue;
+            };
+            self.watermarks.acknowledge(delivery.ticket);
+            let watermark = WatermarkMessage::decode(&delivery.payload).unwrap();
+            if delivery.topic == topic && watermark.settled_to >= number {
+                return watermark;
+            }
+        }
+    }
+}
+
+/// Waits until the ingest listens to the broker: what is published before is lost.
+async fn ready(server: &Server) {
+    let mut there = server.backend().broker_is_there.clone();
+    let waited = there.wait_for(|there| *there);
+    tokio::time::timeout(PATIENCE, waited)
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_treatment_goes_from_the_broker_to_a_report_that_verifies() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(options(folder.path())).await.unwrap();
+    ready(&server).await;
+    let mut events = server.events();
+    let mut link = PaperLink::connect(&server).await;
+    for block in sample_treatment() {
+        link.send(&block).await;
+    }
+    link.settled(&Stream::Gun(sample_gun()), 3).await;
+    link.settled(&Stream::Room, 3).await;
+    let server = tokio::task::spawn_blocking(move || {
+        assert!(server.is_settled());
+        let shots = server.stored_shots(&sample_gun(), EPOCH).unwrap();
+        assert_eq!(shots.len(), 6);
+        assert_eq!(server.alerts().unwrap().len(), 1);
+        assert_eq!(server.duplicate_shot_count(), 0);
+        assert_eq!(server.overview().open_hard_alert_count, 1);
+        let bundle = server.export_report(&ReportRequest::default()).unwrap();
+        let verdict = meso_report::verify(&bundle, Some(server.log_key())).unwrap();
+        assert!(verdict.is_ok(), "{:?}", verdict.findings);
+        server
+    })
+    .await
+    .unwrap();
+    let mut live_shots = 0;
+    while let Ok(event) = events.try_recv() {
+        if let LiveEvent::Shots { shots } = event {
+            live_shots += shots.len();
+        }
+    }
+    assert_eq!(live_shots, 6);
+    server.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_service_says_its_watermarks_again_and_takes_repetitions() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocks = sample_treatment();
+    let first = Server::start(options(folder.path())).await.unwrap();
+    ready(&first).await;
+    let mut link = PaperLink::connect(&first).await;
+    for block in &blocks[..3] {
+        link.send(block).await;
+    }
+    let before = link.settled(&Stream::Gun(sample_gun()), 1).await;
+    drop(link);
+    first.shutdown().await.unwrap();
+
+    let second = Server::start(options(folder.path())).await.unwrap();
+    ready(&second).await;
+    let mut link = PaperLink::connect(&second).await;
+    let again = link.settled(&Stream::Gun(sample_gun()), 1).await;
+    assert_eq!(again.store_incarnation, before.store_incarnation);
+    assert_ne!(again.ingest_incarnation, before.ingest_incarnation);
+    for block in &blocks {
+        link.send(block).await;
+    }
+    link.settled(&Stream::Gun(sample_gun()), 3).await;
+    link.settled(&Stream::Room, 3).await;
+    let totals = second
+        .backend()
+        .readers
+        .with(|reader| reader.totals())
+        .unwrap();
+    assert_eq!((totals.shot_count, totals.shots_again_count), (6, 0));
+    assert_eq!(totals.blocks_again_count, 3);
+    second.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn poison_on_the_broker_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(options(folder.path())).await.unwrap();
+    ready(&server).await;
+    let mut link = PaperLink::connect(&server).await;
+    let stream = Stream::Gun(sample_gun());
+    let topic = topics::blocks(&sample_clinic(), &sample_driver(), &stream);
+    for poison in [&b"\xff\xfe"[..], b"{}", b"[[[[[[[["] {
+        let message = Message::new(topic.clone(), poison);
+        link.publisher.publish(message).await.unwrap();
+    }
+    link.send(&PaperDriver::new().run(1, 5, None)).await;
+    link.settled(&stream, 1).await;
+    let overview = server.overview();
+    assert_eq!(overview.quarantined_count, 3);
+    assert_eq!(server.stored_shots(&sample_gun(), EPOCH).unwrap().len(), 5);
+    server.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_are_answered_from_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(options(folder.path())).await.unwrap();
+    let importer = server.importer();
+    let server = tokio::task::spawn_blocking(move || {
+        importer.import(sample_treatment()).unwrap();
+        let backend = server.backend();
+        let page = |after| meso_web::PageRequest { after, limit: 4 };
+        let first = backend
+            .session_shots(sample_session(), &page(None))
+            .unwrap();
+        let second = backend
+            .session_shots(sample_session(), &page(first.next))
+            .unwrap();
+        assert_eq!((first.items.len(), second.items.len()), (4, 2));
+        assert_eq!(second.next, None);
+        let session = backend.session(sample_session()).unwrap();
+        assert_eq!((session.state.as_str(), session.hard_count), ("sealed", 1));
+        assert_eq!(backend.gun(&sample_gun()).unwrap().shot_count, 6);
+        assert_eq!(backend.days(90).unwrap().len(), 90);
+        let wrong = backend.sessions(&page(Some("x".to_owned())));
+        assert!(matches!(wrong, Err(meso_web::BackendError::Invalid { .. })));
+        server
+    })
+    .await
+    .unwrap();
+    server.shutdown().await.unwrap();
+}

@@ -38,10 +38,11 @@ fn a_wrong_configuration_is_answered_with_every_problem_at_once() {
     assert_eq!(output.status.code(), Some(2), "{message}");
     for word in [
         "driver.toml",
-        "block_shots_max",
+        "shots_max",
         "9999",
         "colour",
-        "driver_id",
+        "driver.id",
+        "clinic",
     ] {
         assert!(message.contains(word), "{word:?} is not in: {message}");
     }

@@ -84,21 +84,28 @@ impl RunningDemo {
                 }
             }
         });
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let line = lines
-                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-                .expect("the demo says where its dashboards are");
-            if let Some(address) = line.split("http://").nth(1) {
-                let address = address.split_whitespace().next().unwrap_or_default();
-                let address = address.trim_end_matches('/').to_owned();
-                return RunningDemo {
-                    child,
-                    address,
-                    lines,
-                };
-            }
-        }
+        let mut demo = RunningDemo {
+            child,
+            address: String::new(),
+            lines,
+        };
+        demo.address = demo.announced_address();
+        demo
+    }
+
+    /// Where the dashboards are, as the demo says in its first line.
+    fn announced_address(&self) -> String {
+        let line = self
+            .lines
+            .recv_timeout(PATIENCE)
+            .expect("the demo says where its dashboards are");
+        let address = line
+            .split("http://")
+            .nth(1)
+            .and_then(|rest| rest.split('/').next());
+        address
+            .unwrap_or_else(|| panic!("no address in {line:?}"))
+            .to_owned()
     }
 
     /// Asks for a path.
@@ -171,22 +178,6 @@ pub(crate) fn get(url: &str) -> (u16, String) {
             .into_body()
             .read_to_string()
             .expect("the body is text"),
-    )
-}
-
-/// Sends JSON to a URL: status and body bytes.
-pub(crate) fn post(url: &str, body: &Value) -> (u16, Vec<u8>) {
-    let response = agent()
-        .post(url)
-        .send_json(body)
-        .expect("the server answers");
-    let status = response.status().as_u16();
-    (
-        status,
-        response
-            .into_body()
-            .read_to_vec()
-            .expect("the body can be read"),
     )
 }
 

@@ -244,9 +244,9 @@ pub struct AlertView {
 pub struct DayView {
     /// The clinic's day, `2026-11-22`.
     pub day: String,
-    /// Sessions.
+    /// Sessions that opened on it.
     pub session_count: u64,
-    /// Sessions under protocol without a hard breach.
+    /// Of these, the sealed ones without a hard breach; one that still runs is in neither camp.
     pub clean_session_count: u64,
     /// Patient shots.
     pub shot_count: u64,

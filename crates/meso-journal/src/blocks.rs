@@ -92,7 +92,21 @@ pub(crate) fn seal(
             stream: stream.clone(),
             source,
         })?;
-    let hash = block.hash();
+    insert(connection, id, &block, (first_sequence, last_sequence))?;
+    Ok(Some(SealedBlock {
+        stream: stream.clone(),
+        number,
+        hash: block.hash(),
+        last_sequence: last_sequence.cast_unsigned(),
+    }))
+}
+
+fn insert(
+    connection: &Connection,
+    id: i64,
+    block: &RecordBlock,
+    (first_sequence, last_sequence): (i64, i64),
+) -> Result<(), JournalError> {
     connection
         .prepare_cached(
             "INSERT INTO blocks (stream, number, header, hash, first_sequence, last_sequence)
@@ -101,20 +115,15 @@ pub(crate) fn seal(
         .and_then(|mut statement| {
             statement.execute((
                 id,
-                number.get().cast_signed(),
+                block.header().place.number.get().cast_signed(),
                 block.header().canonical_bytes(),
-                hash.0,
+                block.hash().0,
                 first_sequence,
                 last_sequence,
             ))
         })
         .during("write a block")?;
-    Ok(Some(SealedBlock {
-        stream: stream.clone(),
-        number,
-        hash,
-        last_sequence: last_sequence.cast_unsigned(),
-    }))
+    Ok(())
 }
 
 /// Reads a block, byte for byte as it was sealed; `None` where it is not here (any more).

@@ -40,4 +40,4 @@ pub use commit::{
 pub use error::StoreError;
 pub use open::{READERS_IDLE_MAX, Readers, Store};
 pub use read::{AlertSelection, BlockSelection, Reader, SealParts, SessionCursor, ShotCursor};
-pub use write::{QUARANTINE_BYTES_ROWS_MAX, Writer};
+pub use write::{QUARANTINE_BYTES_ROWS_MAX, QUARANTINE_ROWS_MAX, Writer};

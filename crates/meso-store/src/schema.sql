@@ -94,6 +94,7 @@ CREATE TABLE blocks (
 ) STRICT;
 CREATE INDEX blocks_unlogged ON blocks (id) WHERE leaf IS NULL;
 CREATE INDEX blocks_gun ON blocks (gun, id) WHERE first_shot IS NOT NULL;
+CREATE INDEX blocks_time ON blocks (last_at_ns, first_at_ns);
 CREATE INDEX blocks_session ON blocks (session, id) WHERE session IS NOT NULL;
 
 -- In order of arrival, so that inserts stay as fast as on the first day.

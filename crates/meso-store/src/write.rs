@@ -20,6 +20,10 @@ use crate::{StoreError, pack};
 use beside::{insert_entry, insert_quarantined, replace_track, upsert_alert};
 use sums::Sums;
 
+/// Things in quarantine; of further ones only the tally `quarantine_full` counts, and the ledger
+/// entry that names their digest stays.
+pub const QUARANTINE_ROWS_MAX: i64 = 100_000;
+
 /// Quarantined things whose bytes are kept, at most 256 KiB each; of further ones only the digest,
 /// the reason and the count are kept.
 pub const QUARANTINE_BYTES_ROWS_MAX: i64 = 1_000;
@@ -29,6 +33,16 @@ pub const QUARANTINE_BYTES_ROWS_MAX: i64 = 1_000;
 pub struct Writer {
     connection: Connection,
     names: Names,
+}
+
+impl Drop for Writer {
+    /// Moves what is left in the write-ahead log into the file, so that a copy of the one file is
+    /// whole. Failing costs nothing: the next start reads the log.
+    fn drop(&mut self) {
+        let _ = self
+            .connection
+            .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    }
 }
 
 /// Row numbers of names, so that a commit need not look them up.

@@ -163,6 +163,8 @@ await check('the waiting gun fires when its trigger is pressed on the page', asy
 
 await check('one Tab and Enter skips to the content', async () => {
   await open('#/');
+  await page.reload(); // so that the focus is where a reader begins
+  await page.locator('.link.live').waitFor();
   await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
   must((await page.evaluate(() => document.activeElement?.id)) === 'main', 'main is not focused');
@@ -206,11 +208,25 @@ await check('an open alert is acknowledged by a person', async () => {
   const found = await violations();
   must(found.length === 0, found.join('\n      '));
   await page.getByRole('dialog').getByRole('button', { name: 'Acknowledge' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  // A breach that is past is resolved by it, and then only the whole list still shows it.
+  await page.getByRole('button', { name: 'All', exact: true }).click();
   await page.getByText('seen by op-09').first().waitFor();
 });
 
 await check('no page complained in the console', () => {
   must(complaints.length === 0, complaints.join('\n      '));
+});
+
+await check('a stream that is refused is said to be lost and comes back by itself', async () => {
+  const stream = '**/api/v1/events';
+  await page.route(stream, (route) => route.abort());
+  await page.goto(`${base}/#/alerts`);
+  await page.reload();
+  await page.locator('.link.lost').waitFor();
+  await page.unroute(stream);
+  await page.locator('.link.live').waitFor();
+  await page.getByRole('heading', { name: 'Alerts' }).waitFor();
 });
 
 await browser.close();

@@ -26,6 +26,7 @@ describe('units', () => {
 
   test('thousandths of a hertz become hertz', () => {
     expect(hertz(8_960)).toBe('9.0');
+    expect(hertz(52)).toBe('0.05');
   });
 
   test('what is missing is never zero', () => {
@@ -39,7 +40,7 @@ describe('units', () => {
     expect(ruleValue(8_200, 'µm')).toBe('8.2 mm');
     expect(ruleValue(10_004, 'µm')).toBe('10.004 mm');
     expect(ruleValue(21_400, 'nl')).toBe('0.0214 ml');
-    expect(ruleValue(6_000_000, 'nl')).toBe('6.00 ml');
+    expect(ruleValue(6_000_000, 'nl')).toBe('6.0 ml');
     expect(ruleValue(96_154, 'µs')).toBe('10.4 Hz');
     expect(ruleValue(0, 'µs')).toBe('–');
     expect(ruleValue(3, 'shots')).toBe('3 shots');

@@ -82,16 +82,19 @@ test('days are summed and turned into columns', () => {
     hard_count: 3,
     soft_count: 5,
   };
-  expect(sums([day, day])).toEqual({
+  expect(sums([day, day], 1)).toEqual({
     sessions: 16,
+    settled: 15,
     clean: 12,
     shots: 4_000,
     volumeNl: 80_000_000,
     hard: 6,
     soft: 10,
   });
-  const column = columns([day]);
-  expect(column.breached).toEqual([2]);
+  const column = columns([day], 1);
+  expect(column.breached).toEqual([1]);
+  expect(columns([day, day], 1).breached).toEqual([2, 1]);
+  expect(columns([{ ...day, hard_count: 0 }], 0).breached).toEqual([0]);
   expect(column.volumeMl).toEqual([40]);
   expect(new Date((column.days[0] ?? 0) * 1_000).getDate()).toBe(22);
 });

@@ -7,7 +7,8 @@ use meso_domain::{
 };
 use meso_ledger::{Hash, HashKey, HashReader};
 use meso_units::{ClinicId, DriverId, Epoch, GunSerial, JournalIncarnation, SessionId, Timestamp};
-use rusqlite::{Row, params};
+use rusqlite::types::Value;
+use rusqlite::{Row, params, params_from_iter};
 
 use super::{Reader, cell};
 use crate::commit::{BlockRef, EntryRef, LoadedBlock, Unlogged};
@@ -83,23 +84,30 @@ impl Reader<'_> {
         selection: &BlockSelection,
         limit: u32,
     ) -> Result<Vec<BlockRef>, StoreError> {
-        let sql = "SELECT b.id FROM blocks b LEFT JOIN guns g ON g.id = b.gun
-            LEFT JOIN sessions e ON e.id = b.session
-            WHERE (?1 IS NULL OR b.last_at_ns >= ?1) AND (?2 IS NULL OR b.first_at_ns < ?2)
-              AND (?3 IS NULL OR b.gun IS NULL OR g.serial = ?3)
-              AND (?4 IS NULL OR e.session = ?4)
-            ORDER BY b.id LIMIT ?5";
-        let values = params![
-            selection.from.map(Timestamp::unix_ns),
-            selection.to.map(Timestamp::unix_ns),
-            selection.gun.as_ref().map(GunSerial::as_str),
-            selection
-                .session
-                .as_ref()
-                .map(|id| id.as_bytes().as_slice()),
-            limit
-        ];
-        self.all("select blocks", sql, values, |row| {
+        // Only the conditions that are asked for, so that an index can serve them.
+        let mut sql = "SELECT b.id FROM blocks b WHERE 1".to_owned();
+        let mut values: Vec<Value> = Vec::new();
+        let mut narrow = |condition: &str, value: Value| {
+            values.push(value);
+            sql.push_str(&condition.replace("?", &format!("?{}", values.len())));
+        };
+        if let Some(from) = selection.from {
+            narrow(" AND b.last_at_ns >= ?", from.unix_ns().into());
+        }
+        if let Some(to) = selection.to {
+            narrow(" AND b.first_at_ns < ?", to.unix_ns().into());
+        }
+        if let Some(gun) = &selection.gun {
+            let condition =
+                " AND (b.gun IS NULL OR b.gun = (SELECT id FROM guns WHERE serial = ?))";
+            narrow(condition, gun.to_string().into());
+        }
+        if let Some(session) = &selection.session {
+            let condition = " AND b.session = (SELECT id FROM sessions WHERE session = ?)";
+            narrow(condition, session.as_bytes().to_vec().into());
+        }
+        narrow(" ORDER BY b.id LIMIT ?", limit.into());
+        self.all("select blocks", &sql, params_from_iter(values), |row| {
             Ok(BlockRef(cell(row, 0)?))
         })
     }

@@ -169,8 +169,9 @@ impl Reader<'_> {
     /// [`StoreError`] when they cannot be read.
     pub fn open_segments(&self) -> Result<Vec<OpenSegment>, StoreError> {
         let sql = format!(
+            // A cross join keeps the few open sessions on the outside.
             "SELECT p.gun, e.session, e.protocol, p.zone, {COUNTS} FROM sessions e
-             JOIN segments p ON p.session = e.id
+             CROSS JOIN segments p ON p.session = e.id
              WHERE e.sealed_at_ns IS NULL AND e.ended_at_ns IS NULL AND p.gun IS NOT NULL
              ORDER BY p.opened_at_ns"
         );

@@ -2,7 +2,7 @@
 
 use rusqlite::{Transaction, params};
 
-use super::QUARANTINE_BYTES_ROWS_MAX;
+use super::{QUARANTINE_BYTES_ROWS_MAX, QUARANTINE_ROWS_MAX, add_tally};
 use crate::StoreError;
 use crate::commit::{AlertRow, NewEntry, Quarantined, TrackRow};
 use crate::error::During as _;
@@ -66,21 +66,34 @@ pub(super) fn insert_quarantined(
     transaction: &Transaction<'_>,
     quarantined: &Quarantined,
 ) -> Result<(), StoreError> {
+    let seen_before = transaction
+        .prepare_cached("UPDATE quarantine SET seen_count = seen_count + 1 WHERE digest = ?1")
+        .and_then(|mut statement| statement.execute([quarantined.digest]))
+        .during("count in quarantine")?;
+    if seen_before > 0 {
+        return Ok(());
+    }
+    // Rows are never removed, so the highest number is how many there are.
+    let row_count: i64 = transaction
+        .prepare_cached("SELECT coalesce(max(id), 0) FROM quarantine")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        .during("count the quarantine")?;
+    if row_count >= QUARANTINE_ROWS_MAX {
+        return add_tally(transaction, "quarantine_full", 1);
+    }
+    let bytes = (row_count < QUARANTINE_BYTES_ROWS_MAX).then_some(&quarantined.bytes);
     transaction
         .prepare_cached(
             "INSERT INTO quarantine (digest, source, reason, bytes, first_at_ns, seen_count)
-             VALUES (?1, ?2, ?3,
-               CASE WHEN (SELECT count(*) FROM quarantine) < ?6 THEN ?4 END, ?5, 1)
-             ON CONFLICT (digest) DO UPDATE SET seen_count = seen_count + 1",
+             VALUES (?1, ?2, ?3, ?4, ?5, 1)",
         )
         .and_then(|mut statement| {
             statement.execute(params![
                 quarantined.digest,
                 quarantined.source,
                 quarantined.reason,
-                quarantined.bytes,
+                bytes,
                 quarantined.at.unix_ns(),
-                QUARANTINE_BYTES_ROWS_MAX,
             ])
         })
         .during("write into quarantine")?;

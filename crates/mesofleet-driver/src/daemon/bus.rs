@@ -86,10 +86,10 @@ impl Daemon {
                 SenderEvent::Connected
             }
             ConnectionState::Down { reason } => {
-                tracing::warn!(
-                    reason,
-                    "no connection to the broker: shots wait in the journal"
-                );
+                // Each further attempt that fails comes here, too, and is no news.
+                if std::mem::replace(&mut self.is_connected, false) {
+                    tracing::warn!(reason, "the broker is gone: shots wait in the journal");
+                }
                 SenderEvent::Disconnected
             }
         };

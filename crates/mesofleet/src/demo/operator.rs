@@ -16,6 +16,9 @@ use super::stop::Stop;
 /// How long to wait before a driver that is not there is asked again.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
+/// The room's code for a library that has not come yet; it is on its way when the driver starts.
+const LIBRARY_MISSING: &str = "library_missing";
+
 /// Works at one gun until the gun leaves.
 pub(crate) struct Operator {
     pub(crate) serial: String,
@@ -164,6 +167,9 @@ impl Operator {
         loop {
             match self.room.step(step) {
                 Ok(StepResult::Taken(taken)) => return Some(taken),
+                Ok(StepResult::Refused(refused)) if refused.code == LIBRARY_MISSING => {
+                    tracing::debug!("the room waits for its protocol library");
+                }
                 Ok(StepResult::Refused(refused)) => {
                     tracing::warn!(
                         code = refused.code,

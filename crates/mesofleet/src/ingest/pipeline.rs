@@ -4,7 +4,7 @@
 //! one before the power fails: what a step made durable is found again by [`Ingest::open`], what
 //! it did not is sent again by the drivers, because nothing was acknowledged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use meso_alerts::{AlertId, Alerts};
@@ -37,6 +37,8 @@ pub struct IngestOptions {
     pub log_key: LogKey,
     /// The name of the log.
     pub log_origin: String,
+    /// The clinics whose drivers are let in.
+    pub clinics: BTreeSet<ClinicId>,
     /// The protocol library in force, if any.
     pub library: Option<Arc<Library>>,
     /// The life of the store.
@@ -62,7 +64,7 @@ pub struct Ingest<S> {
     /// Sessions that ended and wait for their last shots, with the driver of their room.
     pub(super) ended: BTreeMap<SessionId, (DriverId, SessionEnded)>,
     frontier: Frontier,
-    options: IngestOptions,
+    pub(super) options: IngestOptions,
 }
 
 impl<S> std::fmt::Debug for Ingest<S> {

@@ -99,6 +99,14 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
     /// Takes a block or says what else becomes of it.
     fn offer(&mut self, block: RecordBlock, way: Way) -> Result<Option<Accepted>, IngestError> {
         let header = block.header();
+        if !self.ingest.options.clinics.contains(&header.clinic) {
+            let reason = format!(
+                "clinic {} is not let in by the configuration",
+                header.clinic
+            );
+            self.refuse_block(&block, &reason);
+            return Ok(None);
+        }
         let record_hashes = block.record_hashes();
         let hash = header.block_hash(&record_hashes);
         let (accepted, store) = (&self.accepted, &self.ingest.store);

@@ -10,12 +10,15 @@ use proptest::prelude::*;
 use super::*;
 use crate::samples::*;
 
+mod faults;
+
 const ORIGIN: &str = "example.org/log";
 
 fn options() -> IngestOptions {
     IngestOptions {
         log_key: LogKey::from_seed(ORIGIN, &[7; 32]).unwrap(),
         log_origin: ORIGIN.to_owned(),
+        clinics: [sample_clinic()].into(),
         library: None,
         store_incarnation: 1,
         ingest_incarnation: 2,
@@ -278,6 +281,16 @@ fn a_poison_payload_is_kept_counted_and_holds_up_nothing() {
         "the sound block of the same place still counts"
     );
     assert!(effect.is_sealed);
+}
+
+#[test]
+fn a_clinic_that_nobody_let_in_stores_nothing() {
+    let mut bench = Bench::new();
+    bench.ingest().options.clinics.clear();
+    let committed = bench.deliver(&sample_treatment()[..1]);
+    assert_eq!(committed.news.quarantined_count, 1);
+    assert_eq!(committed.news.block_count, 0);
+    assert!(committed.watermarks.is_empty());
 }
 
 #[test]

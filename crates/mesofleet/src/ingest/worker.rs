@@ -262,24 +262,12 @@ impl<S: ShotStore> Worker<S> {
             }
         }
         self.send(born, Vec::new());
-        let done = match arrivals.is_empty() {
-            true => Ok(Committed::default()),
-            false => self.commit(|ingest| ingest.prepare(arrivals, now())),
-        };
-        let failed = done.as_ref().err().map(ToString::to_string);
-        match done {
-            Ok(committed) => self.announce(committed, batch.tickets),
-            // Acknowledging loses nothing: no watermark covers these blocks, so they come again.
-            Err(error) => {
-                self.fail(&error);
-                self.send(Vec::new(), batch.tickets);
-            }
-        }
+        let failed = self.take(arrivals, batch.tickets);
         for reply in batch.imports {
             // Whoever asked may be gone.
             let _ = reply.send(match failed {
-                None => Ok(()),
-                Some(_) => Err(IngestError::Closed),
+                false => Ok(()),
+                true => Err(IngestError::Closed),
             });
         }
         for (id, by, reply) in batch.acknowledgements {
@@ -291,6 +279,26 @@ impl<S: ShotStore> Worker<S> {
             let done = self.commit(|ingest| Ok(ingest.prepare_tick(now())));
             // A failure has been told to the listener.
             let _ = self.conclude(done);
+        }
+    }
+
+    /// Commits what arrived and lets it be acknowledged; says whether that failed.
+    fn take(&mut self, arrivals: Vec<Arrival>, tickets: Vec<Ticket>) -> bool {
+        if arrivals.is_empty() {
+            self.send(Vec::new(), tickets);
+            return false;
+        }
+        match self.commit(|ingest| ingest.prepare(arrivals, now())) {
+            Ok(committed) => {
+                self.announce(committed, tickets);
+                false
+            }
+            // Acknowledging loses nothing: no watermark covers these blocks, so they come again.
+            Err(error) => {
+                self.fail(&error);
+                self.send(Vec::new(), tickets);
+                true
+            }
         }
     }
 

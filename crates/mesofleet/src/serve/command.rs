@@ -18,6 +18,7 @@ const WRONG_CONFIGURATION: u8 = 2;
 ///
 /// The file cannot be read, an address is in use, or the data folder cannot be used.
 pub fn run(config: &Path) -> anyhow::Result<ExitCode> {
+    crate::logging::start();
     let text = std::fs::read_to_string(config)
         .with_context(|| format!("cannot read {}", config.display()))?;
     let config = match ServerConfig::parse(&config.display().to_string(), &text) {

@@ -384,6 +384,7 @@ fn open_ingest(options: &ServeOptions, announcer: Announcer) -> anyhow::Result<O
     let ingest_options = IngestOptions {
         log_key: log_key(&options.data_dir, &options.ledger_origin)?,
         log_origin: options.ledger_origin.clone(),
+        clinics: options.clinics.iter().cloned().collect(),
         library: options.library.as_ref().map(|l| Arc::clone(&l.library)),
         store_incarnation: store.incarnation,
         ingest_incarnation: u64::from_le_bytes(random()?),

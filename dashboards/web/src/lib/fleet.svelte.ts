@@ -30,6 +30,8 @@ class Fleet {
   link = $state<Link>('connecting');
   problem = $state<string | null>(null);
   loaded = $state(false);
+  /** Counts how often everything was read: lists that the fleet does not hold read themselves again. */
+  readings = $state(0);
   overview = $state.raw<OverviewView | null>(null);
   guns = $state.raw<GunView[]>([]);
   alerts = $state.raw<AlertView[]>([]);
@@ -132,6 +134,7 @@ class Fleet {
       this.guns = guns;
       this.alerts = alerts.items;
       this.loaded = true;
+      this.readings += 1;
       this.problem = null;
       await Promise.all(guns.slice(0, FIRST_GUN_COUNT_MAX).map((gun) => this.#fill(gun.serial)));
     } catch (error) {

@@ -39,9 +39,10 @@ export function millilitres(nl: Maybe): string {
   return nl == null ? MISSING : two.format(nl / 1_000_000);
 }
 
-/** Thousandths of a hertz as Hz with one decimal, without the unit. */
+/** Thousandths of a hertz as Hz with one decimal, below 1 Hz with two, without the unit. */
 export function hertz(mhz: Maybe): string {
-  return mhz == null ? MISSING : one.format(mhz / 1_000);
+  if (mhz == null) return MISSING;
+  return (mhz < 1_000 ? two : one).format(mhz / 1_000);
 }
 
 /** A count with separators. */
@@ -58,7 +59,7 @@ export function percent(part: number, all: number): string {
 }
 
 const exactMillimetres = upTo(1, 3);
-const exactMillilitres = upTo(2, 6);
+const exactMillilitres = upTo(1, 6);
 const fineHertz = upTo(1, 2);
 
 /**

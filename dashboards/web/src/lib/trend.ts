@@ -3,6 +3,8 @@ import type { DayView } from './types';
 
 export interface Sums {
   sessions: number;
+  /** Sessions that are over: one that still runs may yet be breached. */
+  settled: number;
   clean: number;
   shots: number;
   volumeNl: number;
@@ -10,8 +12,17 @@ export interface Sums {
   soft: number;
 }
 
-export function sums(days: DayView[]): Sums {
-  const total: Sums = { sessions: 0, clean: 0, shots: 0, volumeNl: 0, hard: 0, soft: 0 };
+/** Adds up days; `running` sessions of the last day are not settled yet. */
+export function sums(days: DayView[], running: number): Sums {
+  const total: Sums = {
+    sessions: 0,
+    settled: 0,
+    clean: 0,
+    shots: 0,
+    volumeNl: 0,
+    hard: 0,
+    soft: 0,
+  };
   for (const day of days) {
     total.sessions += day.session_count;
     total.clean += day.clean_session_count;
@@ -20,6 +31,7 @@ export function sums(days: DayView[]): Sums {
     total.hard += day.hard_count;
     total.soft += day.soft_count;
   }
+  total.settled = Math.max(total.clean, total.sessions - running);
   return total;
 }
 
@@ -34,11 +46,17 @@ export interface Columns {
   soft: number[];
 }
 
-export function columns(days: DayView[]): Columns {
+/** Turns days into columns; `running` sessions of the last day count as not breached (yet). */
+export function columns(days: DayView[], running: number): Columns {
+  const last = days.length - 1;
+  const breached = (day: DayView, place: number) =>
+    day.hard_count === 0
+      ? 0
+      : day.session_count - day.clean_session_count - (place === last ? running : 0);
   return {
     days: days.map((day) => Date.parse(`${day.day}T12:00:00`) / 1_000),
     sessions: days.map((day) => day.session_count),
-    breached: days.map((day) => Math.max(0, day.session_count - day.clean_session_count)),
+    breached: days.map((day, place) => Math.max(0, breached(day, place))),
     shots: days.map((day) => day.shot_count),
     volumeMl: days.map((day) => day.volume_nl / 1_000_000),
     hard: days.map((day) => day.hard_count),

@@ -6,7 +6,7 @@ use meso_domain::{
     SessionOutcome, SessionSeal, Severity, Shot,
 };
 use meso_ledger::{Hash, HashKey};
-use meso_units::{ClinicId, GunSerial, SessionId, Timestamp};
+use meso_units::{ClinicId, GunSerial, SessionId, ShotCounter, Timestamp};
 
 /// What becomes of one shot of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,13 +163,32 @@ pub struct Unlogged {
     pub entries: Vec<(EntryRef, meso_domain::LedgerEntry)>,
 }
 
+/// A record of a block as it is read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadedRecord {
+    /// It is stored.
+    Stored(Box<Record>),
+    /// It is a shot of which another copy is stored; this is its counter.
+    OtherCopy(ShotCounter),
+}
+
+impl LoadedRecord {
+    /// The record, if it is stored.
+    pub fn stored(&self) -> Option<&Record> {
+        match self {
+            LoadedRecord::Stored(record) => Some(record),
+            LoadedRecord::OtherCopy(_) => None,
+        }
+    }
+}
+
 /// A block as it is read back.
 #[derive(Clone, Debug)]
 pub struct LoadedBlock {
     /// Its header.
     pub header: BlockHeader,
-    /// Its records in their order; `None` where another copy of the shot is stored.
-    pub records: Vec<(RecordHash, Option<Record>)>,
+    /// Its records in their order, each with its hash.
+    pub records: Vec<(RecordHash, LoadedRecord)>,
     /// The verdicts of the edge.
     pub judgements: Vec<Judgement>,
     /// Its leaf, once it is logged.

@@ -33,9 +33,9 @@ mod shot_row;
 mod write;
 
 pub use commit::{
-    AlertRow, BlockRef, Commit, DayRow, EntryRef, LeafRow, LoadedBlock, LogCommit, NewBlock,
-    NewEntry, OpenSegment, Quarantined, SealedSession, SessionCounts, SessionRow, ShotFate,
-    StoredShot, Totals, TrackRow, Unlogged,
+    AlertRow, BlockRef, Commit, DayRow, EntryRef, LeafRow, LoadedBlock, LoadedRecord, LogCommit,
+    NewBlock, NewEntry, OpenSegment, Quarantined, SealedSession, SessionCounts, SessionRow,
+    ShotFate, StoredShot, Totals, TrackRow, Unlogged,
 };
 pub use error::StoreError;
 pub use open::{READERS_IDLE_MAX, Readers, Store};

@@ -140,6 +140,14 @@ CREATE TABLE records (
 CREATE INDEX records_block ON records (block);
 CREATE INDEX records_session ON records (session) WHERE session IS NOT NULL;
 
+-- Shots of a block of which another copy is stored; their hashes are among the block's.
+CREATE TABLE other_copies (
+  block INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  counter INTEGER NOT NULL,
+  PRIMARY KEY (block, position)
+) STRICT, WITHOUT ROWID;
+
 -- Verdicts of the server where they are more than "as the edge said, and nothing to report".
 CREATE TABLE verdicts (
   shot INTEGER PRIMARY KEY,

@@ -215,7 +215,11 @@ fn store_block(
             )?;
             continue;
         };
-        let (Some(gun), Some((edge, ShotFate::Store(verdict)))) = (gun, judged.next()) else {
+        let (Some(gun), Some((edge, fate))) = (gun, judged.next()) else {
+            continue;
+        };
+        let ShotFate::Store(verdict) = fate else {
+            insert_other_copy(transaction, block, position, shot)?;
             continue;
         };
         let place = Place {
@@ -308,6 +312,20 @@ fn insert_shot(
         })
         .during("write a verdict")?;
     Ok(row)
+}
+
+fn insert_other_copy(
+    transaction: &Transaction<'_>,
+    block: i64,
+    position: usize,
+    shot: &Shot,
+) -> Result<(), StoreError> {
+    let counter = shot.identity.counter.get();
+    transaction
+        .prepare_cached("INSERT INTO other_copies VALUES (?1, ?2, ?3)")
+        .and_then(|mut statement| statement.execute(params![block, position as i64, counter]))
+        .during("note another copy of a shot")?;
+    Ok(())
 }
 
 fn insert_record(

@@ -12,10 +12,10 @@ use meso_domain::canonical::Canonical as _;
 use meso_domain::{CommitEntry, LedgerEntryKind, Record, SessionSeal, Severity};
 use meso_ledger::{Frontier, leaf_hash, prove_inclusion, verify_inclusion};
 use meso_store::{
-    AlertRow, AlertSelection, BlockSelection, Commit, LeafRow, LogCommit, NewEntry, Quarantined,
-    SealedSession, Store, StoreError, Writer,
+    AlertRow, AlertSelection, BlockSelection, Commit, LeafRow, LoadedRecord, LogCommit, NewEntry,
+    Quarantined, SealedSession, Store, StoreError, Writer,
 };
-use meso_units::{Nanolitres, Timestamp};
+use meso_units::{Nanolitres, ShotCounter, Timestamp};
 use proptest::prelude::*;
 use samples::*;
 
@@ -70,11 +70,11 @@ fn a_block_comes_back_as_it_went_in() {
     let records: Vec<Record> = loaded
         .records
         .iter()
-        .filter_map(|(_, r)| r.clone())
+        .filter_map(|(_, r)| r.stored().cloned())
         .collect();
     assert_eq!(records, block.records());
     for (hash, record) in &loaded.records {
-        assert_eq!(record.as_ref().unwrap().hash(), *hash);
+        assert_eq!(record.stored().unwrap().hash(), *hash);
     }
 }
 
@@ -138,7 +138,8 @@ fn another_copy_of_a_shot_is_kept_by_hash_only() {
         .unwrap();
     let loaded = reader.load_block(ids[1]).unwrap();
     assert_eq!(loaded.records.len(), 2);
-    assert!(loaded.records[0].1.is_none() && loaded.records[1].1.is_some());
+    assert_eq!(loaded.records[0].1, LoadedRecord::OtherCopy(ShotCounter(3)));
+    assert!(loaded.records[1].1.stored().is_some());
     assert_eq!(reader.totals().unwrap().shots_again_count, 1);
 }
 

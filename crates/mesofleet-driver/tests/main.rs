@@ -25,12 +25,12 @@ async fn every_fired_shot_arrives_once_with_its_segment_and_measured_values() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daemon_that_is_killed_goes_on_with_nothing_lost_and_nothing_doubled() {
     let mut room = Room::start().await;
-    for shots in [8, 20, 32] {
+    for shots in [6, 14, 22] {
         room.fire_until(shots).await;
         room.kill_driver();
         room.start_driver().await;
     }
-    room.fire_until(45).await;
+    room.fire_until(30).await;
     room.stop_firing_and_settle().await;
     room.assert_stored_as_fired();
     room.leave().await;
@@ -41,10 +41,10 @@ async fn shots_wait_in_the_journal_while_the_broker_is_away_and_arrive_afterward
     let mut room = Room::start().await;
     room.fire_until(10).await;
     room.stop_broker().await;
-    room.wait_until_fired(30).await;
+    room.wait_until_fired(16).await;
     room.kill_driver();
     room.start_driver_without_broker();
-    room.wait_until_fired(45).await;
+    room.wait_until_fired(24).await;
     room.start_broker().await;
     room.stop_firing_and_settle().await;
     room.assert_stored_as_fired();

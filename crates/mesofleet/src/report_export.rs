@@ -11,7 +11,9 @@ use meso_report::{
     AlertFacts, BlockFacts, CommitFacts, Facts, RecordFact, ReportError, Selection, WatermarkFacts,
     Withheld,
 };
-use meso_store::{AlertSelection, BlockSelection, LoadedBlock, Reader, Readers, StoreError};
+use meso_store::{
+    AlertSelection, BlockSelection, LoadedBlock, LoadedRecord, Reader, Readers, StoreError,
+};
 use meso_units::{BlockNumber, ClinicId, GunSerial, SessionId, Timestamp};
 use meso_web::BackendError;
 
@@ -220,15 +222,15 @@ fn block_facts(loaded: LoadedBlock, wanted: &Wanted) -> BlockFacts {
         .records
         .into_iter()
         .map(|(hash, record)| match record {
-            Some(record) if wanted.has(&record) => RecordFact::Included(Box::new(record)),
-            Some(record) => RecordFact::Withheld {
+            LoadedRecord::Stored(record) if wanted.has(&record) => RecordFact::Included(record),
+            LoadedRecord::Stored(record) => RecordFact::Withheld {
                 hash,
                 shot: record.as_shot().map(|shot| shot.identity.counter),
                 reason: Withheld::OutsideSelection,
             },
-            None => RecordFact::Withheld {
+            LoadedRecord::OtherCopy(counter) => RecordFact::Withheld {
                 hash,
-                shot: None,
+                shot: Some(counter),
                 reason: Withheld::OtherCopyStored,
             },
         });

@@ -5,7 +5,7 @@
 // Without SCREENSHOTS no pictures are kept.
 // The server must have a live fleet (`mesofleet demo`, or the fake_fleet example of meso-web).
 // CHROMIUM names another browser than /usr/bin/chromium.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -212,6 +212,17 @@ await check('an open alert is acknowledged by a person', async () => {
   // A breach that is past is resolved by it, and then only the whole list still shows it.
   await page.getByRole('button', { name: 'All', exact: true }).click();
   await page.getByText('seen by op-09').first().waitFor();
+});
+
+await check('a report is exported into the downloads', async () => {
+  await open('#/report');
+  const download = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Export report' }).click();
+  const file = await download;
+  must(/^mesofleet-report.*\.zip$/.test(file.suggestedFilename()), file.suggestedFilename());
+  const bytes = readFileSync(await file.path());
+  must(bytes.subarray(0, 2).toString() === 'PK', 'the file is not a ZIP archive');
+  await page.getByText('is in your downloads').waitFor();
 });
 
 await check('no page complained in the console', () => {

@@ -6,12 +6,14 @@ use meso_domain::{
     BlockHash, BlockHeader, BlockPlace, LedgerEntry, LedgerEntryKind, Record, Stream,
 };
 use meso_ledger::{Hash, HashKey, HashReader};
-use meso_units::{ClinicId, DriverId, Epoch, GunSerial, JournalIncarnation, SessionId, Timestamp};
+use meso_units::{
+    ClinicId, DriverId, Epoch, GunSerial, JournalIncarnation, SessionId, ShotCounter, Timestamp,
+};
 use rusqlite::types::Value;
 use rusqlite::{Row, params, params_from_iter};
 
 use super::{Reader, cell};
-use crate::commit::{BlockRef, EntryRef, LoadedBlock, Unlogged};
+use crate::commit::{BlockRef, EntryRef, LoadedBlock, LoadedRecord, Unlogged};
 use crate::shot_row::{self, COLUMN_COUNT, COLUMNS, bits, from_bits};
 use crate::{StoreError, pack};
 
@@ -120,44 +122,57 @@ impl Reader<'_> {
     pub fn load_block(&self, block: BlockRef) -> Result<LoadedBlock, StoreError> {
         let sql = "SELECT header, record_hashes, judgements, leaf FROM blocks WHERE id = ?1";
         let row = self.one("read a block", sql, [block.0], |row| {
+            let header = BlockHeader::from_canonical(&cell::<Vec<u8>>(row, 0)?)?;
             let hashes = pack::read_hashes(&cell::<Vec<u8>>(row, 1)?)?;
-            Ok(LoadedBlock {
-                header: BlockHeader::from_canonical(&cell::<Vec<u8>>(row, 0)?)?,
-                records: hashes.into_iter().map(|hash| (hash, None)).collect(),
-                judgements: pack::read_judgements(&cell::<Vec<u8>>(row, 2)?)?,
-                leaf: cell::<Option<i64>>(row, 3)?.map(from_bits),
-            })
+            let judgements = pack::read_judgements(&cell::<Vec<u8>>(row, 2)?)?;
+            Ok((header, hashes, judgements, cell::<Option<i64>>(row, 3)?))
         })?;
-        let mut loaded = row.ok_or_else(|| StoreError::damaged("a block", "it is not there"))?;
+        let damaged = |detail: &str| StoreError::damaged("a block", detail);
+        let (header, hashes, judgements, leaf) = row.ok_or_else(|| damaged("it is not there"))?;
+        let mut records: Vec<Option<LoadedRecord>> = vec![None; hashes.len()];
         for (position, record) in self.block_records(block)? {
-            let slot = loaded.records.get_mut(position);
-            let slot = slot.ok_or_else(|| StoreError::damaged("a block", "a record too many"))?;
-            slot.1 = Some(record);
+            let slot = records.get_mut(position);
+            *slot.ok_or_else(|| damaged("a record too many"))? = Some(record);
         }
-        Ok(loaded)
+        let records = hashes.into_iter().zip(records).map(|(hash, record)| {
+            let record = record.ok_or_else(|| damaged("a record is missing"))?;
+            Ok((hash, record))
+        });
+        Ok(LoadedBlock {
+            header,
+            records: records.collect::<Result<_, StoreError>>()?,
+            judgements,
+            leaf: leaf.map(from_bits),
+        })
     }
 
-    fn block_records(&self, block: BlockRef) -> Result<Vec<(usize, Record)>, StoreError> {
+    fn block_records(&self, block: BlockRef) -> Result<Vec<(usize, LoadedRecord)>, StoreError> {
         let position = |row: &Row<'_>, index| -> Result<usize, StoreError> {
             let raw: i64 = cell(row, index)?;
             usize::try_from(raw).map_err(|_| StoreError::damaged("a position", raw))
         };
+        let stored = |record| LoadedRecord::Stored(Box::new(record));
         let shots = format!(
             "SELECT {COLUMNS}, s.position FROM blocks b
              JOIN shots s ON s.id BETWEEN b.first_shot AND b.last_shot
              JOIN guns g ON g.id = s.gun WHERE b.id = ?1"
         );
         let others = "SELECT position, bytes FROM records WHERE block = ?1";
+        let copies = "SELECT position, counter FROM other_copies WHERE block = ?1";
         let mut records = self.all("read shots of a block", &shots, [block.0], |row| {
-            Ok((
-                position(row, COLUMN_COUNT)?,
-                Record::Shot(shot_row::read(row)?),
-            ))
+            let shot = Record::Shot(shot_row::read(row)?);
+            Ok((position(row, COLUMN_COUNT)?, stored(shot)))
         })?;
         records.extend(
             self.all("read records of a block", others, [block.0], |row| {
                 let record = Record::from_canonical(&cell::<Vec<u8>>(row, 1)?)?;
-                Ok((position(row, 0)?, record))
+                Ok((position(row, 0)?, stored(record)))
+            })?,
+        );
+        records.extend(
+            self.all("read copies of a block", copies, [block.0], |row| {
+                let counter = LoadedRecord::OtherCopy(ShotCounter(cell(row, 1)?));
+                Ok((position(row, 0)?, counter))
             })?,
         );
         Ok(records)

@@ -131,7 +131,7 @@ impl<S: ShotStore> Ingest<S> {
             self.receiver
                 .settle(&block.header, block.header.block_hash(&hashes));
             for (_, record) in &block.records {
-                match record {
+                match record.stored() {
                     Some(Record::Shot(shot)) => {
                         self.receiver.record_shot(&shot.identity);
                     }

@@ -147,3 +147,80 @@ fn gun_mut<'i>(inner: &'i mut Inner, serial: &GunSerial) -> Option<&'i mut GunOn
     }
     Some(inner.guns.entry(serial.clone()).or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use meso_contract::{DriverStatusMessage, PAYLOAD_VERSION};
+
+    use super::*;
+    use crate::ingest::NewShot;
+    use crate::samples::{at, sample_clinic, sample_driver, sample_gun, sample_shot};
+
+    fn gun_status() -> Arrival {
+        let status = GunStatusMessage {
+            version: PAYLOAD_VERSION,
+            attached: true,
+            at_ms: 0,
+            model: "MESO".to_owned(),
+            firmware: "1".to_owned(),
+            battery_percent: None,
+            journalled_counter: 0,
+            backlog_shots: 0,
+            bad_frames: 0,
+            skipped_bytes: 0,
+            quarantined_frames: 0,
+            inhibited: false,
+            clock_drift_ppm: None,
+        };
+        Arrival::Gun {
+            clinic: sample_clinic(),
+            driver: sample_driver(),
+            serial: sample_gun(),
+            status: Box::new(status),
+        }
+    }
+
+    fn driver_status(online: bool) -> Arrival {
+        let status = DriverStatusMessage {
+            version: PAYLOAD_VERSION,
+            online,
+            program_version: "1".to_owned(),
+            incarnation: "0000000000000001".to_owned(),
+            start_id: "0000000000000001".to_owned(),
+        };
+        Arrival::Driver {
+            clinic: sample_clinic(),
+            driver: sample_driver(),
+            status,
+        }
+    }
+
+    #[test]
+    fn a_gun_is_attached_only_while_its_driver_is_there() {
+        let board = Board::default();
+        let is_attached = |board: &Board| board.guns()[&sample_gun()].is_attached();
+        assert_eq!(board.hear(gun_status()), [sample_gun()]);
+        assert!(!is_attached(&board));
+        assert_eq!(board.hear(driver_status(true)), [sample_gun()]);
+        assert!(is_attached(&board));
+        board.hear(driver_status(false));
+        assert!(!is_attached(&board));
+    }
+
+    #[test]
+    fn the_rate_counts_the_last_ten_seconds() {
+        let board = Board::default();
+        let new = |counter| NewShot {
+            shot: sample_shot(counter, 2_500),
+            session: None,
+            verdict: meso_limits::Judge::new(None).judge(&sample_shot(counter, 2_500), None),
+        };
+        board.commit(&News {
+            shots: (1..=12).map(new).collect(),
+            ..News::default()
+        });
+        let gun = board.guns()[&sample_gun()].clone();
+        assert_eq!(gun.rate_spm(at(12).unix_ms()), 60);
+        assert_eq!(gun.rate_spm(at(60).unix_ms()), 0);
+    }
+}

@@ -2,12 +2,18 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
-use meso_config::ServerConfig;
+use meso_config::{LibraryTrust, ServerConfig};
+use meso_contract::LibraryMessage;
+use meso_limits::{SignedRelease, SignerList};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{BrokerChoice, ServeOptions, Server};
+use super::{BrokerChoice, LibraryInForce, ServeOptions, Server};
+
+/// The signed release of the protocol library in the data folder: the JSON that travels to rooms.
+const LIBRARY_FILE_NAME: &str = "library.json";
 
 /// The exit code for a configuration that is wrong.
 const WRONG_CONFIGURATION: u8 = 2;
@@ -28,15 +34,16 @@ pub fn run(config: &Path) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(WRONG_CONFIGURATION));
         }
     };
-    std::fs::create_dir_all(&config.data_dir)
-        .with_context(|| format!("cannot make {}", config.data_dir.display()))?;
+    let data_dir = config.data_dir;
+    std::fs::create_dir_all(&data_dir)
+        .with_context(|| format!("cannot make {}", data_dir.display()))?;
     let options = ServeOptions {
-        data_dir: config.data_dir,
         http: config.http,
         broker: BrokerChoice::Embedded(config.broker),
         ledger_origin: config.ledger_origin.as_str().to_owned(),
         clinics: config.clinics.into_iter().map(|clinic| clinic.id).collect(),
-        library: None,
+        library: library_in_force(&data_dir, &config.library)?,
+        data_dir,
         demo: false,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -55,4 +62,75 @@ pub fn run(config: &Path) -> anyhow::Result<ExitCode> {
         server.shutdown().await
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the signed release in the data folder. Without one, or without signers, only the general
+/// limits hold; one that is not rightly signed is an error, so that nobody believes it in force.
+fn library_in_force(
+    data_dir: &Path,
+    trust: &LibraryTrust,
+) -> anyhow::Result<Option<LibraryInForce>> {
+    let path = data_dir.join(LIBRARY_FILE_NAME);
+    if trust.signers.is_empty() || !path.exists() {
+        return Ok(None);
+    }
+    let wrong = || format!("{} is no release that may come into force", path.display());
+    let bytes = std::fs::read(&path).with_context(wrong)?;
+    let message = LibraryMessage::decode(&bytes).with_context(wrong)?;
+    let release = SignedRelease {
+        text: message.release,
+        signatures: message.signatures,
+    };
+    let keys: Vec<String> = trust
+        .signers
+        .iter()
+        .map(|key| key.as_str().to_owned())
+        .collect();
+    let signers = match trust.signatures_needed {
+        1 => SignerList::single_signer(&keys),
+        _ => SignerList::two_signers(&keys),
+    };
+    let library = release
+        .verify(&signers.with_context(wrong)?)
+        .with_context(wrong)?;
+    Ok(Some(LibraryInForce {
+        library: Arc::new(library),
+        release,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use meso_contract::PAYLOAD_VERSION;
+    use meso_limits::{assemble_release, public_key, sign};
+
+    use super::*;
+
+    fn trust(seeds: &[[u8; 32]]) -> LibraryTrust {
+        let keys: Vec<String> = seeds.iter().map(public_key).collect();
+        let file = include_str!("../../../../config/server.toml");
+        let text = file.replace("signers = []", &format!("signers = {keys:?}"));
+        ServerConfig::parse("server.toml", &text).unwrap().library
+    }
+
+    #[test]
+    fn a_release_comes_into_force_only_with_the_signatures_that_the_configuration_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let seeds = [[1; 32], [2; 32]];
+        let none = library_in_force(folder.path(), &trust(&seeds)).unwrap();
+        assert!(none.is_none(), "no file, no library");
+        let protocol = include_str!("../../../../config/protocols/hair-scalp.toml");
+        let text = assemble_release(3, true, &[protocol]);
+        let message = |signed_by: &[[u8; 32]]| LibraryMessage {
+            version: PAYLOAD_VERSION,
+            signatures: signed_by.iter().map(|seed| sign(&text, seed)).collect(),
+            release: text.clone(),
+        };
+        let file = folder.path().join(LIBRARY_FILE_NAME);
+        std::fs::write(&file, message(&seeds[..1]).encode().unwrap()).unwrap();
+        assert!(library_in_force(folder.path(), &trust(&seeds)).is_err());
+        std::fs::write(&file, message(&seeds).encode().unwrap()).unwrap();
+        let in_force = library_in_force(folder.path(), &trust(&seeds)).unwrap();
+        assert_eq!(in_force.unwrap().library.version().get(), 3);
+    }
 }

@@ -204,3 +204,49 @@ async fn pages_are_answered_from_the_store() {
     .unwrap();
     server.shutdown().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_of_a_part_verifies_and_an_empty_selection_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(options(folder.path())).await.unwrap();
+    let importer = server.importer();
+    let server = tokio::task::spawn_blocking(move || {
+        let mut blocks = sample_treatment();
+        let mut other_room = PaperDriver::new();
+        other_room.incarnation = meso_units::JournalIncarnation(0xdef);
+        // The second copy of shot 6 comes from another journal; the first one is the stored one.
+        blocks.push(other_room.run(6, 9, None));
+        importer.import(blocks).unwrap();
+        let by_time = ReportRequest {
+            from_ms: Some(at(2).unix_ms()),
+            to_ms: Some(at(5).unix_ms()),
+            ..ReportRequest::default()
+        };
+        let by_gun = ReportRequest {
+            gun: Some(sample_gun().to_string()),
+            ..ReportRequest::default()
+        };
+        let by_session = ReportRequest {
+            session: Some(sample_session().to_string()),
+            ..ReportRequest::default()
+        };
+        for request in [ReportRequest::default(), by_time, by_gun, by_session] {
+            let bundle = server.export_report(&request).unwrap();
+            let verdict = meso_report::verify(&bundle, Some(server.log_key())).unwrap();
+            assert!(verdict.is_ok(), "{request:?}: {:?}", verdict.findings);
+        }
+        let nobody = ReportRequest {
+            session: Some("00".repeat(16)),
+            ..ReportRequest::default()
+        };
+        let refused = server.backend().export_report(&nobody);
+        assert!(matches!(
+            refused,
+            Err(meso_web::BackendError::NotFound { .. })
+        ));
+        server
+    })
+    .await
+    .unwrap();
+    server.shutdown().await.unwrap();
+}

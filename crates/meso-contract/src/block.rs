@@ -24,6 +24,8 @@ use crate::{PAYLOAD_VERSION, PayloadError, ShotBody};
 pub struct BlockMessage {
     /// [`PAYLOAD_VERSION`].
     pub version: u16,
+    /// The hash of the block, 64 hexadecimal digits: what changes on the way is refused.
+    pub hash: String,
     /// What the block says of itself.
     pub header: HeaderBody,
     /// Its records, in order.
@@ -187,7 +189,12 @@ impl BlockMessage {
             .iter()
             .map(Judgement::try_from)
             .collect::<Result<_, _>>()?;
-        Ok(RecordBlock::from_parts(header, records, judgements)?)
+        let block = RecordBlock::from_parts(header, records, judgements)?;
+        let (said, found) = (BlockHash(parse_bytes("hash", &message.hash)?), block.hash());
+        if said != found {
+            return Err(PayloadError::HashDiffers { said, found });
+        }
+        Ok(block)
     }
 }
 
@@ -195,6 +202,7 @@ impl From<&RecordBlock> for BlockMessage {
     fn from(block: &RecordBlock) -> BlockMessage {
         BlockMessage {
             version: PAYLOAD_VERSION,
+            hash: block.hash().to_string(),
             header: HeaderBody::from(block.header()),
             records: block.records().iter().map(RecordBody::from).collect(),
             judgements: block.judgements().iter().map(JudgementBody::from).collect(),

@@ -1,6 +1,6 @@
 //! What can be wrong with a payload.
 
-use meso_domain::{BlockError, CanonicalError, ShotError};
+use meso_domain::{BlockError, BlockHash, CanonicalError, ShotError};
 use meso_units::UnitError;
 
 /// Why a payload was refused.
@@ -46,6 +46,14 @@ pub enum PayloadError {
         length: usize,
         /// The limit.
         max: usize,
+    },
+    /// The block is not the one that was sealed.
+    #[error("block hash {said} is named and {found} is computed: it was changed on the way")]
+    HashDiffers {
+        /// What the payload says.
+        said: BlockHash,
+        /// What its contents give.
+        found: BlockHash,
     },
     /// A quantity or identifier out of range.
     #[error(transparent)]

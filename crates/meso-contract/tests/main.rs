@@ -57,6 +57,10 @@ fn a_payload_is_refused_with_the_field_that_is_wrong() {
         BlockMessage::decode(payload.replacen(from, to, 1).as_bytes()).unwrap_err()
     };
     assert!(matches!(
+        refused("\"first\":3", "\"first\":4"),
+        PayloadError::HashDiffers { .. }
+    ));
+    assert!(matches!(
         refused("\"version\":1", "\"version\":2"),
         PayloadError::Version { found: 2, known: 1 }
     ));

@@ -24,7 +24,8 @@ pub struct Watermark {
     pub ranges: Vec<Range>,
     /// The life of the store: another one may have forgotten what the last one had settled.
     pub store: u64,
-    /// The life of the ingest process: another one does not know what was on its way.
+    /// The life of the ingest process: another one does not know what was on its way, and may have
+    /// the store of a backup.
     pub ingest: u64,
 }
 
@@ -284,15 +285,12 @@ impl StreamState {
     /// Takes a watermark over; says whether it said anything new.
     fn apply(&mut self, watermark: &Watermark) -> bool {
         let lives = (watermark.store, watermark.ingest);
-        let (other_store, other_ingest) = match self.lives {
-            Some((store, ingest)) => (store != lives.0, ingest != lives.1),
-            None => (false, false),
-        };
         let before = (self.settled.clone(), self.lives);
-        if other_store {
+        // Another process may have opened a store that was put back from a backup, and a backup
+        // keeps the life of its store: only what this watermark covers is known to be held. What
+        // was on its way to the last process may be lost.
+        if self.lives.is_some_and(|known| known != lives) {
             self.settled = RangeSet::default();
-        }
-        if other_store || other_ingest {
             self.on_the_way.clear();
         }
         self.lives = Some(lives);

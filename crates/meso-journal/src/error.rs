@@ -21,6 +21,16 @@ pub enum JournalError {
         /// What the system says.
         detail: String,
     },
+    /// Another driver process has the journal open.
+    #[error(
+        "the journal in {} is in use by another driver; end that one, or give this driver a data \
+         folder of its own",
+        path.display()
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The journal belongs to another driver or clinic.
     #[error(
         "the journal belongs to driver {found} and not to {wanted}; give this driver a data folder \

@@ -30,6 +30,7 @@
 mod append;
 mod blocks;
 mod error;
+mod guard;
 mod held;
 mod model;
 mod open;

@@ -1,5 +1,6 @@
 //! Opening a journal, and reading back what a start needs.
 
+use std::fs::File;
 use std::path::Path;
 
 use meso_domain::canonical::Canonical;
@@ -9,7 +10,9 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::During;
 use crate::schema::{self, known_stream_id, streams};
-use crate::{GunRecovery, Identity, Journal, JournalError, Position, Recovery, blocks, held};
+use crate::{
+    GunRecovery, Identity, Journal, JournalError, Position, Recovery, blocks, guard, held,
+};
 
 /// The name of the file in the driver's data folder.
 const FILE_NAME: &str = "journal.sqlite";
@@ -24,26 +27,27 @@ pub struct OpenedJournal {
     connection: Connection,
     identity: Identity,
     recovery: Recovery,
+    lock: File,
 }
 
 impl OpenedJournal {
     /// Opens the journal of a data folder, or makes folder and journal; `new_incarnation` is a
-    /// random number for the case that it is made.
+    /// random number for the case that it is made. Nobody else can open it until it is closed.
     ///
     /// # Errors
     ///
-    /// [`JournalError::Folder`], [`JournalError::Stranger`], [`JournalError::Format`], or what
+    /// [`JournalError::Folder`], [`JournalError::InUse`], [`JournalError::Stranger`], [`JournalError::Format`], or what
     /// SQLite says.
     pub fn open(
         folder: &Path,
         identity: Identity,
         new_incarnation: JournalIncarnation,
     ) -> Result<OpenedJournal, JournalError> {
-        std::fs::create_dir_all(folder).map_err(|error| JournalError::Folder {
-            path: folder.to_path_buf(),
-            detail: error.to_string(),
-        })?;
+        guard::make_folder(folder)?;
+        let lock = guard::lock(folder)?;
         let path = folder.join(FILE_NAME);
+        // Before SQLite makes it: its other files take the mode of this one.
+        drop(guard::private_file(&path)?);
         let (connection, incarnation) = schema::open(&path, &identity, new_incarnation)?;
         let recovery = Recovery {
             incarnation,
@@ -56,6 +60,7 @@ impl OpenedJournal {
             connection,
             identity,
             recovery,
+            lock,
         })
     }
 
@@ -71,6 +76,15 @@ impl OpenedJournal {
     /// What SQLite says.
     pub fn value(&self, name: &str) -> Result<Option<Vec<u8>>, JournalError> {
         schema::value(&self.connection, name)
+    }
+
+    /// Every named value whose name begins like this, by the rest of its name.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite says.
+    pub fn values_under(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, JournalError> {
+        schema::values_under(&self.connection, prefix)
     }
 
     /// Hands over the newest 8,192 session events, oldest first.
@@ -136,7 +150,7 @@ impl OpenedJournal {
     /// [`JournalError::Folder`] when the system gives no thread.
     pub fn start(self) -> Result<Journal, JournalError> {
         let incarnation = self.recovery.incarnation;
-        Journal::start(self.connection, self.identity, incarnation)
+        Journal::start(self.connection, self.lock, self.identity, incarnation)
     }
 }
 

@@ -134,6 +134,23 @@ pub(crate) fn value(connection: &Connection, name: &str) -> Result<Option<Vec<u8
         .during("read a value")
 }
 
+/// Reads every named value whose name begins like this, by the rest of its name.
+pub(crate) fn values_under(
+    connection: &Connection,
+    prefix: &str,
+) -> Result<Vec<(String, Vec<u8>)>, JournalError> {
+    let mut statement = connection
+        .prepare(
+            "SELECT substr(name, length(?1) + 1), value FROM meta
+             WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name",
+        )
+        .during("read values")?;
+    statement
+        .query_map([prefix], |row| Ok((row.get(0)?, row.get(1)?)))
+        .and_then(Iterator::collect)
+        .during("read values")
+}
+
 /// Writes a named value.
 pub(crate) fn set_value(
     connection: &Connection,

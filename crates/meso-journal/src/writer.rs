@@ -1,5 +1,6 @@
 //! The thread that owns the file.
 
+use std::fs::File;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 
@@ -52,6 +53,7 @@ pub struct Journal {
 impl Journal {
     pub(crate) fn start(
         connection: Connection,
+        lock: File,
         identity: Identity,
         incarnation: JournalIncarnation,
     ) -> Result<Journal, JournalError> {
@@ -60,6 +62,7 @@ impl Journal {
             connection,
             identity,
             incarnation,
+            _lock: lock,
         };
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
@@ -176,6 +179,8 @@ struct Writer {
     connection: Connection,
     identity: Identity,
     incarnation: JournalIncarnation,
+    /// Held for as long as the connection, and dropped after it.
+    _lock: File,
 }
 
 impl Writer {

@@ -319,3 +319,40 @@ fn a_journal_of_another_driver_is_refused_by_name() {
     let error = OpenedJournal::open(folder.path(), other, JournalIncarnation(1)).unwrap_err();
     assert!(error.to_string().contains("riverside/room-1"), "{error}");
 }
+
+#[test]
+fn a_second_driver_is_refused_until_the_first_has_closed_its_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path()).start().unwrap();
+    let second = OpenedJournal::open(folder.path(), identity(), JournalIncarnation(1));
+    assert!(matches!(second, Err(JournalError::InUse { .. })));
+    journal.close();
+    drop(open(folder.path()));
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_but_the_owner_can_read_the_journal_even_where_an_older_one_was_open_to_all() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("new/data");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    drop(open(&folder));
+    let file = folder.join("journal.sqlite");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let journal = open(&folder).start().unwrap();
+    assert_eq!(mode(&folder), 0o700);
+    let modes: Vec<(String, u32)> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| {
+            (
+                entry.file_name().to_string_lossy().into_owned(),
+                mode(&entry.path()),
+            )
+        })
+        .collect();
+    assert!(modes.len() >= 3, "journal, its log and the lock: {modes:?}");
+    assert!(modes.iter().all(|(_, mode)| *mode == 0o600), "{modes:?}");
+    journal.close();
+}

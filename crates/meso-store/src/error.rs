@@ -19,6 +19,15 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Another process writes to the store.
+    #[error(
+        "store file {} is in use by another server; end that one, or choose another data folder",
+        path.display()
+    )]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// A layout that this program does not know.
     #[error("store layout {found} is not known, only {known}; use the program that wrote it")]
     Layout {

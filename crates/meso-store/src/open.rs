@@ -1,5 +1,6 @@
 //! Opening the file, and the connections on it.
 
+use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -38,13 +39,18 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens a store, or makes a new one whose incarnation is `new_incarnation`.
+    /// Opens a store, or makes a new one whose incarnation is `new_incarnation`, for its owner's
+    /// eyes only. Nobody else can open it until its writer is gone.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Open`] when the file cannot be used, [`StoreError::Layout`] when it was
+    /// [`StoreError::Open`] when the file cannot be used, [`StoreError::InUse`] when another
+    /// process has it, [`StoreError::Layout`] when it was
     /// written by another version.
     pub fn open(path: &Path, new_incarnation: u64) -> Result<Store, StoreError> {
+        let lock = lock(path)?;
+        // Before SQLite makes it: its other files take the mode of this one.
+        drop(private_file(path)?);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -63,7 +69,7 @@ impl Store {
             )
             .during("read the life of the store")?;
         Ok(Store {
-            writer: Writer::new(connection),
+            writer: Writer::new(connection, lock),
             readers: Readers {
                 path: path.to_owned(),
                 idle: Mutex::new(Vec::new()),
@@ -73,11 +79,49 @@ impl Store {
     }
 }
 
-fn open_error(path: &Path, source: rusqlite::Error) -> StoreError {
+fn open_error(path: &Path, source: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Open {
         path: path.to_owned(),
         source: Box::new(source),
     }
+}
+
+/// Locks a store against a second writer, which would fork its ledger; the lock ends with the
+/// file, and so with the process. The file is never removed: there could otherwise be locks on two
+/// files of that name.
+fn lock(store: &Path) -> Result<File, StoreError> {
+    let mut path = store.as_os_str().to_owned();
+    path.push(".lock");
+    let file = private_file(Path::new(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
+            path: store.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(open_error(store, error)),
+    }
+}
+
+/// Opens a file, or makes it, and takes it away from everybody but its owner.
+fn private_file(path: &Path) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let file = options
+        .open(path)
+        .map_err(|error| open_error(path, error))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // One that an earlier version made may be open to others.
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))
+            .map_err(|error| open_error(path, error))?;
+    }
+    Ok(file)
 }
 
 fn prepare(connection: &Connection, cache_kib: i64) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@ mod ledger;
 mod sums;
 
 use std::collections::HashMap;
+use std::fs::File;
 
 use meso_delivery::StreamKey;
 use meso_domain::canonical::Canonical as _;
@@ -33,6 +34,8 @@ pub const QUARANTINE_BYTES_ROWS_MAX: i64 = 1_000;
 pub struct Writer {
     connection: Connection,
     names: Names,
+    /// Held for as long as the connection, and dropped after it.
+    _lock: File,
 }
 
 impl Drop for Writer {
@@ -53,9 +56,10 @@ struct Names {
 }
 
 impl Writer {
-    pub(crate) fn new(connection: Connection) -> Writer {
+    pub(crate) fn new(connection: Connection, lock: File) -> Writer {
         Writer {
             connection,
+            _lock: lock,
             names: Names::default(),
         }
     }

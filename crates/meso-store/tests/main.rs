@@ -314,3 +314,31 @@ proptest! {
         prop_assert_eq!(read, shot);
     }
 }
+
+#[test]
+fn a_second_writer_is_refused_until_the_first_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fleet.sqlite");
+    let first = Store::open(&path, 42).unwrap();
+    let second = Store::open(&path, 43);
+    assert!(matches!(second, Err(StoreError::InUse { .. })));
+    drop(first.writer);
+    assert_eq!(Store::open(&path, 44).unwrap().incarnation, 42);
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_but_the_owner_can_read_the_store_even_where_an_older_one_was_open_to_all() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fleet.sqlite");
+    drop(Store::open(&path, 42).unwrap());
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let mut store = Store::open(&path, 42).unwrap();
+    store.writer.store(&Commit::default()).unwrap();
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", entry.file_name());
+    }
+}

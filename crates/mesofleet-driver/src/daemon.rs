@@ -7,6 +7,7 @@
 mod bus;
 mod start;
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,8 +52,22 @@ const FAREWELL: Duration = Duration::from_secs(2);
 ///
 /// [`DriverError`] when it cannot start, or when the journal breaks.
 pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), DriverError> {
-    let mut daemon = start::start(&settings).await?;
-    let outcome = daemon.serve(stop).await;
+    let (leave, leaving) = watch::channel(false);
+    // Heard beside the daemon's work, since that may be waiting for room on the disk.
+    let stopped = async {
+        stop.await;
+        leave.send_replace(true);
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        never = stopped => match never {},
+        outcome = live(&settings, leaving) => outcome,
+    }
+}
+
+async fn live(settings: &Settings, leaving: watch::Receiver<bool>) -> Result<(), DriverError> {
+    let mut daemon = start::start(settings, leaving).await?;
+    let outcome = daemon.serve().await;
     daemon.leave().await;
     outcome
 }
@@ -76,15 +91,16 @@ struct Daemon {
     /// When the sender wants to be called, in monotonic ms.
     sender_wake_ms: Option<u64>,
     offline: Message,
+    /// Whether it was told to stop.
+    leaving: watch::Receiver<bool>,
 }
 
 impl Daemon {
-    async fn serve(&mut self, stop: impl Future<Output = ()>) -> Result<(), DriverError> {
-        tokio::pin!(stop);
+    async fn serve(&mut self) -> Result<(), DriverError> {
         loop {
             let wake_at = self.next_wake();
             tokio::select! {
-                () = &mut stop => return Ok(()),
+                () = told_to_leave(&mut self.leaving) => return Ok(()),
                 Some(first) = self.guns.recv() => self.handle_guns(first).await?,
                 Some(request) = self.room.recv() => self.handle_room(request).await?,
                 Some(event) = self.consumer.next() => self.handle_bus(event).await?,
@@ -142,7 +158,7 @@ impl Daemon {
             return Ok(());
         }
         let batch = std::mem::take(&mut work.batch);
-        let committed = commit(&self.journal, batch).await?;
+        let committed = commit(&self.journal, batch, &mut self.leaving).await?;
         let AfterCommit { calls, seals } =
             self.engine
                 .after_commit(self.clocks.now(), work, &committed);
@@ -165,7 +181,9 @@ impl Daemon {
 
     async fn seal(&mut self, orders: Vec<SealOrder>) -> Result<(), DriverError> {
         for order in orders {
-            if let Some(block) = seal(&self.journal, &order, self.clocks.now()).await? {
+            if let Some(block) =
+                seal(&self.journal, &order, self.clocks.now(), &mut self.leaving).await?
+            {
                 let effects = self.engine.sealed(self.clocks.now(), jitter(), block);
                 self.apply(effects);
             }
@@ -315,12 +333,22 @@ fn jitter() -> u16 {
     random::<2>().map_or(500, |bytes| u16::from_le_bytes(bytes) % 1_001)
 }
 
-/// Writes a batch; where the disk is full, again and again, since the guns still hold everything.
+async fn told_to_leave(leaving: &mut watch::Receiver<bool>) {
+    // Whoever could say so is gone: that is the same.
+    let _ = leaving.wait_for(|is_leaving| *is_leaving).await;
+}
+
+/// Writes a batch; where the disk is full, again and again until the daemon is to leave, since the
+/// guns still hold everything.
 ///
 /// # Errors
 ///
-/// [`DriverError::Journal`] where it is not the disk's size that is wrong.
-async fn commit(journal: &Journal, batch: Batch) -> Result<Committed, DriverError> {
+/// [`DriverError::Journal`] where it is not the disk's size that is wrong, or nobody can wait.
+async fn commit(
+    journal: &Journal,
+    batch: Batch,
+    leaving: &mut watch::Receiver<bool>,
+) -> Result<Committed, DriverError> {
     loop {
         let (done, answer) = oneshot::channel();
         journal.append(batch.clone(), |committed| {
@@ -328,7 +356,7 @@ async fn commit(journal: &Journal, batch: Batch) -> Result<Committed, DriverErro
         });
         match answer.await.unwrap_or(Err(JournalError::Closed)) {
             Ok(committed) => return Ok(committed),
-            Err(error) => wait_if_disk_full(error).await?,
+            Err(error) => wait_if_disk_full(error, leaving).await?,
         }
     }
 }
@@ -337,6 +365,7 @@ async fn seal(
     journal: &Journal,
     order: &SealOrder,
     now: Now,
+    leaving: &mut watch::Receiver<bool>,
 ) -> Result<Option<SealedBlock>, DriverError> {
     loop {
         let (done, answer) = oneshot::channel();
@@ -350,16 +379,45 @@ async fn seal(
         );
         match answer.await.unwrap_or(Err(JournalError::Closed)) {
             Ok(sealed) => return Ok(sealed),
-            Err(error) => wait_if_disk_full(error).await?,
+            Err(error) => wait_if_disk_full(error, leaving).await?,
         }
     }
 }
 
-async fn wait_if_disk_full(error: JournalError) -> Result<(), DriverError> {
+async fn wait_if_disk_full(
+    error: JournalError,
+    leaving: &mut watch::Receiver<bool>,
+) -> Result<(), DriverError> {
     if !error.is_disk_full() {
         return Err(error.into());
     }
     tracing::error!("the disk is full: no shot is taken from the guns until there is room");
-    tokio::time::sleep(DISK_FULL_WAIT).await;
-    Ok(())
+    tokio::select! {
+        () = told_to_leave(leaving) => Err(error.into()),
+        () = tokio::time::sleep(DISK_FULL_WAIT) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn disk_full() -> JournalError {
+        let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+        JournalError::Sqlite {
+            operation: "commit",
+            source: Arc::new(rusqlite::Error::SqliteFailure(full, None)),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_waited_for_until_the_daemon_is_told_to_leave() {
+        let (leave, mut leaving) = watch::channel(false);
+        let mut waiting = std::pin::pin!(wait_if_disk_full(disk_full(), &mut leaving));
+        let looked = tokio::time::timeout(Duration::ZERO, &mut waiting).await;
+        assert!(looked.is_err(), "it waits");
+        leave.send_replace(true);
+        let outcome = tokio::time::timeout(DISK_FULL_WAIT / 2, waiting).await;
+        assert!(outcome.unwrap().is_err(), "it gives up at once");
+    }
 }

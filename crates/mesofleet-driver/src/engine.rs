@@ -182,7 +182,12 @@ impl Engine {
                     self.close_epoch(now, &serial, epoch, &mut work);
                     work.assigning.push((serial, Epoch(new_epoch())));
                 }
-                other => self.gun(&serial).note(&serial, other),
+                other => {
+                    if self.gun(&serial).needs_another_try(&other) {
+                        work.assigning.push((serial.clone(), Epoch(new_epoch())));
+                    }
+                    self.gun(&serial).note(&serial, other);
+                }
             }
         }
         self.note_clock_segments(&mut work);

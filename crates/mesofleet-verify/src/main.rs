@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::Parser;
 use meso_ledger::VerifierKey;
-use meso_report::{BUNDLE_BYTES_MAX, Verdict, verify};
+use meso_report::{BUNDLE_BYTES_MAX, ReportError, Verdict, verify};
 
 /// The longest key file that is read, in bytes; a key is under 400. A longer file is refused.
 const KEY_BYTES_MAX: u64 = 4_096;
@@ -61,8 +61,14 @@ fn main() -> ExitCode {
 fn check(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let key = arguments.key.as_deref().map(read_key).transpose()?;
     let bundle = read_file(&arguments.bundle, BUNDLE_BYTES_MAX)?;
-    verify(&bundle, key.as_ref())
-        .with_context(|| format!("{} cannot be checked", arguments.bundle.display()))
+    verify(&bundle, key.as_ref()).map_err(|error| {
+        let advice = match error {
+            ReportError::Archive { .. } => " (cut off, damaged, or no report: get it again)",
+            _ => "",
+        };
+        let path = arguments.bundle.display();
+        anyhow::Error::new(error).context(format!("{path} cannot be checked{advice}"))
+    })
 }
 
 /// A key is told from a file name by its form.

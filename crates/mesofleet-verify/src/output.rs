@@ -37,7 +37,11 @@ pub(crate) fn verdict_text(bundle: &Path, verdict: &Verdict) {
         lines.push(format!("OK  {}", bundle.display()));
     } else {
         let count = verdict.findings.len() + verdict.findings_beyond;
-        lines.push(format!("NOT OK  {}: {count} findings", bundle.display()));
+        let plural = if count == 1 { "" } else { "s" };
+        lines.push(format!(
+            "NOT OK  {}: {count} finding{plural}",
+            bundle.display()
+        ));
         lines.extend(verdict.findings.iter().map(ToString::to_string));
     }
     if verdict.findings_beyond > 0 {

@@ -59,8 +59,8 @@ pub struct DemoOptions {
     /// Seed of the guns: the same seed fires the same shots.
     #[arg(long, default_value_t = 1, value_name = "S")]
     pub seed: u64,
-    /// Where the dashboards listen; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    /// Where the dashboards listen, on loopback only; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR", value_parser = parse_loopback)]
     pub http: SocketAddr,
     /// Where to keep the data; else a temporary folder, removed at the end unless it holds a report.
     #[arg(long, value_name = "DIR")]
@@ -149,8 +149,11 @@ pub enum BreachName {
 
 /// Reads `20s`, `5m` or `1h`.
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    let problem =
-        || format!("{text:?} is not a duration: write a number and s, m or h, such as 20s");
+    let problem = || {
+        format!(
+            "{text:?} is not a duration from 1s to 168h: write a number and s, m or h, such as 20s"
+        )
+    };
     let (number, factor) = match text.char_indices().last() {
         Some((at, 's')) => (&text[..at], 1),
         Some((at, 'm')) => (&text[..at], 60),
@@ -162,8 +165,30 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok()
         .and_then(|n| n.checked_mul(factor))
         .filter(|seconds| (1..=7 * 24 * 3_600).contains(seconds))
-        .ok_or_else(|| format!("{}; 1s to 168h", problem()))?;
+        .ok_or_else(problem)?;
     Ok(Duration::from_secs(seconds))
+}
+
+/// Reads `127.0.0.1:8080`, `[::1]:0` or `localhost:8080`; nobody signs in to the demonstration, so
+/// it is never offered to a network.
+fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
+    let numeric = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    };
+    let address = numeric.parse::<SocketAddr>().map_err(|_| {
+        format!("{text:?} is not an address with a port: write one such as 127.0.0.1:8080")
+    })?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err(format!(
+            "{} can be reached from a network, and nobody signs in to the demonstration: \
+             write 127.0.0.1:{}",
+            address.ip(),
+            address.port()
+        ))
+    }
 }
 
 /// Reads `90d`.
@@ -184,6 +209,24 @@ mod tests {
         assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
         for wrong in ["", "20", "s", "0s", "-1s", "1.5s", "200h", "20 s", "20ms"] {
             assert!(parse_duration(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_demonstration_listens_on_loopback_only() {
+        let here = |text| parse_loopback(text).map(|address| address.to_string());
+        assert_eq!(here("127.0.0.1:8080").as_deref(), Ok("127.0.0.1:8080"));
+        assert_eq!(here("localhost:0").as_deref(), Ok("127.0.0.1:0"));
+        assert_eq!(here("[::1]:8080").as_deref(), Ok("[::1]:8080"));
+        for wrong in [
+            "0.0.0.0:8080",
+            "[::]:8080",
+            "192.0.2.1:80",
+            "8080",
+            ":8080",
+            "localhost",
+        ] {
+            assert!(parse_loopback(wrong).is_err(), "{wrong:?}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! The `mesofleet` program: demonstration, service and emulated guns.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -22,12 +23,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(arguments) => mesofleet::serve::run(&arguments.config),
         Command::Gun(GunCommand::Emulate(options)) => mesofleet::emulate::run(&options),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "mesofleet",
-                &mut std::io::stdout(),
-            );
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "mesofleet", &mut script);
+            // A reader that has seen enough, such as `head`, is no error.
+            let _ = std::io::stdout().write_all(&script);
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -9,6 +9,7 @@ import {
   ruleValue,
   shortId,
   shotMillilitres,
+  tickLabels,
   unitOfRule,
   words,
 } from '../src/lib/format';
@@ -27,6 +28,15 @@ describe('units', () => {
   test('thousandths of a hertz become hertz', () => {
     expect(hertz(8_960)).toBe('9.0');
     expect(hertz(52)).toBe('0.05');
+    expect(hertz(4)).toBe('< 0.01');
+    expect(hertz(0)).toBe('0.00');
+  });
+
+  test('the marks of an axis are never rounded', () => {
+    expect(tickLabels([0.0125, 0.015, 0.0175])).toEqual(['0.0125', '0.0150', '0.0175']);
+    expect(tickLabels([0, 1_000, 2_000])).toEqual(['0', '1,000', '2,000']);
+    expect(tickLabels([0.1, 0.2, 0.30000000000000004])).toEqual(['0.1', '0.2', '0.3']);
+    expect(tickLabels([])).toEqual([]);
   });
 
   test('what is missing is never zero', () => {

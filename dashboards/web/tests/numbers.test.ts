@@ -2,7 +2,7 @@ import { describe as group, expect, test } from 'vitest';
 import { ApiFailure, failure, sentence, unwrap } from '../src/lib/api';
 import { describe } from '../src/lib/findings';
 import { fileSize, span } from '../src/lib/period';
-import { chartRange } from '../src/lib/scale';
+import { chartRange, labelledPlaces, paddedSpan } from '../src/lib/scale';
 import { columns, sums } from '../src/lib/trend';
 
 group('the range of a chart', () => {
@@ -20,6 +20,21 @@ group('the range of a chart', () => {
   test('does not exist without data and limits', () => {
     expect(chartRange([], null)).toBe(null);
     expect(chartRange([5], null)?.max).toBeGreaterThan(5);
+  });
+});
+
+group('the time axis', () => {
+  test('has room for whole dots at both ends', () => {
+    expect(paddedSpan([1_000, 1_200])).toEqual([998, 1_202]);
+    expect(paddedSpan([1_000, 1_000])).toEqual([999.5, 1_000.5]);
+  });
+
+  test('labels the last day always, and no more days than have room', () => {
+    expect(labelledPlaces(3, 10)).toEqual([0, 1, 2]);
+    expect(labelledPlaces(30, 10)).toEqual([4, 9, 14, 19, 24, 29]);
+    expect(labelledPlaces(365, 4).at(-1)).toBe(364);
+    expect(labelledPlaces(365, 4).length).toBeLessThanOrEqual(4);
+    expect(labelledPlaces(0, 4)).toEqual([]);
   });
 });
 

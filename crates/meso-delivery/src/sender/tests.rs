@@ -149,6 +149,21 @@ fn a_store_restored_from_a_backup_gets_old_blocks_again() {
 }
 
 #[test]
+fn a_backup_that_kept_the_life_of_its_store_gets_later_blocks_again() {
+    let mut sender = sender_with_backlog(3);
+    sender.step(0, 0, SenderEvent::Connected);
+    sender.step(0, 0, settled(3, &[], 1));
+    assert_eq!(sender.unsettled_count(), 0);
+    let effects = sender.step(1, 0, settled(1, &[], 2));
+    assert_eq!(published(&effects), vec![2, 3]);
+    assert_eq!(
+        sender.unsettled_count(),
+        2,
+        "nothing of it may be forgotten"
+    );
+}
+
+#[test]
 fn a_lost_block_is_sent_again_later_and_later() {
     let mut sender = sender_with_backlog(1);
     let mut effects = sender.step(0, 0, SenderEvent::Connected);

@@ -7,7 +7,8 @@ use meso_domain::{
 };
 use meso_ledger::{Hash, HashKey, HashReader};
 use meso_units::{
-    ClinicId, DriverId, Epoch, GunSerial, JournalIncarnation, SessionId, ShotCounter, Timestamp,
+    BlockNumber, ClinicId, DriverId, Epoch, GunSerial, JournalIncarnation, SessionId, ShotCounter,
+    Timestamp,
 };
 use rusqlite::types::Value;
 use rusqlite::{Row, params, params_from_iter};
@@ -219,6 +220,21 @@ impl Reader<'_> {
         let sql = "SELECT driver, incarnation, stream, clinic FROM streams WHERE clinic <> ''";
         self.all("read streams", sql, [], |row| {
             Ok((ClinicId::parse(&cell::<String>(row, 3)?)?, read_key(row)?))
+        })
+    }
+
+    /// The newest block of a room that holds events of this session.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    pub fn room_block_of(&self, session: SessionId) -> Result<Option<BlockPlace>, StoreError> {
+        let sql = "SELECT t.driver, t.incarnation, t.stream, b.number FROM sessions e
+            JOIN blocks b ON b.session = e.id JOIN streams t ON t.id = b.stream
+            WHERE e.session = ?1 AND t.stream = ?2 ORDER BY b.id DESC LIMIT 1";
+        let values = params![session.as_bytes(), Stream::Room.to_string()];
+        self.one("find the end of a session", sql, values, |row| {
+            Ok(read_key(row)?.place(BlockNumber(from_bits(cell(row, 3)?))))
         })
     }
 

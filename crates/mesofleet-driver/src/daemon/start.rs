@@ -10,7 +10,7 @@ use meso_room::{REQUESTS_WAITING_MAX, RoomRequest, Token, app, write_access_file
 use meso_serial::{EnumeratedSource, FolderSource, GunPorts, PortEvent, SerialConfig};
 use meso_units::JournalIncarnation;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::{Daemon, commit};
@@ -22,7 +22,10 @@ use crate::{DriverError, Settings, gun_events};
 /// Blocks that the journal does not have any more and the engine has not heard of yet.
 const MISSING_WAITING_MAX: usize = 16;
 
-pub(super) async fn start(settings: &Settings) -> Result<Daemon, DriverError> {
+pub(super) async fn start(
+    settings: &Settings,
+    mut leaving: watch::Receiver<bool>,
+) -> Result<Daemon, DriverError> {
     let config = settings.config();
     let identity = Identity {
         clinic: config.clinic_id.clone(),
@@ -42,14 +45,14 @@ pub(super) async fn start(settings: &Settings) -> Result<Daemon, DriverError> {
         &opened,
     )?;
     let journal = Arc::new(opened.start()?);
-    commit(&journal, batch).await?;
+    commit(&journal, batch, &mut leaving).await?;
 
     // Before the birth message, so that whoever hears it finds the room's address.
     let (room, room_server) = serve_room(config).await?;
     let (online, offline) = states(config, incarnation)?;
     let publisher = Publisher::start(client(config, "")?, Some(offline.clone()), Some(online));
     let consumer = Consumer::start(
-        client(config, "-in")?,
+        client(config, ".in")?,
         vec![
             topics::watermark_filter(&config.clinic_id, &config.driver_id),
             topics::library(&config.clinic_id),
@@ -82,6 +85,7 @@ pub(super) async fn start(settings: &Settings) -> Result<Daemon, DriverError> {
         missing,
         sender_wake_ms: None,
         offline,
+        leaving,
     };
     daemon.seal(seals).await?;
     Ok(daemon)
@@ -108,8 +112,14 @@ fn states(
     Ok((state(true), state(false)))
 }
 
+/// The id of one of the driver's two connections. No identifier has a dot, so no two drivers share
+/// an id: they would throw each other out of the broker for ever.
+fn client_id(config: &DriverConfig, suffix: &str) -> String {
+    format!("{}.{}{suffix}", config.clinic_id, config.driver_id)
+}
+
 fn client(config: &DriverConfig, suffix: &str) -> Result<ClientOptions, DriverError> {
-    let id = format!("{}-{}{suffix}", config.clinic_id, config.driver_id);
+    let id = client_id(config, suffix);
     let options = ClientOptions::with_host(&id, &config.broker.host, config.broker.port);
     Ok(options.with_jitter_seed(random_number()?))
 }
@@ -147,4 +157,24 @@ fn open_ports(config: &DriverConfig) -> Result<(GunPorts, mpsc::Receiver<PortEve
         _ => GunPorts::start(EnumeratedSource, serial, events)?,
     };
     Ok((ports, guns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(clinic: &str, driver: &str, suffix: &str) -> String {
+        let text = format!(
+            "version = 1\n[driver]\nid = \"{driver}\"\nclinic = \"{clinic}\"\n\
+             time_zone = \"UTC\"\ndata_dir = \"data\"\n"
+        );
+        client_id(&DriverConfig::parse("driver.toml", &text).unwrap(), suffix)
+    }
+
+    #[test]
+    fn no_two_connections_share_an_id() {
+        assert_ne!(id("north-west", "room", ""), id("north", "west-room", ""));
+        assert_ne!(id("north", "room", ".in"), id("north", "room-in", ""));
+        assert_ne!(id("mesofleet", "ingest", ""), "mesofleet-ingest");
+    }
 }

@@ -8,9 +8,11 @@ use meso_units::{Epoch, GunSerial, ShotCounter};
 use super::{Engine, Work};
 use crate::machine::Now;
 
-/// Under this name the journal keeps the present epoch of a gun.
-pub(super) fn epoch_value_name(gun: &GunSerial) -> String {
-    format!("epoch/{gun}")
+/// Under this and its serial number the journal keeps the present epoch of a gun.
+pub(super) const EPOCH_VALUES: &str = "epoch/";
+
+fn epoch_value_name(gun: &GunSerial) -> String {
+    format!("{EPOCH_VALUES}{gun}")
 }
 
 impl Engine {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use meso_link_proto::Hello;
 use meso_link_proto::clock::ClockMapping;
 use meso_link_proto::frame::LineCounters;
+use meso_link_proto::{CommandKind, CommandOutcome, Hello};
 use meso_serial::GunEvent;
 use meso_units::{ClockSegment, Epoch, GunSerial, ShotCounter, Timestamp};
 
@@ -94,6 +94,16 @@ impl Gun {
         self.newest_counter = hello.inventory.newest.map_or(0, ShotCounter::get);
         self.acknowledged_to = hello.inventory.acknowledged.map_or(0, ShotCounter::get);
         self.is_changed = true;
+    }
+
+    /// Whether an epoch did not reach this gun: without one it keeps every shot to itself. The
+    /// link has tried for over half a second by then, which is the pause between two tries.
+    pub(super) fn needs_another_try(&self, event: &GunEvent) -> bool {
+        let GunEvent::Command { kind, outcome, .. } = event else {
+            return false;
+        };
+        let is_lost = (*kind, *outcome) == (CommandKind::AssignEpoch, CommandOutcome::Unknown);
+        is_lost && self.is_attached && self.epoch.is_none()
     }
 
     /// Takes note of what changes no record.

@@ -5,10 +5,9 @@ use meso_config::DriverConfig;
 use meso_domain::Stream;
 use meso_journal::{Batch, JournalError, OpenedJournal, Recovery};
 use meso_limits::SignerList;
-use meso_units::{Epoch, SessionId};
+use meso_units::{Epoch, GunSerial, SessionId};
 
-use super::attach::epoch_value_name;
-use super::gun::Gun;
+use super::attach::EPOCH_VALUES;
 use super::room::LIBRARY_VALUE;
 use super::{CLOCK_SEGMENT_VALUE, Engine, SealOrder, clock_segment_value};
 
@@ -67,20 +66,14 @@ impl Engine {
     }
 
     fn recover_guns(&mut self, journal: &OpenedJournal) -> Result<(), JournalError> {
+        // Also of guns of which no shot was read yet: their epoch is closed by name like any other.
+        for (serial, bytes) in journal.values_under(EPOCH_VALUES)? {
+            let serial = GunSerial::parse(&serial)?;
+            let bytes = bytes.try_into().ok();
+            self.gun(&serial).epoch = bytes.map(|bytes| Epoch(u64::from_le_bytes(bytes)));
+        }
         for found in &journal.recovery().guns {
-            let serial = &found.position.gun;
-            let epoch = match self.guns.get(serial) {
-                Some(gun) => gun.epoch,
-                None => {
-                    let value = journal.value(&epoch_value_name(serial))?;
-                    let bytes = value.and_then(|bytes| bytes.try_into().ok());
-                    bytes.map(|bytes| Epoch(u64::from_le_bytes(bytes)))
-                }
-            };
-            let gun = self.guns.entry(serial.clone()).or_insert_with(|| Gun {
-                epoch,
-                ..Gun::default()
-            });
+            let gun = self.gun(&found.position.gun);
             gun.held
                 .insert(found.position.epoch, found.position.contiguous);
             if gun.epoch == Some(found.position.epoch) {

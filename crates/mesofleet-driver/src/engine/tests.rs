@@ -12,8 +12,8 @@ use meso_journal::{Identity, Journal, OpenedJournal};
 use meso_limits::SignerList;
 use meso_link_proto::clock::ClockMapping;
 use meso_link_proto::{
-    Capabilities, GunLimits, GunText, Hello, Inventory, LeaseLoss, Measured, RejectReason,
-    ShotEvent, ShotKey,
+    Capabilities, CommandKind, CommandOutcome, GunLimits, GunText, Hello, Inventory, LeaseLoss,
+    Measured, RejectReason, ShotEvent, ShotKey,
 };
 use meso_serial::PortName;
 use meso_units::{BootId, GunTick, Micrometres, SessionId, Timestamp, Uncertainty};
@@ -323,6 +323,21 @@ fn a_gun_without_an_epoch_gets_one_and_then_is_asked_from_its_first_shot() {
 }
 
 #[test]
+fn a_gun_that_an_epoch_did_not_reach_gets_another_one_and_only_such_a_gun() {
+    let unanswered = || GunEvent::Command {
+        command: 1,
+        kind: CommandKind::AssignEpoch,
+        outcome: CommandOutcome::Unknown,
+    };
+    let mut bench = Bench::new();
+    bench.hear(vec![GunEvent::Attached(Box::new(hello(None, 0, 0)))]);
+    let (calls, _) = bench.hear(vec![unanswered()]);
+    assert_eq!(calls, vec![Call::AssignEpoch(serial(), Epoch(500))]);
+    bench.attach(0, 0);
+    assert_eq!(bench.hear(vec![unanswered()]).0, vec![]);
+}
+
+#[test]
 fn after_a_restart_a_gun_is_asked_from_the_first_shot_that_the_journal_lacks() {
     let mut bench = Bench::new();
     bench.attach(1, 3);
@@ -501,6 +516,17 @@ fn an_epoch_that_cannot_be_proven_closes_with_an_open_end_and_only_once() {
     let mut bench = bench.restart();
     let (_, records) = bench.hear(vec![reset()]);
     assert_eq!(gaps_of(&records).len(), 0);
+}
+
+#[test]
+fn an_epoch_of_which_no_shot_was_read_yet_closes_with_an_open_end_even_after_a_restart() {
+    let mut bench = Bench::new();
+    bench.attach(0, 0);
+    let mut bench = bench.restart();
+    let (_, records) = bench.hear(vec![GunEvent::Attached(Box::new(hello(None, 0, 0)))]);
+    let gaps = gaps_of(&records);
+    assert_eq!(gaps.len(), 1, "what it fired before is not known");
+    assert_eq!((gaps[0].epoch, gaps[0].last), (EPOCH, None));
 }
 
 #[test]

@@ -118,6 +118,7 @@ fn what_cannot_be_read_exits_2_and_says_why() {
     let (code, out, err) = check(&folder, b"not a zip", &[]);
     assert_eq!((code, out.as_str()), (2, ""));
     assert!(err.contains("report.zip cannot be checked"), "{err}");
+    assert!(err.contains("get it again"), "{err}");
     let (code, _, err) = run(&folder.path().join("absent.zip"), &[]);
     assert_eq!(code, 2);
     assert!(err.contains("absent.zip cannot be opened"), "{err}");

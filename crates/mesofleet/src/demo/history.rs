@@ -24,6 +24,11 @@ const DAY_NS: i64 = 24 * 3_600 * 1_000_000_000;
 const HOUR_NS: i64 = 3_600 * 1_000_000_000;
 /// One past session in this many has a hard breach; a quarter should show a few, not many.
 const SESSIONS_PER_HARD_BREACH: u64 = 60;
+/// One past session in this many has a run of shots past a soft limit.
+const SESSIONS_PER_SOFT_RUN: u64 = 9;
+/// Volume of such a shot in nl: above the soft limit of the face protocols with its tolerance,
+/// far below the hard one.
+const SOFT_VOLUME_NL: u64 = 23_500;
 /// Sessions of one working day, at most.
 const SESSIONS_PER_DAY_MAX: u64 = 8;
 
@@ -264,6 +269,7 @@ impl History {
     ) -> anyhow::Result<Vec<Shot>> {
         let count = habit.shots.0 + self.below(habit.shots.1 - habit.shots.0 + 1);
         let breach_at = (self.below(SESSIONS_PER_HARD_BREACH) == 0).then(|| self.below(count));
+        let soft_from = (self.below(SESSIONS_PER_SOFT_RUN) == 0).then(|| self.below(count));
         let mut tick_us = 0;
         let mut shots = Vec::new();
         for index in 0..count {
@@ -278,10 +284,11 @@ impl History {
                 self.scatter(habit.depth_um, 12)
             };
             let failed = self.below(120) == 0;
-            let volume = if failed {
-                0
-            } else {
-                self.scatter(habit.volume_nl, 8)
+            let is_soft = soft_from.is_some_and(|from| (from..from + 5).contains(&index));
+            let volume = match (failed, is_soft) {
+                (true, _) => 0,
+                (false, true) => SOFT_VOLUME_NL,
+                (false, false) => self.scatter(habit.volume_nl, 8),
             };
             shots.push(Shot {
                 identity: ShotIdentity {

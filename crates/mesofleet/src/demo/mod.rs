@@ -16,6 +16,7 @@ mod summary;
 mod truth;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ const CLINIC: &str = "demo-clinic";
 const DRIVER: &str = "demo-room";
 /// The name under which the demonstration's ledger signs.
 const LEDGER_ORIGIN: &str = "demo.invalid/mesofleet";
+/// Only who runs the demonstration may look into its folders: they hold keys and logs.
+const PRIVATE_FOLDER: u32 = 0o700;
 /// How often the status line renews itself.
 const RENEW_EVERY: Duration = Duration::from_millis(500);
 /// The exit code of a program that Ctrl-C ended, as shells expect it.
@@ -55,14 +58,21 @@ impl Folders {
             None => {
                 let folder = tempfile::Builder::new()
                     .prefix("mesofleet-demo-")
-                    .tempdir()?;
+                    .tempdir()
+                    .context("cannot make a temporary folder; name one with --data DIR")?;
                 (folder.path().to_owned(), Some(folder))
             }
         };
         for folder in ["driver", "server", "ports", "guns"] {
             let folder = root.join(folder);
-            std::fs::create_dir_all(&folder)
-                .with_context(|| format!("cannot make {}", folder.display()))?;
+            let mut maker = std::fs::DirBuilder::new();
+            maker.recursive(true).mode(PRIVATE_FOLDER);
+            maker.create(&folder).with_context(|| {
+                format!(
+                    "cannot make the folder {}; choose another place with --data DIR",
+                    folder.display()
+                )
+            })?;
         }
         Ok(Folders { root, temporary })
     }
@@ -208,11 +218,11 @@ fn wait(options: &DemoOptions, server: &Server, interrupted: &Stop) -> Ending {
 fn status(server: &Server, elapsed: Duration, left: Option<Duration>) -> String {
     let overview = server.overview();
     let time = match left {
-        Some(left) => format!("{} s left", left.as_secs()),
-        None => format!("{} s", elapsed.as_secs()),
+        Some(left) => format!("{} left", minutes(left)),
+        None => minutes(elapsed),
     };
     format!(
-        "DEMO {time} · {} of {} guns · {} sessions open · {} shots today · {} hard and {} soft alerts",
+        "DEMO {time} · {} of {} guns · {} sessions · {} shots · alerts: {} hard, {} soft",
         overview.attached_gun_count,
         overview.gun_count,
         overview.open_session_count,
@@ -220,6 +230,14 @@ fn status(server: &Server, elapsed: Duration, left: Option<Duration>) -> String 
         overview.open_hard_alert_count,
         overview.open_soft_alert_count,
     )
+}
+
+/// A length of time as `12 s` or `3 min 05 s`.
+fn minutes(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => format!("{} min {:02} s", seconds / 60, seconds % 60),
+    }
 }
 
 /// The driver's configuration file.

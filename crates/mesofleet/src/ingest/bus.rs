@@ -37,7 +37,7 @@ const PUBLISHER_ID: &str = "mesofleet-ingest-out";
 pub async fn run_bus(
     options: BusOptions,
     handle: IngestHandle,
-    mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
+    mut outgoing: mpsc::Receiver<Outgoing>,
     connected: watch::Sender<bool>,
 ) {
     let filters = vec![

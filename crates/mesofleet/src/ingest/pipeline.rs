@@ -11,7 +11,9 @@ use meso_alerts::{AlertId, Alerts};
 use meso_contract::{NumberRange, WatermarkMessage};
 use meso_delivery::{Receiver, StreamKey};
 use meso_domain::canonical::Canonical as _;
-use meso_domain::{CommitEntry, LedgerEntryKind, Record, RecordBlock, SessionEnded, SessionEvent};
+use meso_domain::{
+    BlockPlace, CommitEntry, LedgerEntryKind, Record, RecordBlock, SessionEnded, SessionEvent,
+};
 use meso_ledger::{Checkpoint, Frontier, LogKey};
 use meso_limits::{Judge, Library};
 use meso_store::{LeafRow, LogCommit};
@@ -61,8 +63,8 @@ pub struct Ingest<S> {
     pub(super) receiver: Receiver,
     pub(super) judge: Judge,
     pub(super) alerts: Alerts,
-    /// Sessions that ended and wait for their last shots, with the driver of their room.
-    pub(super) ended: BTreeMap<SessionId, (DriverId, SessionEnded)>,
+    /// Sessions that ended and wait for their last shots, with the block that says so.
+    pub(super) ended: BTreeMap<SessionId, (BlockPlace, SessionEnded)>,
     frontier: Frontier,
     pub(super) options: IngestOptions,
 }
@@ -143,10 +145,12 @@ impl<S: ShotStore> Ingest<S> {
     }
 
     fn recall_sessions(&mut self, recalled: &Recalled) -> Result<(), IngestError> {
-        for (session, events) in &recalled.sessions {
+        for (session, events, place) in &recalled.sessions {
             for event in events {
                 self.judge.session_event(event);
-                self.note_end(event, &session.driver);
+                if let Some(place) = place {
+                    self.note_end(event, place);
+                }
             }
             let mut after = None;
             loop {
@@ -163,11 +167,11 @@ impl<S: ShotStore> Ingest<S> {
         Ok(())
     }
 
-    pub(super) fn note_end(&mut self, event: &SessionEvent, driver: &str) {
-        if let (SessionEvent::Ended(ended), Ok(driver)) = (event, DriverId::parse(driver)) {
+    pub(super) fn note_end(&mut self, event: &SessionEvent, place: &BlockPlace) {
+        if let SessionEvent::Ended(ended) = event {
             self.ended
                 .entry(ended.session)
-                .or_insert((driver, ended.clone()));
+                .or_insert_with(|| (place.clone(), ended.clone()));
         }
     }
 

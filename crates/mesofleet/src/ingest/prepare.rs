@@ -213,7 +213,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
                     missing.insert(gap.gun.clone(), 0);
                 }
                 Record::Session(event) => {
-                    self.ingest.note_end(event, header.place.driver.as_str());
+                    self.ingest.note_end(event, &header.place);
                     if accepted.way == Way::Live {
                         self.take_event(event);
                     }

@@ -1,9 +1,10 @@
 //! Sessions whose record is complete.
 
+use meso_delivery::StreamKey;
 use meso_domain::canonical::Canonical as _;
-use meso_domain::{LedgerEntryKind, SessionEnded, SessionSeal, Stream};
+use meso_domain::{BlockPlace, LedgerEntryKind, SessionEnded, SessionSeal};
 use meso_store::SealedSession;
-use meso_units::{DriverId, Nanolitres, SessionId, Timestamp};
+use meso_units::{Nanolitres, SessionId, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::IngestError;
@@ -16,7 +17,7 @@ impl<S: ShotStore> Ingest<S> {
         let complete: Vec<SessionId> = self
             .ended
             .iter()
-            .filter(|(_, (driver, ended))| self.is_complete(driver, ended))
+            .filter(|(_, (place, ended))| self.is_complete(place, ended))
             .map(|(session, _)| *session)
             .collect();
         let mut sealed = Vec::new();
@@ -33,13 +34,11 @@ impl<S: ShotStore> Ingest<S> {
         Ok(complete)
     }
 
-    fn is_complete(&self, driver: &DriverId, ended: &SessionEnded) -> bool {
-        // Earlier events of the room must not be on their way any more.
-        let room_is_whole = self
-            .receiver
-            .streams()
-            .filter(|key| key.driver == *driver && key.stream == Stream::Room)
-            .all(|key| self.receiver.settled(key, 1).ranges.is_empty());
+    fn is_complete(&self, place: &BlockPlace, ended: &SessionEnded) -> bool {
+        // Earlier events of the room must not be on their way any more. What another life of its
+        // journal never brought, or what comes later, is none of this session's.
+        let room = self.receiver.settled(&StreamKey::from(place), 0);
+        let room_is_whole = room.to >= place.number.get();
         let settled = |position: &meso_domain::GunPosition| {
             self.receiver
                 .counters(&position.gun, position.epoch)

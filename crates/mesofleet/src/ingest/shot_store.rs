@@ -24,8 +24,9 @@ pub struct Recalled {
     pub alerts: Vec<Alert>,
     /// What the alert machine remembered.
     pub tracks: Vec<Track>,
-    /// Sessions that are not sealed, with their events.
-    pub sessions: Vec<(SessionRow, Vec<SessionEvent>)>,
+    /// Sessions that are not sealed, with their events and the newest block of their room that has
+    /// some of them.
+    pub sessions: Vec<(SessionRow, Vec<SessionEvent>, Option<BlockPlace>)>,
     /// Streams and their clinics.
     pub streams: Vec<(ClinicId, StreamKey)>,
 }
@@ -121,7 +122,8 @@ impl ShotStore for Writer {
         let tracks = reader.tracks(Alerts::TRACK_COUNT_MAX as u32)?;
         let sessions = reader.unsealed_sessions()?.into_iter().map(|session| {
             let events = reader.session_events(session.session)?;
-            Ok((session, events))
+            let place = reader.room_block_of(session.session)?;
+            Ok((session, events, place))
         });
         Ok(Recalled {
             receiver: reader.receiver()?,

@@ -10,11 +10,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::samples::*;
 
-mod faults;
+pub(super) mod faults;
 
 const ORIGIN: &str = "example.org/log";
 
-fn options() -> IngestOptions {
+pub(super) fn options() -> IngestOptions {
     IngestOptions {
         log_key: LogKey::from_seed(ORIGIN, &[7; 32]).unwrap(),
         log_origin: ORIGIN.to_owned(),
@@ -146,7 +146,7 @@ fn now() -> Timestamp {
     at(2_000)
 }
 
-fn arrivals(blocks: &[RecordBlock]) -> Vec<Arrival> {
+pub(super) fn arrivals(blocks: &[RecordBlock]) -> Vec<Arrival> {
     let block = |block: &RecordBlock| Arrival::Block {
         block: Box::new(block.clone()),
         way: Way::Live,
@@ -370,6 +370,39 @@ fn a_session_is_not_sealed_before_its_last_shot_or_a_gap_in_its_place() {
     assert!(bench.effect().is_sealed);
     assert!(committed.news.sessions.contains(&sample_session()));
     assert_eq!(committed.news.declared_missing.get(&sample_gun()), Some(&2));
+}
+
+#[test]
+fn a_hole_that_another_life_of_the_journal_left_holds_up_no_seal() {
+    let mut bench = Bench::new();
+    let mut lost = PaperDriver::new();
+    lost.incarnation = meso_units::JournalIncarnation(0xdead);
+    let other = meso_units::SessionId::from_bytes([0x0d; 16]);
+    lost.event(opened(other));
+    bench.deliver(&[lost.event(segment(other))]);
+    let blocks = sample_treatment();
+    bench.deliver(&blocks[..4]);
+    bench.deliver(&blocks[5..]);
+    assert!(!bench.effect().is_sealed, "shots 5 and 6 are missing");
+    bench.restart();
+    bench.deliver(&blocks[4..5]);
+    assert!(bench.effect().is_sealed);
+}
+
+#[test]
+fn a_session_whose_earlier_events_are_on_their_way_is_not_sealed() {
+    let blocks = sample_treatment();
+    for is_restarted in [false, true] {
+        let mut bench = Bench::new();
+        bench.deliver(&blocks[..1]);
+        bench.deliver(&blocks[2..]);
+        assert!(!bench.effect().is_sealed, "its segment is missing");
+        if is_restarted {
+            bench.restart();
+        }
+        bench.deliver(&blocks[1..2]);
+        assert!(bench.effect().is_sealed);
+    }
 }
 
 #[test]

@@ -25,6 +25,10 @@ const COMMANDS_WAITING_MAX: usize = 64;
 /// Payload bytes of one commit; the next message begins another one.
 const COMMIT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Answers that wait for the bus. When they are full the worker waits with its next commit: the bus
+/// never waits for the worker without taking answers meanwhile, so neither holds up the other.
+const OUTGOING_WAITING_MAX: usize = 64;
+
 /// Blocks of one import: small enough that live shots never wait long behind it.
 pub const IMPORT_BLOCKS_MAX: usize = CommitEntry::BLOCK_COUNT_MAX;
 
@@ -142,15 +146,9 @@ pub fn start_worker<S: ShotStore + 'static>(
     ingest: Ingest<S>,
     first: Committed,
     listener: Box<dyn Listener>,
-) -> std::io::Result<(
-    IngestHandle,
-    mpsc::UnboundedReceiver<Outgoing>,
-    JoinHandle<()>,
-)> {
+) -> std::io::Result<(IngestHandle, mpsc::Receiver<Outgoing>, JoinHandle<()>)> {
     let (commands, received) = mpsc::channel(COMMANDS_WAITING_MAX);
-    // Unbounded in name only: one item for each command, and those are bounded. A bounded one
-    // could make worker and bus wait for each other.
-    let (outgoing, taken) = mpsc::unbounded_channel();
+    let (outgoing, taken) = mpsc::channel(OUTGOING_WAITING_MAX);
     let mut worker = Worker {
         ingest,
         listener,
@@ -216,7 +214,7 @@ impl Batch {
 struct Worker<S> {
     ingest: Ingest<S>,
     listener: Box<dyn Listener>,
-    outgoing: mpsc::UnboundedSender<Outgoing>,
+    outgoing: mpsc::Sender<Outgoing>,
     /// The last commit failed, so memory and store may differ.
     is_broken: bool,
 }
@@ -253,7 +251,11 @@ impl<S: ShotStore> Worker<S> {
                     ref driver,
                     ref status,
                 } => {
-                    if let (true, Some(journal)) = (status.online, journal_of(status)) {
+                    // After a failed commit memory may hold what no disk has: no word of it. The
+                    // watermarks are said again, of every stream, as soon as commits go on.
+                    if let (true, false, Some(journal)) =
+                        (status.online, self.is_broken, journal_of(status))
+                    {
                         born.extend(self.ingest.watermarks_of(clinic, driver, journal));
                     }
                     self.listener.status(arrival);
@@ -366,7 +368,7 @@ impl<S: ShotStore> Worker<S> {
     fn send(&self, watermarks: Vec<Watermark>, tickets: Vec<Ticket>) {
         if !watermarks.is_empty() || !tickets.is_empty() {
             // Without a bus nobody waits for either.
-            let _ = self.outgoing.send(Outgoing {
+            let _ = self.outgoing.blocking_send(Outgoing {
                 watermarks,
                 tickets,
             });
@@ -390,4 +392,68 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::ingest::tests::{arrivals, faults, options};
+    use crate::samples::*;
+
+    struct Nobody;
+
+    impl Listener for Nobody {
+        fn committed(&mut self, _: &News) {}
+        fn status(&mut self, _: Arrival) {}
+        fn failed(&mut self, _: &IngestError) {}
+    }
+
+    fn birth() -> Arrival {
+        Arrival::Driver {
+            clinic: sample_clinic(),
+            driver: sample_driver(),
+            status: DriverStatusMessage {
+                version: meso_contract::PAYLOAD_VERSION,
+                online: true,
+                program_version: String::new(),
+                incarnation: format!("{:016x}", PaperDriver::new().incarnation.get()),
+                start_id: String::new(),
+            },
+        }
+    }
+
+    fn batch(arrivals: Vec<Arrival>) -> Batch {
+        Batch {
+            arrivals,
+            ..Batch::default()
+        }
+    }
+
+    #[test]
+    fn a_driver_born_while_nothing_can_be_stored_hears_of_no_block_that_is_not_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let is_unreadable = Arc::new(AtomicBool::new(false));
+        let store = faults::unreadable(folder.path(), &is_unreadable);
+        let (ingest, _) = Ingest::open(store, options(), now()).unwrap();
+        let (outgoing, mut taken) = mpsc::channel(OUTGOING_WAITING_MAX);
+        let mut worker = Worker {
+            ingest,
+            listener: Box::new(Nobody),
+            outgoing,
+            is_broken: false,
+        };
+        let blocks = sample_treatment();
+        is_unreadable.store(true, Ordering::Relaxed);
+        worker.work(batch(arrivals(&blocks[..1])));
+        assert!(worker.is_broken, "the block was not stored");
+        worker.work(batch(vec![birth()]));
+        assert!(taken.try_recv().is_err(), "nothing is settled");
+        is_unreadable.store(false, Ordering::Relaxed);
+        worker.work(batch(arrivals(&blocks[..1])));
+        let told = taken.try_recv().unwrap().watermarks;
+        assert_eq!(told[0].message.settled_to, 1);
+    }
 }

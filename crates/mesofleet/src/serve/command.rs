@@ -15,18 +15,26 @@ use super::{BrokerChoice, LibraryInForce, ServeOptions, Server};
 /// The signed release of the protocol library in the data folder: the JSON that travels to rooms.
 const LIBRARY_FILE_NAME: &str = "library.json";
 
-/// The exit code for a configuration that is wrong.
+/// The exit code for a configuration that is wrong or cannot be read.
 const WRONG_CONFIGURATION: u8 = 2;
 
 /// Runs the service until Ctrl-C or a polite request to end.
 ///
 /// # Errors
 ///
-/// The file cannot be read, an address is in use, or the data folder cannot be used.
+/// An address is in use, or the data folder cannot be used.
 pub fn run(config: &Path) -> anyhow::Result<ExitCode> {
     crate::logging::start();
-    let text = std::fs::read_to_string(config)
-        .with_context(|| format!("cannot read {}", config.display()))?;
+    let text = match std::fs::read_to_string(config) {
+        Ok(text) => text,
+        Err(error) => {
+            eprintln!(
+                "mesofleet: cannot read the configuration {}: {error}",
+                config.display()
+            );
+            return Ok(ExitCode::from(WRONG_CONFIGURATION));
+        }
+    };
     let config = match ServerConfig::parse(&config.display().to_string(), &text) {
         Ok(config) => config,
         Err(problems) => {
@@ -35,8 +43,12 @@ pub fn run(config: &Path) -> anyhow::Result<ExitCode> {
         }
     };
     let data_dir = config.data_dir;
-    std::fs::create_dir_all(&data_dir)
-        .with_context(|| format!("cannot make {}", data_dir.display()))?;
+    std::fs::create_dir_all(&data_dir).with_context(|| {
+        format!(
+            "cannot make the folder {}; change data_dir under [server]",
+            data_dir.display()
+        )
+    })?;
     let options = ServeOptions {
         http: config.http,
         broker: BrokerChoice::Embedded(config.broker),

@@ -374,7 +374,7 @@ async fn start_broker(choice: BrokerChoice) -> anyhow::Result<(Option<Broker>, S
 struct Opened {
     readers: meso_store::Readers,
     handle: IngestHandle,
-    outgoing: tokio::sync::mpsc::UnboundedReceiver<crate::ingest::Outgoing>,
+    outgoing: tokio::sync::mpsc::Receiver<crate::ingest::Outgoing>,
     worker: JoinHandle<()>,
 }
 

@@ -29,6 +29,8 @@ const EVENT_NAMES = ['shots', 'gun', 'session', 'alert', 'overview', 'resync'] a
 class Fleet {
   link = $state<Link>('connecting');
   problem = $state<string | null>(null);
+  /** When the stream broke off: what the pages show is from then. */
+  lostAt = $state(0);
   loaded = $state(false);
   /** Counts how often everything was read: lists that the fleet does not hold read themselves again. */
   readings = $state(0);
@@ -100,6 +102,7 @@ class Fleet {
       void this.#load();
     };
     source.onerror = () => {
+      if (this.link === 'live') this.lostAt = Date.now();
       this.link = 'lost';
       if (!this.loaded) this.problem = sentence(null);
       if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself

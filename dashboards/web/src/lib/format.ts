@@ -39,10 +39,31 @@ export function millilitres(nl: Maybe): string {
   return nl == null ? MISSING : two.format(nl / 1_000_000);
 }
 
-/** Thousandths of a hertz as Hz with one decimal, below 1 Hz with two, without the unit. */
+/**
+ * Thousandths of a hertz as Hz with one decimal, below 1 Hz with two, without the unit; a rate too
+ * slow for that is not rounded to nothing.
+ */
 export function hertz(mhz: Maybe): string {
   if (mhz == null) return MISSING;
+  if (mhz > 0 && mhz < 5) return `< ${two.format(0.01)}`;
   return (mhz < 1_000 ? two : one).format(mhz / 1_000);
+}
+
+/** The digits after the point that tell the marks of an axis apart, 6 at most. */
+function tickDigits(values: number[]): number {
+  for (let digits = 0; digits < 6; digits += 1) {
+    const factor = 10 ** digits;
+    if (values.every((value) => Math.abs(value * factor - Math.round(value * factor)) < 1e-6)) {
+      return digits;
+    }
+  }
+  return 6;
+}
+
+/** The marks of an axis, all with the same digits, none of them rounded. */
+export function tickLabels(values: number[]): string[] {
+  const format = decimals(tickDigits(values));
+  return values.map((value) => format.format(value));
 }
 
 /** A count with separators. */

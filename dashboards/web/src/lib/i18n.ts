@@ -10,6 +10,8 @@ const en = {
   toDark: 'Dark theme',
   toLight: 'Light theme',
   link: { connecting: 'Connecting', live: 'Live', lost: 'Connection lost' },
+  linkLost: (when: string) =>
+    `The server has not been heard since ${when}, and this is how things stood then. The page tries again by itself.`,
   demo: 'DEMO',
   demoLabel: 'Demonstration',
   demoText:
@@ -188,7 +190,7 @@ const en = {
     noneText: 'A day appears here once a session ran on it.',
     sessions: 'Sessions',
     clean: 'Sessions without a hard breach',
-    cleanOf: (part: number, all: number) => `${count(part)} of ${count(all)} that are over`,
+    cleanOf: (part: number, all: number) => `${count(part)} of ${count(all)} that have ended`,
     shots: 'Patient shots',
     volume: 'Volume',
     hard: 'Shots past a hard limit',
@@ -196,6 +198,7 @@ const en = {
     perDay: (what: string) => `${what} per day`,
     withBreach: 'with a hard breach',
     withoutBreach: 'without a hard breach, or running',
+    nothing: 'None in this period',
     table: 'The days as a table',
     day: 'Day',
     chartLabel: (what: string, days: number) =>

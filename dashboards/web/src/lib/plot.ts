@@ -1,6 +1,7 @@
 // What all large charts share: axes that read well here, colours of the theme, limits behind.
 import type uPlot from 'uplot';
-import { clock, day } from './format';
+import { clock, day, tickLabels } from './format';
+import { labelledPlaces } from './scale';
 import { colour } from './theme.svelte';
 
 const FONT = '12px "Inter Variable", system-ui, sans-serif';
@@ -15,8 +16,17 @@ export interface Limits {
   hardMax: number | null;
 }
 
-/** The axes of a chart over time; `daily` labels days, else times. */
-export function axes(daily: boolean, format: (value: number) => string): uPlot.Axis[] {
+/** The least room for the label of a day and of a time, in CSS pixels. */
+const DAY_SPACE = 64;
+const CLOCK_SPACE = 90;
+/** The steps between marks for counts. */
+const WHOLE_STEPS = [1, 10, 100, 1_000, 10_000, 100_000].flatMap((ten) => [ten, 2 * ten, 5 * ten]);
+
+/**
+ * The axes of a chart over time; `daily` labels the days of the data, else times. `counts` are
+ * whole, and so are their marks.
+ */
+export function axes(daily: boolean, counts = false): uPlot.Axis[] {
   const look = {
     stroke: colour('text-3'),
     font: FONT,
@@ -27,16 +37,25 @@ export function axes(daily: boolean, format: (value: number) => string): uPlot.A
     {
       ...look,
       size: X_AXIS_SIZE,
-      space: daily ? 70 : 90,
+      space: daily ? DAY_SPACE : CLOCK_SPACE,
+      ...(daily ? { splits: daySplits, grid: { show: false } } : {}),
       values: (_chart, splits) => splits.map((s) => (daily ? day : clock)(s * 1_000)),
     },
     {
       ...look,
       size: Y_AXIS_SIZE,
       space: 34,
-      values: (_chart, splits) => splits.map((value) => format(value)),
+      ...(counts ? { incrs: WHOLE_STEPS } : {}),
+      values: (_chart, splits) => tickLabels(splits),
     },
   ];
+}
+
+/** A label stands under the middle of its day, today's always. */
+function daySplits(chart: uPlot): number[] {
+  const days = chart.data[0];
+  const most = Math.floor(chart.width / DAY_SPACE) - 1;
+  return labelledPlaces(days.length, most).map((place) => days[place] ?? 0);
 }
 
 /** Draws the soft band and the hard limits behind the data. */

@@ -30,3 +30,21 @@ export function chartRange(values: number[], bounds: BoundsView | null | undefin
   const margin = max > min ? (max - min) * 0.12 : Math.max(1, Math.abs(max) * 0.2);
   return { min: Math.max(0, min - margin), max: max + margin };
 }
+
+/** A span of time, in seconds, with room for whole dots at both ends. */
+export function paddedSpan([first, last]: [number, number]): [number, number] {
+  const margin = Math.max(0.5, (last - first) * 0.01);
+  return [first - margin, last + margin];
+}
+
+/**
+ * The places in a list of `count` days that get a label: the last one always, the others as close
+ * as `most` labels allow.
+ */
+export function labelledPlaces(count: number, most: number): number[] {
+  const steps = [1, 2, 5, 7, 14, 28, 56, 112];
+  const step = steps.find((days) => Math.ceil(count / days) <= Math.max(1, most)) ?? count;
+  const places: number[] = [];
+  for (let place = count - 1; place >= 0; place -= step) places.unshift(place);
+  return places;
+}

@@ -1,6 +1,6 @@
 //! Every write fails once, in both ways: lost, and persisted but reported as failed.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
@@ -20,11 +20,13 @@ enum Fault {
 }
 
 /// A store of which one write fails.
-struct FailingStore {
+pub(in crate::ingest) struct FailingStore {
     inner: Writer,
     /// Counts down to the write that fails; nothing fails after it has passed zero.
     writes_left: Arc<AtomicU64>,
     fault: Fault,
+    /// Whether reading back fails, too.
+    is_unreadable: Arc<AtomicBool>,
 }
 
 impl FailingStore {
@@ -56,6 +58,9 @@ fn failure() -> StoreError {
 
 impl ShotStore for FailingStore {
     fn recall(&self) -> Result<Recalled, StoreError> {
+        if self.is_unreadable.load(Ordering::Relaxed) {
+            return Err(failure());
+        }
         self.inner.recall()
     }
     fn block_hash(&self, place: &BlockPlace) -> Result<Option<BlockHash>, StoreError> {
@@ -95,7 +100,18 @@ fn failing(folder: &std::path::Path, writes_left: &Arc<AtomicU64>, fault: Fault)
         inner: store.writer,
         writes_left: Arc::clone(writes_left),
         fault,
+        is_unreadable: Arc::default(),
     }
+}
+
+/// A store whose first write is lost, and that cannot be read back while the flag is set.
+pub(in crate::ingest) fn unreadable(
+    folder: &std::path::Path,
+    is_unreadable: &Arc<AtomicBool>,
+) -> FailingStore {
+    let mut store = failing(folder, &Arc::new(AtomicU64::new(1)), Fault::Lost);
+    store.is_unreadable = Arc::clone(is_unreadable);
+    store
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(options) => mesofleet::demo::run(&options),
         Command::Serve(arguments) => mesofleet::serve::run(&arguments.config),
         Command::Gun(GunCommand::Emulate(options)) => mesofleet::emulate::run(&options),
+        Command::Gun(GunCommand::Conform(options)) => mesofleet::conform::run(&options),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,

@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod bundle;
+mod conform;
 mod demo;
 mod interfaces;
 mod programs;

@@ -1,5 +1,6 @@
 //! The emulated gun: its plan, its process, its own log.
 
+pub mod fault;
 mod line;
 pub mod log;
 pub mod plan;

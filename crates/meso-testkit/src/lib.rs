@@ -1,13 +1,17 @@
-//! Emulated guns for tests and the demo.
+//! Emulated guns for tests and the demo, and the conformance kit for makers of real ones.
 //!
 //! [`gun::plan`] decides, from a seed alone, what an operator and a gun do; [`gun::process`] plays
 //! such a plan in real time behind a pseudo-terminal, so that a driver sees a port like any other;
 //! [`gun::log`] is what the gun itself writes down, the truth to which a store is compared.
 //!
-//! It is **not** part of the product: no core or adapter crate depends on it outside of tests.
-//! Only the demo uses its emulated gun.
+//! [`conform`] holds the published checks of the link and runs them against whatever is on a
+//! port; [`gun::fault`] makes an emulated gun fail the one that it names.
 //!
-//! Read first: [`gun::plan::Plan`], [`gun::process::run_gun`], [`gun::log::FiredShot`].
+//! It is **not** part of the product: no core or adapter crate depends on it outside of tests.
+//! Only the demo and the commands under `mesofleet gun` use it.
+//!
+//! Read first: [`gun::plan::Plan`], [`gun::process::run_gun`], [`gun::log::FiredShot`],
+//! [`conform::CHECKS`].
 //!
 //! ```
 //! use meso_testkit::gun::plan::{Breach, Habit, Plan, Step};
@@ -20,4 +24,5 @@
 //! assert_eq!(first, second, "same seed, same shots");
 //! ```
 
+pub mod conform;
 pub mod gun;

@@ -1,4 +1,4 @@
-//! The emulated gun: its plan, and its process behind a pseudo-terminal.
+//! The emulated gun: its plan, its process behind a pseudo-terminal, and the conformance kit on it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -6,5 +6,6 @@
     reason = "tests fail by panic"
 )]
 
+mod conform;
 mod plan;
 mod process;

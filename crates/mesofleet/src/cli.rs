@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use meso_testkit::conform::CHECKS;
+use meso_testkit::gun::fault::Fault;
 
 /// Telemetry and compliance for fleets of mesotherapy injector guns.
 #[derive(Debug, Parser)]
@@ -22,7 +25,7 @@ pub enum Command {
     Demo(DemoOptions),
     /// Run broker, ingest, store and dashboards from a configuration file.
     Serve(ServeArguments),
-    /// Emulated guns.
+    /// Emulated guns, and the conformance checks for makers of real ones.
     #[command(subcommand)]
     Gun(GunCommand),
     /// Print a completion script for a shell.
@@ -40,11 +43,35 @@ pub struct ServeArguments {
     pub config: PathBuf,
 }
 
-/// Emulated guns.
+/// Emulated guns, and the checks of real ones.
 #[derive(Debug, Subcommand)]
 pub enum GunCommand {
     /// Put an emulated gun behind a pseudo-terminal.
     Emulate(EmulateOptions),
+    /// Check whether the gun on a port keeps to the meso link; exit 1 where a mandatory check
+    /// fails, 2 where the port cannot be used. Never on a gun in use: it acknowledges shots
+    /// that nobody keeps.
+    Conform(ConformOptions),
+}
+
+/// Options of `mesofleet gun conform`.
+#[derive(Args, Clone, Debug)]
+pub struct ConformOptions {
+    /// The port that the gun is on.
+    #[arg(long, value_name = "PATH", required_unless_present = "list")]
+    pub port: Option<String>,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Run this check only; may be given more than once.
+    #[arg(long, value_name = "NAME", value_parser = parse_check)]
+    pub only: Vec<String>,
+    /// How long to wait for somebody to pull the trigger.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    pub shot_patience: Duration,
+    /// Print the names of all checks and run none.
+    #[arg(long)]
+    pub list: bool,
 }
 
 /// Options of `mesofleet demo`.
@@ -119,6 +146,12 @@ pub struct EmulateOptions {
         value_name = "PPM"
     )]
     pub drift_ppm: i32,
+    /// Fire this often, in milliseconds, with nobody at the gun; habit and breach do not apply.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(20..=60_000))]
+    pub fire_every: Option<u32>,
+    /// Break the gun on purpose, to see a check fail.
+    #[arg(long, value_name = "NAME", value_parser = fault_names())]
+    pub fault: Option<Fault>,
 }
 
 /// How an emulated gun is used.
@@ -189,6 +222,24 @@ fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
             address.port()
         ))
     }
+}
+
+/// Reads the name of a fault; the help lists them.
+fn fault_names() -> impl TypedValueParser<Value = Fault> {
+    PossibleValuesParser::new(Fault::ALL.map(Fault::name))
+        .try_map(|name: String| name.parse::<Fault>())
+}
+
+/// Reads the name of a check.
+fn parse_check(name: &str) -> Result<String, String> {
+    let names: Vec<&str> = CHECKS.iter().map(|check| check.name).collect();
+    if names.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    Err(format!(
+        "{name:?} is no check: take one of {}",
+        names.join(", ")
+    ))
 }
 
 /// Reads `90d`.

@@ -1,9 +1,10 @@
 //! `mesofleet gun emulate`: one emulated gun behind a pseudo-terminal.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use meso_testkit::gun::plan::{Breach, Habit};
-use meso_testkit::gun::process::{GunOptions, run_gun};
+use meso_testkit::gun::process::{BenchOptions, GunOptions, run_bench_gun};
 use meso_units::GunSerial;
 
 use crate::cli::{BreachName, EmulateOptions, HabitName};
@@ -36,6 +37,12 @@ impl From<BreachName> for Breach {
 ///
 /// The serial number is not one, or the port or the log cannot be used.
 pub fn run(options: &EmulateOptions) -> anyhow::Result<ExitCode> {
+    let bench = BenchOptions {
+        fire_every: options
+            .fire_every
+            .map(|ms| Duration::from_millis(u64::from(ms))),
+        fault: options.fault,
+    };
     let options = GunOptions {
         serial: GunSerial::parse(&options.serial)?,
         ports_folder: options.ports.clone(),
@@ -45,6 +52,6 @@ pub fn run(options: &EmulateOptions) -> anyhow::Result<ExitCode> {
         breach: options.breach.into(),
         drift_ppm: options.drift_ppm,
     };
-    run_gun(&options, std::io::stdin(), std::io::stdout())?;
+    run_bench_gun(&options, &bench, std::io::stdin(), std::io::stdout())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod clock;
+pub mod conform;
 pub mod demo;
 pub mod emulate;
 pub mod ingest;

@@ -22,6 +22,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(options) => mesofleet::demo::run(&options),
         Command::Serve(arguments) => mesofleet::serve::run(&arguments.config),
         Command::Gun(GunCommand::Emulate(options)) => mesofleet::emulate::run(&options),
+        Command::Gun(GunCommand::Conform(options)) => mesofleet::conform::run(&options),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "mesofleet", &mut script);

@@ -202,6 +202,8 @@ pub struct Plan {
     breach_shots_left: u32,
     /// The depth that the gun is set to, in µm; 0 before the first shot.
     dial_um: u64,
+    /// The time between two shots of a gun on a bench, in µs; it knows no sessions.
+    bench_gap_us: Option<u64>,
 }
 
 impl Plan {
@@ -221,6 +223,22 @@ impl Plan {
                 Breach::TooFast => FAST_SHOTS,
             },
             dial_um: 0,
+            bench_gap_us: None,
+        }
+    }
+
+    /// A gun on a maker's bench: a shot of nappage every `gap_us`, and nobody at it.
+    ///
+    /// ```
+    /// use meso_testkit::gun::plan::{Plan, Step};
+    ///
+    /// let mut steps = Plan::on_bench(1, 200_000).take(100);
+    /// assert!(steps.all(|step| matches!(step, Step::Fire(shot) if shot.gap_us == 200_000)));
+    /// ```
+    pub fn on_bench(seed: u64, gap_us: u64) -> Plan {
+        Plan {
+            bench_gap_us: Some(gap_us),
+            ..Plan::new(seed, Habit::Nappage, Breach::None)
         }
     }
 
@@ -387,6 +405,12 @@ impl Plan {
     /// Lays out a whole session, or for the habit that waits, the next shot.
     fn lay_out(&mut self) {
         let recipe = recipe(self.habit);
+        if let Some(gap_us) = self.bench_gap_us {
+            let shot = self.shot(&recipe);
+            self.steps
+                .push_back(Step::Fire(PlannedShot { gap_us, ..shot }));
+            return;
+        }
         if !self.is_session_open {
             self.begin_session(&recipe);
         }

@@ -20,6 +20,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::{Deserialize, Serialize};
 
+use super::fault::{Fault, FaultyLine};
 use super::line::{Line, LineChange};
 use super::log::{FiredShot, LogError, LogWriter};
 use super::plan::{Breach, Habit, Plan, Step};
@@ -56,6 +57,15 @@ pub struct GunOptions {
     pub breach: Breach,
     /// How much faster its clock runs than the host's, in millionths.
     pub drift_ppm: i32,
+}
+
+/// What a gun on a maker's bench does besides; all empty for a gun of the demo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BenchOptions {
+    /// Fires this often, in whole µs, with nobody at it, instead of playing a habit.
+    pub fire_every: Option<Duration>,
+    /// What is broken on purpose.
+    pub fault: Option<Fault>,
 }
 
 /// What the gun can be told.
@@ -140,7 +150,25 @@ where
     I: AsFd,
     O: Write,
 {
-    Gun::start(options, input, output)?.run()
+    run_bench_gun(options, &BenchOptions::default(), input, output)
+}
+
+/// As [`run_gun`], for a maker's bench.
+///
+/// # Errors
+///
+/// [`GunError`] for whatever ends it before that.
+pub fn run_bench_gun<I, O>(
+    options: &GunOptions,
+    bench: &BenchOptions,
+    input: I,
+    output: O,
+) -> Result<(), GunError>
+where
+    I: AsFd,
+    O: Write,
+{
+    Gun::start(options, bench, input, output)?.run()
 }
 
 /// The gun's own clock: microseconds since its start, a little fast or slow.
@@ -164,6 +192,7 @@ struct Gun<I, O> {
     clock: GunClock,
     line: Line,
     link: GunLink,
+    faulty: Option<FaultyLine>,
     player: Player,
     log: LogWriter,
     input: I,
@@ -174,7 +203,12 @@ struct Gun<I, O> {
 }
 
 impl<I: AsFd, O: Write> Gun<I, O> {
-    fn start(options: &GunOptions, input: I, output: O) -> Result<Gun<I, O>, GunError> {
+    fn start(
+        options: &GunOptions,
+        bench: &BenchOptions,
+        input: I,
+        output: O,
+    ) -> Result<Gun<I, O>, GunError> {
         let clock = GunClock {
             started: Instant::now(),
             drift_ppm: options.drift_ppm,
@@ -186,14 +220,22 @@ impl<I: AsFd, O: Write> Gun<I, O> {
                     source,
                 }
             })?;
-        let plan = Plan::new(options.seed, options.habit, options.breach);
+        let plan = match bench.fire_every {
+            Some(gap) => {
+                let gap_us = u64::try_from(gap.as_micros()).unwrap_or(u64::MAX);
+                Plan::on_bench(options.seed, gap_us)
+            }
+            None => Plan::new(options.seed, options.habit, options.breach),
+        };
+        let settings = settings(options)?;
         let mut gun = Gun {
             serial: options.serial.to_string(),
             ports_folder: options.ports_folder.clone(),
             player: Player::new(plan, clock.now()?),
             clock,
             line,
-            link: GunLink::new(settings(options)?),
+            link: GunLink::new(settings.clone()),
+            faulty: bench.fault.map(|fault| FaultyLine::new(fault, settings)),
             log: LogWriter::create(&options.log)?,
             input,
             output,
@@ -364,7 +406,10 @@ impl<I: AsFd, O: Write> Gun<I, O> {
         let bytes = self.line.read()?;
         // Read after the bytes: a time before they came would claim a shorter way than there was.
         let now = self.clock.now().map_err(io::Error::other)?;
-        self.link.receive(&bytes, now);
+        match self.faulty.as_mut() {
+            Some(faulty) => faulty.receive(&mut self.link, &bytes, now),
+            None => self.link.receive(&bytes, now),
+        }
         self.link.set_housekeeping(Housekeeping {
             battery: Millivolts::new(3_900).ok(),
             temperature: MilliCelsius::new(31_500).ok(),
@@ -373,10 +418,12 @@ impl<I: AsFd, O: Write> Gun<I, O> {
         });
         self.line.flush()?;
         while self.line.may_send(now.get()) {
-            match self
-                .link
-                .next_frame(self.clock.now().map_err(io::Error::other)?)
-            {
+            let now = self.clock.now().map_err(io::Error::other)?;
+            let frame = match self.faulty.as_mut() {
+                Some(faulty) => faulty.next_frame(&mut self.link, now),
+                None => self.link.next_frame(now),
+            };
+            match frame {
                 Some(frame) => self.line.send(&frame)?,
                 None => break,
             }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serialport::{ClearBuffer, ErrorKind, SerialPort, SerialPortType};
@@ -74,6 +74,11 @@ impl FolderSource {
         FolderSource {
             folder: folder.into(),
         }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 }
 

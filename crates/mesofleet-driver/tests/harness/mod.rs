@@ -60,6 +60,14 @@ impl Room {
         self.folder.path().join(name)
     }
 
+    pub fn data_folder(&self) -> PathBuf {
+        self.path("data")
+    }
+
+    pub fn ports_folder(&self) -> PathBuf {
+        self.path("ports")
+    }
+
     /// Starts the daemon and waits until it has said that it is there.
     pub async fn start_driver(&mut self) {
         let births = self.ingest.birth_count();

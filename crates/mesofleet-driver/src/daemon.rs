@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::engine::{AfterCommit, Call, Engine, SealOrder, StepTaken, Work};
 use crate::machine::{Clocks, Now, random, random_number};
 use crate::outbox::Job;
-use crate::{DriverError, Settings};
+use crate::{DriverError, Settings, Supervisor};
 
 /// How long events of guns are collected for one commit, at most.
 const COMMIT_WINDOW: Duration = Duration::from_millis(5);
@@ -44,14 +44,19 @@ const DISK_FULL_WAIT: Duration = Duration::from_secs(1);
 /// next start.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Runs the daemon until `stop` is done; then seals what is open, gives the ingest a moment to
+/// Runs the daemon until `stop` is done, and lets `supervisor` know how it is; then seals what is open, gives the ingest a moment to
 /// take it, and leaves.
 ///
 /// # Errors
 ///
 /// [`DriverError`] when it cannot start, or when the journal breaks.
-pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), DriverError> {
-    let mut daemon = start::start(&settings).await?;
+pub async fn run(
+    settings: Settings,
+    supervisor: Supervisor,
+    stop: impl Future<Output = ()>,
+) -> Result<(), DriverError> {
+    let mut daemon = start::start(&settings, supervisor).await?;
+    daemon.supervisor.ready();
     let outcome = daemon.serve(stop).await;
     daemon.leave().await;
     outcome
@@ -59,6 +64,7 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
 
 struct Daemon {
     settings: Settings,
+    supervisor: Supervisor,
     clocks: Clocks,
     engine: Engine,
     journal: Arc<Journal>,
@@ -82,6 +88,7 @@ impl Daemon {
     async fn serve(&mut self, stop: impl Future<Output = ()>) -> Result<(), DriverError> {
         tokio::pin!(stop);
         loop {
+            self.supervisor.beat();
             let wake_at = self.next_wake();
             tokio::select! {
                 () = &mut stop => return Ok(()),
@@ -142,7 +149,7 @@ impl Daemon {
             return Ok(());
         }
         let batch = std::mem::take(&mut work.batch);
-        let committed = commit(&self.journal, batch).await?;
+        let committed = commit(&self.journal, &self.supervisor, batch).await?;
         let AfterCommit { calls, seals } =
             self.engine
                 .after_commit(self.clocks.now(), work, &committed);
@@ -165,7 +172,8 @@ impl Daemon {
 
     async fn seal(&mut self, orders: Vec<SealOrder>) -> Result<(), DriverError> {
         for order in orders {
-            if let Some(block) = seal(&self.journal, &order, self.clocks.now()).await? {
+            let now = self.clocks.now();
+            if let Some(block) = seal(&self.journal, &self.supervisor, &order, now).await? {
                 let effects = self.engine.sealed(self.clocks.now(), jitter(), block);
                 self.apply(effects);
             }
@@ -276,6 +284,7 @@ impl Daemon {
 
     /// Seals what is open and gives the ingest a moment to settle it.
     async fn leave(mut self) {
+        self.supervisor.stopping();
         if let Err(error) = self.farewell().await {
             tracing::error!(%error, "the farewell was cut short");
         }
@@ -320,7 +329,11 @@ fn jitter() -> u16 {
 /// # Errors
 ///
 /// [`DriverError::Journal`] where it is not the disk's size that is wrong.
-async fn commit(journal: &Journal, batch: Batch) -> Result<Committed, DriverError> {
+async fn commit(
+    journal: &Journal,
+    supervisor: &Supervisor,
+    batch: Batch,
+) -> Result<Committed, DriverError> {
     loop {
         let (done, answer) = oneshot::channel();
         journal.append(batch.clone(), |committed| {
@@ -328,13 +341,14 @@ async fn commit(journal: &Journal, batch: Batch) -> Result<Committed, DriverErro
         });
         match answer.await.unwrap_or(Err(JournalError::Closed)) {
             Ok(committed) => return Ok(committed),
-            Err(error) => wait_if_disk_full(error).await?,
+            Err(error) => wait_if_disk_full(supervisor, error).await?,
         }
     }
 }
 
 async fn seal(
     journal: &Journal,
+    supervisor: &Supervisor,
     order: &SealOrder,
     now: Now,
 ) -> Result<Option<SealedBlock>, DriverError> {
@@ -350,15 +364,21 @@ async fn seal(
         );
         match answer.await.unwrap_or(Err(JournalError::Closed)) {
             Ok(sealed) => return Ok(sealed),
-            Err(error) => wait_if_disk_full(error).await?,
+            Err(error) => wait_if_disk_full(supervisor, error).await?,
         }
     }
 }
 
-async fn wait_if_disk_full(error: JournalError) -> Result<(), DriverError> {
+async fn wait_if_disk_full(
+    supervisor: &Supervisor,
+    error: JournalError,
+) -> Result<(), DriverError> {
     if !error.is_disk_full() {
         return Err(error.into());
     }
+    // To wait for room is to live: a restart would find the disk just as full.
+    supervisor.beat();
+    supervisor.disk_is_full();
     tracing::error!("the disk is full: no shot is taken from the guns until there is room");
     tokio::time::sleep(DISK_FULL_WAIT).await;
     Ok(())

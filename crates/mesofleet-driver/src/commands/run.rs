@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use mesofleet_driver::{Settings, run};
+use mesofleet_driver::{Settings, Supervisor, run};
 use tokio::sync::watch;
 use tracing::Level;
 
@@ -56,7 +56,7 @@ fn start(settings: Settings, stop_when_stdin_closes: bool) -> anyhow::Result<boo
                 () = stdin_closed(stop_when_stdin_closes) => {}
             }
         };
-        run(settings, stop).await?;
+        run(settings, Supervisor::from_environment(), stop).await?;
         Ok(*was_interrupted.borrow_and_update())
     })
 }

@@ -2,6 +2,8 @@
 
 mod beside_a_driver;
 mod offline;
+#[cfg(target_os = "linux")]
+mod service;
 
 use std::ffi::OsStr;
 use std::process::Command;

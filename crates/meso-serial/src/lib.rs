@@ -34,4 +34,6 @@ pub use describe::{PortDescription, UsbDescription};
 pub use error::SerialError;
 pub use event::{DetachReason, GunEvent, PortEvent, PortName};
 pub use ports::{GunPorts, SerialConfig};
-pub use source::{EnumeratedSource, FolderSource, OpenPort, PortReader, PortSource, PortWriter};
+pub use source::{
+    EnumeratedSource, FolderSource, OpenPort, PathSource, PortReader, PortSource, PortWriter,
+};

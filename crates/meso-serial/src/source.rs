@@ -135,6 +135,29 @@ impl PortSource for EnumeratedSource {
     }
 }
 
+/// One port by its path, such as `/dev/ttyUSB0` or `COM3`, whether it is there or not.
+#[derive(Clone, Debug)]
+pub struct PathSource {
+    path: String,
+}
+
+impl PathSource {
+    /// A source of this port alone.
+    pub fn new(path: impl Into<String>) -> PathSource {
+        PathSource { path: path.into() }
+    }
+}
+
+impl PortSource for PathSource {
+    fn list(&mut self) -> Result<Vec<PortName>, SerialError> {
+        Ok(vec![PortName::new(self.path.clone())])
+    }
+
+    fn open(&mut self, port: &PortName, config: &SerialConfig) -> Result<OpenPort, SerialError> {
+        open_port(port, &self.path, config)
+    }
+}
+
 fn open_port(port: &PortName, path: &str, config: &SerialConfig) -> Result<OpenPort, SerialError> {
     let failed = |source: serialport::Error| match source.kind() {
         ErrorKind::Io(io::ErrorKind::NotFound) => SerialError::Gone { port: port.clone() },

@@ -7,6 +7,7 @@
 mod check_config;
 mod journal;
 mod list_ports;
+mod monitor;
 mod run;
 mod status;
 mod table;
@@ -45,6 +46,8 @@ enum Command {
     ListPorts(list_ports::ListPortsArguments),
     /// Ask the running driver how its guns, sessions and backlog are.
     Status(status::StatusArguments),
+    /// Show a gun's shots as it fires them; takes the port and acknowledges nothing.
+    Monitor(monitor::MonitorArguments),
     /// Look into the journal or carry blocks away, also while a driver runs.
     #[command(subcommand)]
     Journal(journal::JournalCommand),
@@ -77,6 +80,7 @@ pub(crate) fn main() -> ExitCode {
         Command::CheckConfig(arguments) => check_config::check_config(arguments),
         Command::ListPorts(arguments) => list_ports::list_ports(&arguments),
         Command::Status(arguments) => status::status(&arguments),
+        Command::Monitor(arguments) => monitor::monitor(&arguments),
         Command::Journal(command) => journal::journal(&command),
         Command::Completions { shell } => completions(shell),
     };

@@ -34,3 +34,38 @@ async fn status_and_journal_tell_of_a_running_driver_and_disturb_nothing() {
     room.assert_stored_as_fired();
     room.leave().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_monitor_shows_live_shots_and_takes_none_from_the_next_driver() {
+    let mut room = Room::start().await;
+    room.fire_until(8).await;
+    room.kill_driver();
+    let port = room.ports_folder().join("GUN-0001");
+    let arguments = ["monitor", port.to_str().unwrap(), "--shots", "6"].map(str::to_owned);
+    let monitor = tokio::task::spawn_blocking(|| driver(arguments));
+    room.fire_while(|| !monitor.is_finished()).await;
+    let answer = monitor.await.unwrap();
+    answer.assert_code(0);
+    let lines: Vec<_> = answer.out.lines().collect();
+    assert_eq!(lines.len(), 6, "{answer:?}");
+    for line in lines {
+        assert!(
+            line.contains("needle depth") && line.contains(" mm "),
+            "{line}"
+        );
+    }
+    assert!(answer.err.contains("nothing is acknowledged"), "{answer:?}");
+    room.start_driver().await;
+    room.stop_firing_and_settle().await;
+    room.assert_stored_as_fired();
+    room.leave().await;
+}
+
+#[test]
+fn a_monitor_says_that_there_is_no_such_port() {
+    let answer = driver(["monitor", "/no/such/port"]);
+    assert!(
+        answer.assert_code(1).err.contains("/no/such/port"),
+        "{answer:?}"
+    );
+}

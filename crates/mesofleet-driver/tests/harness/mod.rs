@@ -129,7 +129,13 @@ impl Room {
     /// Lets the operator do what the gun asks for until it has fired this many shots, wherever
     /// they are.
     pub async fn wait_until_fired(&mut self, shots: usize) {
-        while self.gun.log().len() < shots {
+        let log = self.gun.log_reader();
+        self.fire_while(|| log().len() < shots).await;
+    }
+
+    /// Lets the operator do what the gun asks for while `goes_on`.
+    pub async fn fire_while(&mut self, goes_on: impl Fn() -> bool) {
+        while goes_on() {
             let pause = tokio::time::sleep(Duration::from_millis(50));
             tokio::select! {
                 step = self.gun.next_step() => {

@@ -40,5 +40,5 @@ mod supervisor;
 
 pub use daemon::run;
 pub use error::DriverError;
-pub use settings::{Overrides, Settings, SettingsError};
+pub use settings::{Overrides, Settings, SettingsError, loopback};
 pub use supervisor::Supervisor;

@@ -185,7 +185,8 @@ fn signers(config: &DriverConfig) -> Result<Option<SignerList>, LimitsError> {
     list.map(Some)
 }
 
-fn loopback(text: &str) -> Option<(String, u16)> {
+/// Host and port of a broker on this computer, such as `127.0.0.1:1883`; `None` for all else.
+pub fn loopback(text: &str) -> Option<(String, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let is_here = host == "localhost"

@@ -69,3 +69,52 @@ fn a_monitor_says_that_there_is_no_such_port() {
         "{answer:?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blocks_that_went_by_file_are_settled_once_and_their_driver_sends_none_twice() {
+    let mut room = Room::start().await;
+    room.fire_until(5).await;
+    room.stop_broker().await;
+    room.wait_until_fired(14).await;
+    room.kill_driver();
+    let data = room.data_folder();
+    let file = data.join("blocks.jsonl");
+    let (data, file) = (data.to_str().unwrap(), file.to_str().unwrap());
+    let json = [
+        "journal",
+        "export",
+        "--json",
+        "--data-dir",
+        data,
+        "--to",
+        file,
+    ];
+    let exported = driver(json).assert_code(0).json();
+    assert!(exported["blocks"].as_u64().unwrap() > 0, "{exported}");
+    room.start_broker().await;
+    let broker = room.broker_address().to_string();
+    let arguments = ["journal", "import", "--json", file, "--broker", &broker].map(str::to_owned);
+    let again = arguments.clone();
+    let import = tokio::task::spawn_blocking(|| driver(arguments));
+    let imported = import.await.unwrap().assert_code(0).json();
+    assert_eq!(imported["blocks"], exported["blocks"]);
+    let import = tokio::task::spawn_blocking(|| driver(again));
+    let known = import.await.unwrap().assert_code(0).json();
+    assert_eq!(known["known"], exported["blocks"]);
+    room.start_driver().await;
+    room.stop_firing_and_settle().await;
+    room.assert_stored_as_fired();
+    room.leave().await;
+}
+
+#[test]
+fn an_import_of_something_else_sends_nothing_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notes.txt");
+    std::fs::write(&file, "no blocks\n").unwrap();
+    let answer = driver(["journal", "import", file.to_str().unwrap()]);
+    assert!(
+        answer.assert_code(1).err.contains("nothing of"),
+        "{answer:?}"
+    );
+}

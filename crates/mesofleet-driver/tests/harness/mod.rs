@@ -64,6 +64,10 @@ impl Room {
         self.path("data")
     }
 
+    pub const fn broker_address(&self) -> SocketAddr {
+        self.broker_address
+    }
+
     pub fn ports_folder(&self) -> PathBuf {
         self.path("ports")
     }

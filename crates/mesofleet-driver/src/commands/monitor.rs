@@ -143,7 +143,7 @@ impl Monitor<'_> {
             bail!("gun {serial} is on {}, not {wanted}", self.arguments.port);
         }
         self.has_answered = true;
-        self.scale = Scale::new(&hello.limits);
+        self.scale = Scale::default();
         let newest = hello.inventory.newest.map_or(0, ShotCounter::get);
         eprintln!(
             "gun {serial}, {} with firmware {}, newest shot {newest}",

@@ -226,13 +226,13 @@ fn text(it: &Inspection) -> String {
     let kib = |bytes: u64| bytes.div_ceil(1024);
     let mut text = format!(
         "{} of {}, life {}\n\
-         {} KiB, {} KiB of them in use; {} KiB of log; settled blocks are forgotten above {} MiB\n",
+         file {} KiB, log {} KiB, in use {} KiB; settled blocks are forgotten above {} MiB\n",
         it.path,
         it.owner,
         it.incarnation,
         kib(it.file_bytes),
-        kib(it.used_bytes),
         kib(it.log_bytes),
+        kib(it.used_bytes),
         it.settled_bytes_max / (1024 * 1024),
     );
     if !it.streams.is_empty() {

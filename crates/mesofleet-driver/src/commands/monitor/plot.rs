@@ -1,13 +1,14 @@
 //! One line of text for one shot, with a bar each for depth and volume.
 
 use jiff::Timestamp as Moment;
-use meso_link_proto::{GunLimits, ShotEvent, ShotFlags};
+use meso_link_proto::{ShotEvent, ShotFlags};
 use meso_units::{Micrometres, Microseconds, Nanolitres, Timestamp};
 
 /// Cells of a bar.
 const BAR_CELLS: u64 = 12;
 
-/// The first scales, where the gun tells no limit of its own.
+/// The first scales. A gun's own limits are far above what is injected and would make every bar
+/// look empty.
 const DEPTH_FULL_UM: u64 = 5_000;
 const VOLUME_FULL_NL: u64 = 20_000;
 
@@ -33,18 +34,6 @@ impl Default for Scale {
         Scale {
             depth_um: DEPTH_FULL_UM,
             volume_nl: VOLUME_FULL_NL,
-        }
-    }
-}
-
-impl Scale {
-    /// The limits of the gun as full bars, where it tells them.
-    pub(super) fn new(limits: &GunLimits) -> Scale {
-        let depth = limits.depth_max.map(|depth| u64::from(depth.get()));
-        let volume = limits.volume_max.map(Nanolitres::get);
-        Scale {
-            depth_um: depth.filter(|um| *um > 0).unwrap_or(DEPTH_FULL_UM),
-            volume_nl: volume.filter(|nl| *nl > 0).unwrap_or(VOLUME_FULL_NL),
         }
     }
 }

@@ -22,6 +22,7 @@
 //! ```
 
 mod block;
+mod block_file;
 mod error;
 pub mod http;
 mod json_id;
@@ -34,6 +35,9 @@ pub mod topics;
 mod watermark;
 
 pub use block::{BlockMessage, FindingBody, GapBody, HeaderBody, JudgementBody, RecordBody};
+pub use block_file::{
+    BlockFileError, BlockFileHeader, BlockFileTrailer, BlockFileWriter, read_block_file,
+};
 pub use error::PayloadError;
 pub use session::{
     AmendmentBody, CheckItemBody, ChecklistBody, ComponentBody, GunPositionBody, NeedleBody,

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use meso_contract::{BlockMessage, NumberRange, PayloadError, WatermarkMessage};
+use meso_contract::{
+    BlockFileError, BlockFileHeader, BlockFileWriter, BlockMessage, NumberRange, PayloadError,
+    WatermarkMessage, read_block_file,
+};
 use meso_domain::{BlockHeader, BlockPlace, Gap, GapReason, GapState, Record, RecordBlock, Stream};
 use meso_units::{
     BlockNumber, ClinicId, DriverId, Epoch, GunSerial, JournalIncarnation, ShotCounter, Timestamp,
@@ -94,4 +97,58 @@ fn a_watermark_covers_its_prefix_and_its_ranges() {
     assert_eq!(read, mark);
     let covered: Vec<u64> = (9..18).filter(|n| read.covers(BlockNumber(*n))).collect();
     assert_eq!(covered, [9, 10, 15, 16]);
+}
+
+fn sample_block_file() -> Vec<u8> {
+    let header = BlockFileHeader::new("riverside/room-1".to_owned(), "0".repeat(16));
+    let mut writer = BlockFileWriter::begin(Vec::new(), &header).unwrap();
+    writer.push(&sample_block()).unwrap();
+    writer.push(&sample_block()).unwrap();
+    writer.finish().unwrap().0
+}
+
+fn read_blocks(bytes: &[u8]) -> Result<Vec<RecordBlock>, BlockFileError> {
+    let mut blocks = Vec::new();
+    read_block_file(bytes, |block| {
+        blocks.push(block);
+        Ok(())
+    })?;
+    Ok(blocks)
+}
+
+#[test]
+fn a_file_of_blocks_gives_back_what_was_written_and_its_middle_is_the_payload_itself() {
+    let file = sample_block_file();
+    let blocks = [sample_block(), sample_block()];
+    assert_eq!(read_blocks(&file).unwrap(), blocks);
+    let lines: Vec<_> = file.split(|byte| *byte == b'\n').collect();
+    assert_eq!(lines[1], BlockMessage::encode(&blocks[0]).unwrap());
+    let (header, trailer) = read_block_file(&file[..], |_| Ok(())).unwrap();
+    assert_eq!(header.owner, "riverside/room-1");
+    assert_eq!(trailer.blocks, 2);
+}
+
+#[test]
+fn a_file_of_blocks_that_is_cut_off_or_changed_anywhere_is_refused() {
+    let file = sample_block_file();
+    for length in 0..file.len() {
+        assert!(read_blocks(&file[..length]).is_err(), "{length} bytes");
+    }
+    for place in 0..file.len() {
+        let mut changed = file.clone();
+        changed[place] ^= 1;
+        assert!(read_blocks(&changed).is_err(), "byte {place}");
+    }
+    let text = String::from_utf8(file).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    let without_one = [lines[0], lines[1], lines[3], ""].join("\n");
+    assert!(matches!(
+        read_blocks(without_one.as_bytes()),
+        Err(BlockFileError::Changed { .. })
+    ));
+    let newer = text.replacen("\"version\":1", "\"version\":2", 1);
+    assert!(matches!(
+        read_blocks(newer.as_bytes()),
+        Err(BlockFileError::Version { found: 2, known: 1 })
+    ));
 }

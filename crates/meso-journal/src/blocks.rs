@@ -10,10 +10,10 @@ use crate::error::During;
 use crate::schema::{known_stream_id, streams};
 use crate::{Identity, JournalError, SealedBlock, StreamExtent, Unsealed};
 
-/// The size above which settled blocks are forgotten, oldest first: about 500,000 shots. Until
+/// The size in bytes above which settled blocks are forgotten, oldest first: about 500,000 shots. Until
 /// then they are kept, because a store that was restored from a backup asks for them again. What
 /// is not settled is never forgotten, whatever the size.
-pub(crate) const SETTLED_BYTES_MAX: i64 = 256 * 1024 * 1024;
+pub const SETTLED_BYTES_MAX: i64 = 256 * 1024 * 1024;
 
 /// Settled blocks that are forgotten in one go, so that writing never waits long.
 const PRUNED_AT_ONCE_MAX: i64 = 256;
@@ -304,7 +304,7 @@ fn prune_stream(connection: &Connection, id: i64, last: i64) -> Result<usize, Jo
         .during("forget old blocks")
 }
 
-fn used_bytes(connection: &Connection) -> Result<i64, JournalError> {
+pub(crate) fn used_bytes(connection: &Connection) -> Result<i64, JournalError> {
     let pragma = |name| {
         connection
             .pragma_query_value(None, name, |row| row.get::<_, i64>(0))

@@ -31,6 +31,12 @@ pub enum JournalError {
         /// The folder.
         path: PathBuf,
     },
+    /// There is no journal to look at.
+    #[error("there is no journal at {}; name the data folder of a driver that has run", path.display())]
+    Absent {
+        /// The path.
+        path: PathBuf,
+    },
     /// The journal belongs to another driver or clinic.
     #[error(
         "the journal belongs to driver {found} and not to {wanted}; give this driver a data folder \

@@ -2,7 +2,7 @@
 
 use meso_delivery::{Range, RangeSet};
 use meso_units::{Epoch, ShotCounter};
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use crate::JournalError;
 use crate::error::During;
@@ -82,6 +82,17 @@ pub(crate) fn ranges(
                 .collect()
         })
         .during("read what is held")
+}
+
+/// The epochs of which something is held.
+pub(crate) fn epochs(connection: &Connection, stream: i64) -> Result<Vec<Epoch>, JournalError> {
+    connection
+        .prepare_cached("SELECT DISTINCT epoch FROM held WHERE stream = ?1")
+        .and_then(|mut statement| {
+            let epoch = |row: &Row<'_>| row.get(0).map(|raw: i64| Epoch(raw.cast_unsigned()));
+            statement.query_map([stream], epoch)?.collect()
+        })
+        .during("list the epochs of a gun")
 }
 
 /// Everything up to this counter is accounted for; 0 for none.

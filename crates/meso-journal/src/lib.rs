@@ -5,10 +5,13 @@
 //! What is in the journal: records in the order of their stream, the blocks that they were sealed
 //! into, what the ingest has settled, and frames in quarantine with their bytes.
 //!
+//! [`JournalView`] looks at it from another process, also while a driver writes, and changes
+//! nothing.
+//!
 //! It is **not** a store for questions: it is read by block number, and once after a start. It
 //! decides nothing about sessions or limits, and it opens no connection.
 //!
-//! Read first: [`OpenedJournal`], [`Journal`], [`Batch`].
+//! Read first: [`OpenedJournal`], [`Journal`], [`Batch`], [`JournalView`].
 //!
 //! ```
 //! use meso_journal::{Batch, Identity, OpenedJournal};
@@ -35,12 +38,15 @@ mod held;
 mod model;
 mod open;
 mod schema;
+mod view;
 mod writer;
 
+pub use blocks::SETTLED_BYTES_MAX;
 pub use error::JournalError;
 pub use model::{
     Batch, Committed, GunRecovery, Identity, NewRecord, Outcome, Position, QuarantinedFrame,
     Recovery, SealedBlock, StreamExtent, Unsealed,
 };
 pub use open::OpenedJournal;
+pub use view::{EpochView, JournalSize, JournalView, StreamView};
 pub use writer::Journal;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use meso_domain::canonical::Canonical;
 use meso_domain::{SessionEvent, Shot, Stream};
-use meso_units::{Epoch, JournalIncarnation, SessionId};
+use meso_units::{JournalIncarnation, SessionId};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::During;
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The name of the file in the driver's data folder.
-const FILE_NAME: &str = "journal.sqlite";
+pub(crate) const FILE_NAME: &str = "journal.sqlite";
 
 /// Session events that are read back at a start, the newest: a month of a busy room. A session
 /// that is still open has its events among them.
@@ -158,18 +158,16 @@ fn guns(connection: &Connection) -> Result<Vec<GunRecovery>, JournalError> {
     let mut guns = Vec::new();
     for (id, stream) in streams(connection)? {
         let Stream::Gun(gun) = stream else { continue };
-        let epochs: Vec<i64> = connection
-            .prepare_cached("SELECT DISTINCT epoch FROM held WHERE stream = ?1")
-            .and_then(|mut statement| statement.query_map([id], |row| row.get(0))?.collect())
-            .during("list the epochs of a gun")?;
-        for raw in epochs {
-            let epoch = Epoch(raw.cast_unsigned());
+        for epoch in held::epochs(connection, id)? {
             let newest: Option<Vec<u8>> = connection
                 .prepare_cached(
                     "SELECT body FROM records WHERE stream = ?1 AND epoch = ?2
                      AND counter IS NOT NULL ORDER BY counter DESC LIMIT 1",
                 )
-                .and_then(|mut s| s.query_row((id, raw), |row| row.get(0)).optional())
+                .and_then(|mut s| {
+                    s.query_row((id, epoch.get().cast_signed()), |row| row.get(0))
+                        .optional()
+                })
                 .during("find the newest shot of a gun")?;
             let newest = newest.map(|body| Shot::from_canonical(&body)).transpose()?;
             guns.push(GunRecovery {

@@ -13,7 +13,7 @@ use crate::error::During;
 use crate::{Identity, JournalError};
 
 /// The layout that this program writes.
-const FORMAT: i64 = 1;
+pub(crate) const FORMAT: i64 = 1;
 
 /// Pages of 4 KiB that SQLite may keep in memory: 1 MiB, since the whole driver has 24.
 const CACHE_KIB: i64 = 1_024;
@@ -165,7 +165,7 @@ pub(crate) fn set_value(
 }
 
 /// Bytes of a fixed length; shorter ones are followed by zeros.
-fn fixed(bytes: &[u8]) -> [u8; 8] {
+pub(crate) fn fixed(bytes: &[u8]) -> [u8; 8] {
     let mut fixed = [0; 8];
     let length = bytes.len().min(8);
     fixed[..length].copy_from_slice(&bytes[..length]);

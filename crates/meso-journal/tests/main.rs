@@ -10,8 +10,8 @@ use meso_domain::{
     SessionEvent, Shot, ShotFlags, ShotIdentity, Sourced, Stream,
 };
 use meso_journal::{
-    Batch, Committed, Identity, Journal, JournalError, NewRecord, OpenedJournal, Outcome,
-    QuarantinedFrame, SealedBlock,
+    Batch, Committed, Identity, Journal, JournalError, JournalView, NewRecord, OpenedJournal,
+    Outcome, QuarantinedFrame, SealedBlock,
 };
 use meso_units::{
     BlockNumber, ClinicId, ClockSegment, DriverId, Epoch, GunSerial, GunTick, JournalIncarnation,
@@ -355,4 +355,98 @@ fn nobody_but_the_owner_can_read_the_journal_even_where_an_older_one_was_open_to
     assert!(modes.len() >= 3, "journal, its log and the lock: {modes:?}");
     assert!(modes.iter().all(|(_, mode)| *mode == 0o600), "{modes:?}");
     journal.close();
+}
+
+/// Five shots, a hole, a gap, one frame in quarantine; two blocks, of which one is settled.
+fn sample_journal(folder: &Path) -> Journal {
+    let journal = open(folder).start().unwrap();
+    append(&journal, shots(1..=5));
+    seal(&journal, 3).unwrap();
+    seal(&journal, 5).unwrap();
+    append(&journal, vec![gap_record(6, 7)]);
+    append(&journal, shots(9..=9));
+    let frame = QuarantinedFrame {
+        at: at(3),
+        gun: Some(gun()),
+        shot: Some((EPOCH, ShotCounter(8))),
+        reason: "needle depth is impossible".to_owned(),
+        bytes: vec![0xAB, 0x00],
+    };
+    let batch = Batch {
+        quarantined: vec![frame],
+        ..Batch::default()
+    };
+    answer(|done| journal.append(batch, done)).unwrap();
+    let mark = Watermark {
+        to: 1,
+        ranges: Vec::new(),
+        store: 1,
+        ingest: 2,
+    };
+    answer(|done| journal.settle(stream(), mark, done)).unwrap();
+    journal
+}
+
+#[test]
+fn a_look_beside_a_running_writer_tells_everything_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = sample_journal(folder.path());
+    let view = JournalView::open(folder.path()).unwrap();
+    append(&journal, shots(10..=20));
+    assert_eq!(view.owner(), "riverside/room-1");
+    assert_eq!(view.incarnation().get(), 0xFFFF_0000_0000_0001);
+    let range = |first, last| Range { first, last };
+    let streams = view.streams().unwrap();
+    assert_eq!(streams.len(), 1);
+    assert_eq!(streams[0].position.newest, 2);
+    assert_eq!(streams[0].oldest_block, Some(BlockNumber(1)));
+    assert_eq!((streams[0].record_count, streams[0].unsealed_count), (7, 2));
+    assert_eq!(streams[0].unsettled_blocks, [range(2, 2)]);
+    let epochs = view.epochs().unwrap();
+    assert_eq!(epochs[0].epoch, EPOCH);
+    assert_eq!(epochs[0].contiguous.get(), 7);
+    assert_eq!(epochs[0].shots, [range(1, 5), range(9, 9)]);
+    assert_eq!(epochs[0].gaps, [range(6, 7)]);
+    assert_eq!(epochs[0].missing, [range(8, 8)]);
+    assert_eq!(view.gaps(10).unwrap()[0].reason, GapReason::RingOverflow);
+    assert_eq!(view.quarantine_count().unwrap(), 1);
+    let frame = &view.quarantine(10).unwrap()[0];
+    assert_eq!(frame.shot, Some((EPOCH, ShotCounter(8))));
+    assert_eq!(frame.bytes, [0xAB, 0x00]);
+    assert!(view.size().unwrap().used_bytes > 0);
+    assert_eq!(
+        view.block(&stream(), BlockNumber(2)).unwrap(),
+        load(&journal, 2)
+    );
+}
+
+#[test]
+fn a_look_works_after_the_writer_has_left_and_where_there_is_no_journal_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let absent = JournalView::open(folder.path()).unwrap_err();
+    assert!(matches!(absent, JournalError::Absent { .. }), "{absent}");
+    sample_journal(folder.path()).close();
+    let view = JournalView::open(folder.path()).unwrap();
+    assert_eq!(view.streams().unwrap()[0].position.newest, 2);
+}
+
+#[test]
+fn unsettled_blocks_leave_out_the_ranges_beyond_the_watermark() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path()).start().unwrap();
+    append(&journal, shots(1..=8));
+    (1..=8).for_each(|last| assert!(seal(&journal, last).is_some()));
+    let range = |first, last| Range { first, last };
+    let mark = Watermark {
+        to: 2,
+        ranges: vec![range(4, 5), range(7, 7)],
+        store: 1,
+        ingest: 2,
+    };
+    answer(|done| journal.settle(stream(), mark, done)).unwrap();
+    let view = JournalView::open(folder.path()).unwrap();
+    assert_eq!(
+        view.streams().unwrap()[0].unsettled_blocks,
+        [range(3, 3), range(6, 6), range(8, 8)]
+    );
 }

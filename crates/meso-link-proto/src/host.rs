@@ -163,12 +163,37 @@ impl HostLink {
         next: ShotCounter,
         now: HostNow,
     ) -> Result<(), LinkError> {
+        self.begin_stream(epoch, next, now, Stream::new)
+    }
+
+    /// Listens from counter `next` of `epoch` on, as one who holds nothing: unlike
+    /// [`HostLink::expect_from`] it acknowledges nothing that came before.
+    ///
+    /// # Errors
+    ///
+    /// As [`HostLink::expect_from`].
+    pub fn listen_from(
+        &mut self,
+        epoch: Epoch,
+        next: ShotCounter,
+        now: HostNow,
+    ) -> Result<(), LinkError> {
+        self.begin_stream(epoch, next, now, Stream::listening)
+    }
+
+    fn begin_stream(
+        &mut self,
+        epoch: Epoch,
+        next: ShotCounter,
+        now: HostNow,
+        begin: fn(Epoch, ShotCounter, u64) -> Stream,
+    ) -> Result<(), LinkError> {
         let gun = self.gun.as_mut().ok_or(LinkError::NotAttached)?;
         check_epoch(epoch, gun.hello.epoch())?;
         if next.get() == 0 {
             return Err(LinkError::Zero { what: "counter" });
         }
-        gun.stream = Some(Stream::new(epoch, next, now.monotonic_ns));
+        gun.stream = Some(begin(epoch, next, now.monotonic_ns));
         self.run_stream(now);
         Ok(())
     }

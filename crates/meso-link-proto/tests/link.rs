@@ -328,6 +328,26 @@ fn an_acknowledgement_beyond_what_was_handed_on_is_held_back() {
 }
 
 #[test]
+fn a_listener_hears_new_shots_and_acknowledges_none() {
+    let mut bench = Bench::new(64, Damage::NONE);
+    bench.acknowledges = false;
+    bench.run_ms(200);
+    (0..3).for_each(|_| bench.fire());
+    bench.run_ms(200);
+    let now = bench.host_now();
+    bench.host.listen_from(EPOCH, ShotCounter(4), now).unwrap();
+    bench.run_ms(50);
+    bench.fire();
+    bench.run_ms(1_500);
+    assert_eq!(bench.order, [1, 2, 3, 4]);
+    assert_eq!(bench.gun.inventory().acknowledged, None);
+    let now = bench.host_now();
+    bench.host.expect_from(EPOCH, ShotCounter(5), now).unwrap();
+    bench.run_ms(1_500);
+    assert_eq!(bench.gun.inventory().acknowledged, Some(ShotCounter(4)));
+}
+
+#[test]
 fn a_counter_that_went_back_under_the_same_epoch_stops_the_stream_and_is_told() {
     let mut bench = Bench::new(64, Damage::NONE);
     bench.run_ms(200);

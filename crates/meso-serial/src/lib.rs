@@ -23,13 +23,17 @@
 //! # Ok::<(), meso_serial::SerialError>(())
 //! ```
 
+mod describe;
 mod error;
 mod event;
 mod ports;
 mod reader;
 mod source;
 
+pub use describe::{PortDescription, UsbDescription};
 pub use error::SerialError;
 pub use event::{DetachReason, GunEvent, PortEvent, PortName};
 pub use ports::{GunPorts, SerialConfig};
-pub use source::{EnumeratedSource, FolderSource, OpenPort, PortReader, PortSource, PortWriter};
+pub use source::{
+    EnumeratedSource, FolderSource, OpenPort, PathSource, PortReader, PortSource, PortWriter,
+};

@@ -169,6 +169,22 @@ impl GunPorts {
         self.call(gun, |link| link.expect_from(epoch, next, now))
     }
 
+    /// Listens to a gun from this counter on and acknowledges nothing, for a listener that keeps
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`GunPorts::expect_from`].
+    pub fn listen_from(
+        &self,
+        gun: &GunSerial,
+        epoch: Epoch,
+        next: ShotCounter,
+    ) -> Result<(), SerialError> {
+        let now = self.shared.clocks.now();
+        self.call(gun, |link| link.listen_from(epoch, next, now))
+    }
+
     /// Tells the gun that the journal durably holds every shot of `epoch` up to `counter`.
     ///
     /// # Errors

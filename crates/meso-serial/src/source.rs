@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serialport::{ClearBuffer, ErrorKind, SerialPort, SerialPortType};
@@ -75,6 +75,11 @@ impl FolderSource {
             folder: folder.into(),
         }
     }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
 }
 
 impl PortSource for FolderSource {
@@ -127,6 +132,29 @@ impl PortSource for EnumeratedSource {
 
     fn open(&mut self, port: &PortName, config: &SerialConfig) -> Result<OpenPort, SerialError> {
         open_port(port, port.as_str(), config)
+    }
+}
+
+/// One port by its path, such as `/dev/ttyUSB0` or `COM3`, whether it is there or not.
+#[derive(Clone, Debug)]
+pub struct PathSource {
+    path: String,
+}
+
+impl PathSource {
+    /// A source of this port alone.
+    pub fn new(path: impl Into<String>) -> PathSource {
+        PathSource { path: path.into() }
+    }
+}
+
+impl PortSource for PathSource {
+    fn list(&mut self) -> Result<Vec<PortName>, SerialError> {
+        Ok(vec![PortName::new(self.path.clone())])
+    }
+
+    fn open(&mut self, port: &PortName, config: &SerialConfig) -> Result<OpenPort, SerialError> {
+        open_port(port, &self.path, config)
     }
 }
 

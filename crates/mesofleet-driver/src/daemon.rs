@@ -27,7 +27,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::engine::{AfterCommit, Call, Engine, SealOrder, StepTaken, Work};
 use crate::machine::{Clocks, Now, random, random_number};
 use crate::outbox::Job;
-use crate::{DriverError, Settings};
+use crate::{DriverError, Settings, Supervisor};
 
 /// How long events of guns are collected for one commit, at most.
 const COMMIT_WINDOW: Duration = Duration::from_millis(5);
@@ -45,13 +45,17 @@ const DISK_FULL_WAIT: Duration = Duration::from_secs(1);
 /// next start.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Runs the daemon until `stop` is done; then seals what is open, gives the ingest a moment to
+/// Runs the daemon until `stop` is done, and lets `supervisor` know how it is; then seals what is open, gives the ingest a moment to
 /// take it, and leaves.
 ///
 /// # Errors
 ///
 /// [`DriverError`] when it cannot start, or when the journal breaks.
-pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), DriverError> {
+pub async fn run(
+    settings: Settings,
+    supervisor: Supervisor,
+    stop: impl Future<Output = ()>,
+) -> Result<(), DriverError> {
     let (leave, leaving) = watch::channel(false);
     // Heard beside the daemon's work, since that may be waiting for room on the disk.
     let stopped = async {
@@ -61,12 +65,17 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
     };
     tokio::select! {
         never = stopped => match never {},
-        outcome = live(&settings, leaving) => outcome,
+        outcome = live(&settings, supervisor, leaving) => outcome,
     }
 }
 
-async fn live(settings: &Settings, leaving: watch::Receiver<bool>) -> Result<(), DriverError> {
-    let mut daemon = start::start(settings, leaving).await?;
+async fn live(
+    settings: &Settings,
+    supervisor: Supervisor,
+    leaving: watch::Receiver<bool>,
+) -> Result<(), DriverError> {
+    let mut daemon = start::start(settings, supervisor, leaving).await?;
+    daemon.supervisor.ready();
     let outcome = daemon.serve().await;
     daemon.leave().await;
     outcome
@@ -74,6 +83,7 @@ async fn live(settings: &Settings, leaving: watch::Receiver<bool>) -> Result<(),
 
 struct Daemon {
     settings: Settings,
+    supervisor: Supervisor,
     clocks: Clocks,
     engine: Engine,
     journal: Arc<Journal>,
@@ -98,6 +108,7 @@ struct Daemon {
 impl Daemon {
     async fn serve(&mut self) -> Result<(), DriverError> {
         loop {
+            self.supervisor.beat();
             let wake_at = self.next_wake();
             tokio::select! {
                 () = told_to_leave(&mut self.leaving) => return Ok(()),
@@ -158,7 +169,8 @@ impl Daemon {
             return Ok(());
         }
         let batch = std::mem::take(&mut work.batch);
-        let committed = commit(&self.journal, batch, &mut self.leaving).await?;
+        let leaving = &mut self.leaving;
+        let committed = commit(&self.journal, &self.supervisor, batch, leaving).await?;
         let AfterCommit { calls, seals } =
             self.engine
                 .after_commit(self.clocks.now(), work, &committed);
@@ -181,9 +193,9 @@ impl Daemon {
 
     async fn seal(&mut self, orders: Vec<SealOrder>) -> Result<(), DriverError> {
         for order in orders {
-            if let Some(block) =
-                seal(&self.journal, &order, self.clocks.now(), &mut self.leaving).await?
-            {
+            let (now, leaving) = (self.clocks.now(), &mut self.leaving);
+            let sealed = seal(&self.journal, &self.supervisor, &order, now, leaving).await?;
+            if let Some(block) = sealed {
                 let effects = self.engine.sealed(self.clocks.now(), jitter(), block);
                 self.apply(effects);
             }
@@ -294,6 +306,7 @@ impl Daemon {
 
     /// Seals what is open and gives the ingest a moment to settle it.
     async fn leave(mut self) {
+        self.supervisor.stopping();
         if let Err(error) = self.farewell().await {
             tracing::error!(%error, "the farewell was cut short");
         }
@@ -346,6 +359,7 @@ async fn told_to_leave(leaving: &mut watch::Receiver<bool>) {
 /// [`DriverError::Journal`] where it is not the disk's size that is wrong, or nobody can wait.
 async fn commit(
     journal: &Journal,
+    supervisor: &Supervisor,
     batch: Batch,
     leaving: &mut watch::Receiver<bool>,
 ) -> Result<Committed, DriverError> {
@@ -356,13 +370,14 @@ async fn commit(
         });
         match answer.await.unwrap_or(Err(JournalError::Closed)) {
             Ok(committed) => return Ok(committed),
-            Err(error) => wait_if_disk_full(error, leaving).await?,
+            Err(error) => wait_if_disk_full(supervisor, error, leaving).await?,
         }
     }
 }
 
 async fn seal(
     journal: &Journal,
+    supervisor: &Supervisor,
     order: &SealOrder,
     now: Now,
     leaving: &mut watch::Receiver<bool>,
@@ -379,18 +394,22 @@ async fn seal(
         );
         match answer.await.unwrap_or(Err(JournalError::Closed)) {
             Ok(sealed) => return Ok(sealed),
-            Err(error) => wait_if_disk_full(error, leaving).await?,
+            Err(error) => wait_if_disk_full(supervisor, error, leaving).await?,
         }
     }
 }
 
 async fn wait_if_disk_full(
+    supervisor: &Supervisor,
     error: JournalError,
     leaving: &mut watch::Receiver<bool>,
 ) -> Result<(), DriverError> {
     if !error.is_disk_full() {
         return Err(error.into());
     }
+    // To wait for room is to live: a restart would find the disk just as full.
+    supervisor.beat();
+    supervisor.disk_is_full();
     tracing::error!("the disk is full: no shot is taken from the guns until there is room");
     tokio::select! {
         () = told_to_leave(leaving) => Err(error.into()),
@@ -413,7 +432,8 @@ mod tests {
     #[tokio::test]
     async fn a_full_disk_is_waited_for_until_the_daemon_is_told_to_leave() {
         let (leave, mut leaving) = watch::channel(false);
-        let mut waiting = std::pin::pin!(wait_if_disk_full(disk_full(), &mut leaving));
+        let supervisor = Supervisor::none();
+        let mut waiting = std::pin::pin!(wait_if_disk_full(&supervisor, disk_full(), &mut leaving));
         let looked = tokio::time::timeout(Duration::ZERO, &mut waiting).await;
         assert!(looked.is_err(), "it waits");
         leave.send_replace(true);

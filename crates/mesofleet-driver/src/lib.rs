@@ -36,7 +36,9 @@ mod library;
 mod machine;
 mod outbox;
 mod settings;
+mod supervisor;
 
 pub use daemon::run;
 pub use error::DriverError;
-pub use settings::{Overrides, Settings, SettingsError};
+pub use settings::{Overrides, Settings, SettingsError, loopback};
+pub use supervisor::Supervisor;

@@ -65,6 +65,26 @@ pub enum SettingsError {
         #[source]
         source: LimitsError,
     },
+    /// More than one of these.
+    #[error("{}", lines(problems))]
+    Several {
+        /// All of them.
+        problems: Vec<SettingsError>,
+    },
+}
+
+/// One problem a line, each with its causes.
+fn lines(problems: &[SettingsError]) -> String {
+    let line = |problem: &SettingsError| {
+        let mut line = problem.to_string();
+        let mut cause = std::error::Error::source(problem);
+        while let Some(error) = cause {
+            line.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        line
+    };
+    problems.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 impl Settings {
@@ -78,35 +98,48 @@ impl Settings {
         text: &str,
         overrides: Overrides,
     ) -> Result<Settings, SettingsError> {
-        let mut config = DriverConfig::parse(file, text)
-            .map_err(|problems| SettingsError::Config { problems })?;
+        let mut problems = Vec::new();
+        let broker = overrides.broker.and_then(|value| {
+            let parsed = loopback(&value);
+            if parsed.is_none() {
+                problems.push(SettingsError::Broker { value });
+            }
+            parsed
+        });
+        let mut config = match DriverConfig::parse(file, text) {
+            Ok(config) => config,
+            Err(wrong) => {
+                problems.insert(0, SettingsError::Config { problems: wrong });
+                return Err(one_or_several(problems));
+            }
+        };
         if let Some(folder) = overrides.data_dir {
             config.data_dir = folder;
         }
         if let Some(folder) = overrides.ports_dir {
             config.ports.source = PortSource::Folder(folder);
         }
-        if let Some(value) = overrides.broker {
-            let (host, port) = loopback(&value).ok_or_else(|| SettingsError::Broker {
-                value: value.clone(),
-            })?;
+        if let Some((host, port)) = broker {
             config.broker.host = host;
             config.broker.port = port;
         }
-        let name = config.time_zone.as_str();
-        let time_zone = TimeZone::get(name).map_err(|_| SettingsError::TimeZone {
-            file: file.to_owned(),
-            name: name.to_owned(),
-        })?;
+        let time_zone = time_zone(file, config.time_zone.as_str());
         let signers = signers(&config).map_err(|source| SettingsError::Signers {
             file: file.to_owned(),
             source,
-        })?;
-        Ok(Settings {
-            config,
-            time_zone,
-            signers,
-        })
+        });
+        match (time_zone, signers) {
+            (Ok(time_zone), Ok(signers)) if problems.is_empty() => Ok(Settings {
+                config,
+                time_zone,
+                signers,
+            }),
+            (time_zone, signers) => {
+                problems.extend(time_zone.err());
+                problems.extend(signers.err());
+                Err(one_or_several(problems))
+            }
+        }
     }
 
     /// The configuration, with the command line over it.
@@ -125,6 +158,20 @@ impl Settings {
     }
 }
 
+fn one_or_several(mut problems: Vec<SettingsError>) -> SettingsError {
+    match problems.len() {
+        1 => problems.remove(0),
+        _ => SettingsError::Several { problems },
+    }
+}
+
+fn time_zone(file: &str, name: &str) -> Result<TimeZone, SettingsError> {
+    TimeZone::get(name).map_err(|_| SettingsError::TimeZone {
+        file: file.to_owned(),
+        name: name.to_owned(),
+    })
+}
+
 fn signers(config: &DriverConfig) -> Result<Option<SignerList>, LimitsError> {
     let trust = &config.library;
     if trust.signers.is_empty() {
@@ -138,7 +185,8 @@ fn signers(config: &DriverConfig) -> Result<Option<SignerList>, LimitsError> {
     list.map(Some)
 }
 
-fn loopback(text: &str) -> Option<(String, u16)> {
+/// Host and port of a broker on this computer, such as `127.0.0.1:1883`; `None` for all else.
+pub fn loopback(text: &str) -> Option<(String, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let is_here = host == "localhost"
@@ -196,6 +244,22 @@ mod tests {
                 "{value}"
             );
         }
+    }
+
+    #[test]
+    fn what_only_this_program_can_check_is_told_together() {
+        let text = TEXT.replace("Europe/Vienna", "Europe/Atlantis");
+        let overrides = Overrides {
+            broker: Some("192.0.2.1:1883".to_owned()),
+            ..Overrides::default()
+        };
+        let error = Settings::from_text("driver.toml", &text, overrides).unwrap_err();
+        let told = error.to_string();
+        assert!(
+            told.contains("Europe/Atlantis") && told.contains("192.0.2.1"),
+            "{told}"
+        );
+        assert_eq!(told.lines().count(), 2, "{told}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
     reason = "helpers of tests may fail loudly"
 )]
 
+mod commands;
 mod harness;
 
 use harness::Room;

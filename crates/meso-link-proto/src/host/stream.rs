@@ -80,6 +80,14 @@ impl Stream {
         }
     }
 
+    /// A stream of a listener that holds nothing and so acknowledges nothing.
+    pub(super) fn listening(epoch: Epoch, next: ShotCounter, now_ns: u64) -> Stream {
+        Stream {
+            acknowledged: 0,
+            ..Stream::new(epoch, next, now_ns)
+        }
+    }
+
     pub(super) fn position(&self) -> StreamPosition {
         StreamPosition {
             epoch: self.epoch,

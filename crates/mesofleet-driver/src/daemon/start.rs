@@ -17,13 +17,14 @@ use super::{Daemon, commit};
 use crate::engine::{Engine, Recovered};
 use crate::machine::{Clocks, random, random_number};
 use crate::outbox::{JOBS_WAITING_MAX, Outbox};
-use crate::{DriverError, Settings, gun_events};
+use crate::{DriverError, Settings, Supervisor, gun_events};
 
 /// Blocks that the journal does not have any more and the engine has not heard of yet.
 const MISSING_WAITING_MAX: usize = 16;
 
 pub(super) async fn start(
     settings: &Settings,
+    supervisor: Supervisor,
     mut leaving: watch::Receiver<bool>,
 ) -> Result<Daemon, DriverError> {
     let config = settings.config();
@@ -45,7 +46,7 @@ pub(super) async fn start(
         &opened,
     )?;
     let journal = Arc::new(opened.start()?);
-    commit(&journal, batch, &mut leaving).await?;
+    commit(&journal, &supervisor, batch, &mut leaving).await?;
 
     // Before the birth message, so that whoever hears it finds the room's address.
     let (room, room_server) = serve_room(config).await?;
@@ -71,6 +72,7 @@ pub(super) async fn start(
     let (ports, guns) = open_ports(config)?;
     let mut daemon = Daemon {
         settings: settings.clone(),
+        supervisor,
         clocks: Clocks::start(),
         engine,
         journal,

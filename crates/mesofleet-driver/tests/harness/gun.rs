@@ -106,7 +106,13 @@ impl EmulatedGun {
     }
 
     pub fn log(&self) -> Vec<FiredShot> {
-        read_log(&self.log).unwrap_or_default()
+        self.log_reader()()
+    }
+
+    /// Reads what it has fired so far.
+    pub fn log_reader(&self) -> impl Fn() -> Vec<FiredShot> + use<> {
+        let path = self.log.clone();
+        move || read_log(&path).unwrap_or_default()
     }
 }
 

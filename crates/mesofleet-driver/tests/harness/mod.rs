@@ -60,6 +60,18 @@ impl Room {
         self.folder.path().join(name)
     }
 
+    pub fn data_folder(&self) -> PathBuf {
+        self.path("data")
+    }
+
+    pub const fn broker_address(&self) -> SocketAddr {
+        self.broker_address
+    }
+
+    pub fn ports_folder(&self) -> PathBuf {
+        self.path("ports")
+    }
+
     /// Starts the daemon and waits until it has said that it is there.
     pub async fn start_driver(&mut self) {
         let births = self.ingest.birth_count();
@@ -121,7 +133,13 @@ impl Room {
     /// Lets the operator do what the gun asks for until it has fired this many shots, wherever
     /// they are.
     pub async fn wait_until_fired(&mut self, shots: usize) {
-        while self.gun.log().len() < shots {
+        let log = self.gun.log_reader();
+        self.fire_while(|| log().len() < shots).await;
+    }
+
+    /// Lets the operator do what the gun asks for while `goes_on`.
+    pub async fn fire_while(&mut self, goes_on: impl Fn() -> bool) {
+        while goes_on() {
             let pause = tokio::time::sleep(Duration::from_millis(50));
             tokio::select! {
                 step = self.gun.next_step() => {

@@ -1,0 +1,168 @@
+//! `mesofleet-driver check-config`: what would be in force.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+use meso_config::{DriverConfig, PortSource};
+use serde::Serialize;
+
+use super::{ConfigArguments, Failure, print};
+
+/// Options of `check-config`.
+#[derive(Args, Debug)]
+pub(crate) struct CheckConfigArguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What would be in force.
+#[derive(Debug, Serialize)]
+struct InForce {
+    config: String,
+    driver: String,
+    clinic: String,
+    time_zone: String,
+    data_dir: String,
+    data_dir_exists: bool,
+    ports_source: &'static str,
+    ports_dir: Option<String>,
+    ports_rescan_ms: u128,
+    broker: String,
+    room_http: String,
+    block_shots_max: u16,
+    block_open_ms_max: u128,
+    journal_settled_bytes_max: i64,
+    library_signers: Vec<String>,
+    library_signatures_needed: u16,
+    /// What is allowed and may surprise.
+    remarks: Vec<String>,
+}
+
+/// Checks a configuration and prints what would be in force.
+pub(super) fn check_config(arguments: CheckConfigArguments) -> Result<ExitCode, Failure> {
+    let name = arguments.config.config.display().to_string();
+    let settings = arguments.config.settings()?;
+    let found = in_force(name, settings.config());
+    print(arguments.json, &found, || text(&found))
+}
+
+fn in_force(name: String, config: &DriverConfig) -> InForce {
+    let (ports_source, ports_dir) = match &config.ports.source {
+        PortSource::Folder(folder) => ("folder", Some(folder.as_path())),
+        _ => ("enumerate", None),
+    };
+    InForce {
+        config: name,
+        driver: config.driver_id.to_string(),
+        clinic: config.clinic_id.to_string(),
+        time_zone: config.time_zone.to_string(),
+        data_dir: absolute(&config.data_dir),
+        data_dir_exists: config.data_dir.is_dir(),
+        ports_source,
+        ports_dir: ports_dir.map(absolute),
+        ports_rescan_ms: config.ports.rescan.as_millis(),
+        broker: match config.broker.host.contains(':') {
+            true => format!("[{}]:{}", config.broker.host, config.broker.port),
+            false => format!("{}:{}", config.broker.host, config.broker.port),
+        },
+        room_http: config.room_http.to_string(),
+        block_shots_max: config.blocks.shots_max,
+        block_open_ms_max: config.blocks.open_max.as_millis(),
+        journal_settled_bytes_max: meso_journal::SETTLED_BYTES_MAX,
+        library_signers: config
+            .library
+            .signers
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        library_signatures_needed: config.library.signatures_needed,
+        remarks: remarks(config, ports_dir),
+    }
+}
+
+fn remarks(config: &DriverConfig, ports_dir: Option<&Path>) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if config.data_dir.is_relative() {
+        let remark = "driver.data_dir is relative: it depends on the folder in which the driver \
+                      is started";
+        remarks.push(remark.to_owned());
+    }
+    if config.data_dir.exists() && !config.data_dir.is_dir() {
+        let folder = config.data_dir.display();
+        remarks.push(format!(
+            "{folder} is there and is no folder: the driver cannot start"
+        ));
+    }
+    if let Some(folder) = ports_dir.filter(|folder| !folder.is_dir()) {
+        let folder = folder.display();
+        remarks.push(format!(
+            "{folder} is not there now: no gun is found before it is"
+        ));
+    }
+    if config.library.signers.is_empty() {
+        let remark = "library.signers is empty: no protocol library comes into force, and its \
+                      limits are not checkable";
+        remarks.push(remark.to_owned());
+    }
+    remarks
+}
+
+fn absolute(path: &Path) -> String {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    absolute.display().to_string()
+}
+
+fn text(it: &InForce) -> String {
+    let ports = match &it.ports_dir {
+        Some(folder) => format!("every link in {folder}"),
+        None => "every USB serial port of this computer".to_owned(),
+    };
+    let signers = match it.library_signers.len() {
+        0 => "none".to_owned(),
+        count => format!(
+            "{count}, of whom {} must sign",
+            it.library_signatures_needed
+        ),
+    };
+    let room = match it.room_http.rsplit_once(':') {
+        Some((host, "0")) => format!("{host}, any free port"),
+        _ => it.room_http.clone(),
+    };
+    let new = if it.data_dir_exists {
+        ""
+    } else {
+        ", made at the first start"
+    };
+    let mut text = format!(
+        "{} is in order. In force:\n\
+         \x20 driver     {} of clinic {}, days of {}\n\
+         \x20 data       {}{new}\n\
+         \x20 ports      {ports}, looked at every {} ms\n\
+         \x20 broker     {}\n\
+         \x20 room       {room}\n\
+         \x20 blocks     sealed at {} records or after {} ms\n\
+         \x20 journal    forgets settled blocks above {} MiB, unsettled ones never\n\
+         \x20 signers    {signers}\n",
+        it.config,
+        it.driver,
+        it.clinic,
+        it.time_zone,
+        it.data_dir,
+        it.ports_rescan_ms,
+        it.broker,
+        it.block_shots_max,
+        it.block_open_ms_max,
+        it.journal_settled_bytes_max / (1024 * 1024),
+    );
+    for signer in &it.library_signers {
+        text.push_str(&format!("             {signer}\n"));
+    }
+    for remark in &it.remarks {
+        text.push_str(&format!("note: {remark}\n"));
+    }
+    text
+}

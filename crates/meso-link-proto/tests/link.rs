@@ -158,6 +158,15 @@ impl Bench {
                 }
             }
             HostEvent::Lost { first, last, .. } => self.lost.push((first.get(), last.get())),
+            // As the driver does: an epoch that three tries did not bring over is given again.
+            HostEvent::Command {
+                kind: CommandKind::AssignEpoch,
+                outcome,
+                ..
+            } if *outcome == CommandOutcome::Unknown => {
+                // Refused while the two greet each other anew; the greeting then asks again.
+                let _ = self.host.assign_epoch(EPOCH, now);
+            }
             _ => {}
         }
         self.events.push(event);

@@ -142,11 +142,7 @@ impl BlockMessage {
     ///
     /// [`PayloadError::TooLarge`] above [`PAYLOAD_BYTES_MAX`].
     pub fn encode(block: &RecordBlock) -> Result<Vec<u8>, PayloadError> {
-        let bytes = serde_json::to_vec(&BlockMessage::from(block)).map_err(|error| {
-            PayloadError::NotJson {
-                detail: error.to_string(),
-            }
-        })?;
+        let bytes = crate::json::encode(&BlockMessage::from(block))?;
         if bytes.len() > PAYLOAD_BYTES_MAX {
             return Err(PayloadError::TooLarge {
                 length: bytes.len(),
@@ -169,15 +165,7 @@ impl BlockMessage {
             });
         }
         let message: BlockMessage =
-            serde_json::from_slice(bytes).map_err(|error| PayloadError::NotJson {
-                detail: error.to_string(),
-            })?;
-        if message.version != PAYLOAD_VERSION {
-            return Err(PayloadError::Version {
-                found: message.version,
-                known: PAYLOAD_VERSION,
-            });
-        }
+            crate::json::decode(bytes, |message: &BlockMessage| message.version)?;
         let header = BlockHeader::try_from(&message.header)?;
         let records = message
             .records

@@ -25,6 +25,7 @@ mod block;
 mod block_file;
 mod error;
 pub mod http;
+mod json;
 mod json_id;
 pub mod metric_names;
 pub mod room;

@@ -77,8 +77,7 @@ macro_rules! json_message {
             ///
             /// [`PayloadError::NotJson`] never in practice: every field has a JSON form.
             pub fn encode(&self) -> Result<Vec<u8>, PayloadError> {
-                serde_json::to_vec(self)
-                    .map_err(|error| PayloadError::NotJson { detail: error.to_string() })
+                crate::json::encode(self)
             }
 
             /// Reads a payload.
@@ -87,14 +86,7 @@ macro_rules! json_message {
             ///
             /// [`PayloadError`] naming what is wrong.
             pub fn decode(bytes: &[u8]) -> Result<$name, PayloadError> {
-                let message: $name = serde_json::from_slice(bytes)
-                    .map_err(|error| PayloadError::NotJson { detail: error.to_string() })?;
-                if message.version != crate::PAYLOAD_VERSION {
-                    return Err(PayloadError::Version {
-                        found: message.version,
-                        known: crate::PAYLOAD_VERSION,
-                    });
-                }
+                let message: $name = crate::json::decode(bytes, |message: &$name| message.version)?;
                 Ok(message)
             }
         }

@@ -57,9 +57,7 @@ impl WatermarkMessage {
     ///
     /// [`PayloadError::NotJson`] never in practice: every field has a JSON form.
     pub fn encode(&self) -> Result<Vec<u8>, PayloadError> {
-        serde_json::to_vec(self).map_err(|e| PayloadError::NotJson {
-            detail: e.to_string(),
-        })
+        crate::json::encode(self)
     }
 
     /// Reads a payload.
@@ -69,15 +67,7 @@ impl WatermarkMessage {
     /// [`PayloadError`] naming what is wrong.
     pub fn decode(bytes: &[u8]) -> Result<WatermarkMessage, PayloadError> {
         let message: WatermarkMessage =
-            serde_json::from_slice(bytes).map_err(|error| PayloadError::NotJson {
-                detail: error.to_string(),
-            })?;
-        if message.version != PAYLOAD_VERSION {
-            return Err(PayloadError::Version {
-                found: message.version,
-                known: PAYLOAD_VERSION,
-            });
-        }
+            crate::json::decode(bytes, |message: &WatermarkMessage| message.version)?;
         message.journal_incarnation()?;
         parse_u64("store_incarnation", &message.store_incarnation)?;
         parse_u64("ingest_incarnation", &message.ingest_incarnation)?;

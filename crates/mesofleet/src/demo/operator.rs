@@ -39,7 +39,6 @@ pub(crate) struct Work {
     technique: String,
     syringes: u32,
     needles: u32,
-    sessions: u32,
 }
 
 impl Operator {
@@ -92,7 +91,6 @@ impl Operator {
             tracing::error!(%error, "no randomness for a patient");
             return;
         }
-        self.work.sessions += 1;
         let opened = self.ask(&RoomStepBody::Open(OpenStepBody {
             patient: hex::encode(patient),
             protocol: protocol.to_owned(),
@@ -107,7 +105,6 @@ impl Operator {
             technique: technique.to_owned(),
             syringes: self.work.syringes + 1,
             needles: self.work.needles + 1,
-            sessions: self.work.sessions,
         };
         self.segment("");
     }

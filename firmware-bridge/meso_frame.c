@@ -2,9 +2,11 @@
 #include <string.h>
 
 #include "meso_link.h"
+#include "meso_sha256.h"
 
 /* Kind, version and flags, sequence, checksum. */
 #define OVERHEAD_BYTES (MESO_HEADER_BYTES + MESO_CRC_BYTES)
+#define COUNTER_BYTES (MESO_SEAL_BYTES - MESO_TAG_BYTES)
 
 static uint32_t crc32_step(uint32_t crc, uint8_t byte) {
     /* Half a byte at a time: 64 bytes of table are worth more to a gun than the speed of 1 KB. */
@@ -30,6 +32,7 @@ struct encoder {
     uint8_t *out;
     size_t code_at;
     size_t length;
+    uint32_t crc;
 };
 
 static void encoder_push(struct encoder *to, uint8_t byte) {
@@ -46,35 +49,76 @@ static void encoder_push(struct encoder *to, uint8_t byte) {
     }
 }
 
+static void encoder_add(struct encoder *to, const uint8_t *bytes, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        to->crc = crc32_step(to->crc, bytes[i]);
+        encoder_push(to, bytes[i]);
+    }
+}
+
+/* Adds checksum and delimiter; the length of the whole. */
+static int encoder_end(struct encoder *to) {
+    uint32_t crc = ~to->crc;
+    for (unsigned shift = 0; shift < 32; shift += 8) {
+        encoder_push(to, (uint8_t)(crc >> shift));
+    }
+    to->out[to->code_at] = (uint8_t)(to->length - to->code_at);
+    to->out[to->length++] = MESO_DELIMITER;
+    return (int)to->length;
+}
+
+/* COBS adds a byte, and another one for each full block; the delimiter is one more. */
+static bool has_room(size_t body, size_t size) {
+    size_t plain = OVERHEAD_BYTES + body;
+    return size >= plain + 1 + plain / 254 + 1;
+}
+
+static void put_header(uint8_t *header, uint8_t kind, uint8_t flags, uint16_t sequence) {
+    header[0] = kind;
+    header[1] = (uint8_t)(MESO_PROTOCOL_MAX | flags << 4);
+    header[2] = (uint8_t)sequence;
+    header[3] = (uint8_t)(sequence >> 8);
+}
+
 int meso_frame_encode(uint8_t kind, uint16_t sequence, const uint8_t *payload, size_t length,
                       uint8_t *out, size_t size) {
     if (length > MESO_PAYLOAD_BYTES_MAX) {
         return MESO_ERR_TOO_LONG;
     }
-    /* COBS adds a byte, and another one for each full block; the delimiter is one more. */
-    size_t plain = OVERHEAD_BYTES + length;
-    if (size < plain + 1 + plain / 254 + 1) {
+    if (!has_room(length, size)) {
         return MESO_ERR_NO_ROOM;
     }
-    const uint8_t header[MESO_HEADER_BYTES] = {
-        kind, MESO_PROTOCOL_MAX, (uint8_t)sequence, (uint8_t)(sequence >> 8)};
-    struct encoder to = {out, 0, 1};
-    uint32_t crc = 0xFFFFFFFF;
-    for (size_t i = 0; i < MESO_HEADER_BYTES; i++) {
-        crc = crc32_step(crc, header[i]);
-        encoder_push(&to, header[i]);
+    uint8_t header[MESO_HEADER_BYTES];
+    struct encoder to = {out, 0, 1, 0xFFFFFFFF};
+    put_header(header, kind, 0, sequence);
+    encoder_add(&to, header, sizeof header);
+    encoder_add(&to, payload, length);
+    return encoder_end(&to);
+}
+
+int meso_frame_seal(uint8_t kind, uint16_t sequence, const uint8_t *payload, size_t length,
+                    const uint8_t *session_key, uint32_t counter, uint8_t *out, size_t size) {
+    if (length > MESO_SEALED_PAYLOAD_BYTES_MAX) {
+        return MESO_ERR_TOO_LONG;
     }
-    for (size_t i = 0; i < length; i++) {
-        crc = crc32_step(crc, payload[i]);
-        encoder_push(&to, payload[i]);
+    if (!has_room(length + MESO_SEAL_BYTES, size)) {
+        return MESO_ERR_NO_ROOM;
     }
-    crc = ~crc;
+    uint8_t plain[MESO_HEADER_BYTES + MESO_SEALED_PAYLOAD_BYTES_MAX + COUNTER_BYTES];
+    uint8_t digest[MESO_SHA256_BYTES];
+    size_t at = MESO_HEADER_BYTES + length;
+    put_header(plain, kind, MESO_FRAME_AUTHENTIC, sequence);
+    if (length > 0) {
+        memcpy(plain + MESO_HEADER_BYTES, payload, length);
+    }
     for (unsigned shift = 0; shift < 32; shift += 8) {
-        encoder_push(&to, (uint8_t)(crc >> shift));
+        plain[at++] = (uint8_t)(counter >> shift);
     }
-    out[to.code_at] = (uint8_t)(to.length - to.code_at);
-    out[to.length++] = MESO_DELIMITER;
-    return (int)to.length;
+    meso_hmac_sha256(session_key, MESO_KEY_BYTES, plain, at, digest);
+    struct encoder to = {out, 0, 1, 0xFFFFFFFF};
+    encoder_add(&to, plain, at);
+    encoder_add(&to, digest, MESO_TAG_BYTES);
+    return encoder_end(&to);
 }
 
 /* Undoes COBS in place; the length of what is left, or MESO_ERR_BAD_COBS. */
@@ -96,6 +140,25 @@ static int cobs_decode(uint8_t *run, size_t length) {
     return (int)to;
 }
 
+/* Names the parts of a frame of `body` bytes before its checksum. */
+static void take_apart(const uint8_t *plain, size_t body, struct meso_frame *frame) {
+    frame->kind = plain[0];
+    frame->version = plain[1] & 0x0F;
+    frame->flags = plain[1] >> 4;
+    frame->sequence = (uint16_t)(plain[2] | (unsigned)plain[3] << 8);
+    frame->payload = plain + MESO_HEADER_BYTES;
+    frame->length = body - MESO_HEADER_BYTES;
+    frame->counter = 0;
+    frame->tag = NULL;
+    if ((frame->flags & MESO_FRAME_AUTHENTIC) == 0 || frame->length < MESO_SEAL_BYTES) {
+        return;
+    }
+    frame->length -= MESO_SEAL_BYTES;
+    const uint8_t *at = frame->payload + frame->length;
+    frame->counter = at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+    frame->tag = at + COUNTER_BYTES;
+}
+
 /* Undoes COBS and checks the checksum of one whole run. */
 static int unwrap(uint8_t *run, size_t length, struct meso_frame *frame) {
     int decoded = cobs_decode(run, length);
@@ -112,14 +175,50 @@ static int unwrap(uint8_t *run, size_t length, struct meso_frame *frame) {
             return MESO_ERR_BAD_CRC;
         }
     }
-    frame->kind = run[0];
-    frame->version = run[1] & 0x0F;
-    frame->flags = run[1] >> 4;
-    frame->sequence = (uint16_t)(run[2] | (unsigned)run[3] << 8);
-    frame->payload = run + MESO_HEADER_BYTES;
-    frame->length = body - MESO_HEADER_BYTES;
+    take_apart(run, body, frame);
     return 1;
 }
+
+/// Keys and tags ///
+
+void meso_session_key(const uint8_t *key, const uint8_t *host_nonce, const uint8_t *gun_nonce,
+                      uint32_t session, const char *serial, uint8_t *session_key) {
+    static const char name[] = "meso link 1";
+    uint8_t salt[2 * MESO_NONCE_BYTES];
+    uint8_t info[sizeof name - 1 + 4 + MESO_TEXT_BYTES] = {0};
+    size_t at = sizeof name - 1;
+    memcpy(salt, host_nonce, MESO_NONCE_BYTES);
+    memcpy(salt + MESO_NONCE_BYTES, gun_nonce, MESO_NONCE_BYTES);
+    memcpy(info, name, at);
+    for (unsigned shift = 0; shift < 32; shift += 8) {
+        info[at++] = (uint8_t)(session >> shift);
+    }
+    for (size_t i = 0; i < MESO_TEXT_BYTES && serial[i] != '\0'; i++) {
+        info[at + i] = (uint8_t)serial[i];
+    }
+    meso_hkdf_sha256(salt, sizeof salt, key, MESO_KEY_BYTES, info, sizeof info, session_key);
+}
+
+bool meso_frame_open(struct meso_frame *frame, const uint8_t *session_key) {
+    uint8_t digest[MESO_SHA256_BYTES];
+    uint8_t difference = 0;
+    if (frame->tag == NULL) {
+        return false;
+    }
+    const uint8_t *plain = frame->payload - MESO_HEADER_BYTES;
+    meso_hmac_sha256(session_key, MESO_KEY_BYTES, plain, (size_t)(frame->tag - plain), digest);
+    /* All of it is compared, so that the time says nothing of where the difference lies. */
+    for (unsigned i = 0; i < MESO_TAG_BYTES; i++) {
+        difference |= (uint8_t)(digest[i] ^ frame->tag[i]);
+    }
+    if (difference != 0) {
+        return false;
+    }
+    frame->flags &= (uint8_t)~MESO_FRAME_AUTHENTIC;
+    return true;
+}
+
+/// Decoder ///
 
 static void count(uint32_t *counter, uint32_t more) {
     *counter = UINT32_MAX - *counter < more ? UINT32_MAX : *counter + more;

@@ -1,9 +1,9 @@
 /*
  * The meso link, version 1: the gun's end, and the codec of both ends.
  *
- * SPEC.md says what the bytes mean, DESIGN.md why. Add meso_frame.c, meso_message.c and
- * meso_link.c to a build; they need a C99 compiler, <stdbool.h>, <stddef.h>, <stdint.h>, and
- * memcpy, memset and memcmp. No heap, no floating point, no recursion, no global state, no
+ * SPEC.md says what the bytes mean, DESIGN.md why. Add meso_frame.c, meso_message.c, meso_link.c
+ * and meso_sha256.c to a build; they need a C99 compiler, <stdbool.h>, <stddef.h>, <stdint.h>,
+ * and memcpy, memmove and memset. No heap, no floating point, no recursion, no global state, no
  * interrupt and no hardware: those are the firmware's, behind the callbacks of `meso_config`.
  *
  * What is trusted: the firmware's own calls and the memory that it hands over. A null pointer
@@ -15,8 +15,11 @@
  *   2. ends every call after a number of steps bounded by the bytes given and the ring's slots;
  *   3. gives a counter to one shot only within an epoch, and never lowers it;
  *   4. overwrites an unacknowledged shot only when the ring is full, and counts it as lost;
- *   5. lets an inhibited gun fire again only for a RESUME that names the latest inhibition.
- * It does not know who sent a frame: version 1 of the link authenticates nobody.
+ *   5. lets an inhibited gun fire again only for a RESUME that names the latest inhibition (over
+ *      a start: if the retained memory still says so);
+ *   6. in a gun with a key, obeys nobody and tells nobody a shot who does not hold that key.
+ * A gun without a key does not know who sent a frame. What authenticity does not cover stands in
+ * SPEC.md: nothing is secret, and whoever holds the line can cut it.
  */
 #ifndef MESO_LINK_H
 #define MESO_LINK_H
@@ -66,6 +69,7 @@ enum meso_error {
     MESO_ERR_INHIBITED = -14,      /* the gun is inhibited; nothing was counted */
     MESO_ERR_EXHAUSTED = -15,      /* the epoch's last counter is used; nothing was counted */
     MESO_ERR_CONFIG = -16,         /* a field of meso_config is outside its range */
+    MESO_ERR_ABOVE_LIMIT = -17,    /* a setting is above a limit in force; nothing was counted */
 };
 
 /// Frames ///
@@ -80,10 +84,12 @@ uint32_t meso_crc32(const uint8_t *bytes, size_t length);
 struct meso_frame {
     uint8_t kind;
     uint8_t version;  /* 0 to 15 */
-    uint8_t flags;    /* 0 to 15; version 1 knows none */
+    uint8_t flags;    /* 0 to 15; version 1 knows MESO_FRAME_AUTHENTIC, see meso_frame_open */
     uint16_t sequence;
     const uint8_t *payload;
-    size_t length;    /* 0 to MESO_PAYLOAD_BYTES_MAX */
+    size_t length;    /* 0 to MESO_PAYLOAD_BYTES_MAX, without counter and tag */
+    uint32_t counter; /* of an authentic frame; 0 = it has none */
+    const uint8_t *tag; /* MESO_TAG_BYTES of them; null without the flag, or where they lack */
 };
 
 /* What was on the line since the decoder was made. Each stops at 4 294 967 295. */
@@ -93,6 +99,8 @@ struct meso_line_counters {
     uint32_t bad_cobs;
     uint32_t oversize;
     uint32_t skipped_bytes; /* all that was no frame, what came before the first delimiter too */
+    uint32_t not_authentic; /* frames that a gun ignored because nothing proves their sender;
+                               a decoder alone counts none */
 };
 
 /* Finds frames in a stream of bytes. All zeros is a decoder that waits for its first delimiter. */
@@ -117,6 +125,30 @@ int meso_decoder_push(struct meso_decoder *decoder, uint8_t byte, struct meso_fr
 int meso_frame_encode(uint8_t kind, uint16_t sequence, const uint8_t *payload, size_t length,
                       uint8_t *out, size_t size);
 
+/// Authenticity: SPEC.md, "Authenticity" ///
+
+/*
+ * The key of a session from the gun's key (MESO_KEY_BYTES), both nonces (MESO_NONCE_BYTES each),
+ * the host's session number and the gun's serial number; `session_key` has room for
+ * MESO_KEY_BYTES.
+ */
+void meso_session_key(const uint8_t *key, const uint8_t *host_nonce, const uint8_t *gun_nonce,
+                      uint32_t session, const char *serial, uint8_t *session_key);
+
+/*
+ * As meso_frame_encode, with MESO_FRAME_AUTHENTIC, counter and tag. Returns MESO_ERR_TOO_LONG
+ * above MESO_SEALED_PAYLOAD_BYTES_MAX.
+ */
+int meso_frame_seal(uint8_t kind, uint16_t sequence, const uint8_t *payload, size_t length,
+                    const uint8_t *session_key, uint32_t counter, uint8_t *out, size_t size);
+
+/*
+ * Whether a frame from the decoder has a tag, and the right one; takes the same time wherever a
+ * wrong one differs. If so, MESO_FRAME_AUTHENTIC is taken from its flags, without which
+ * meso_message_decode refuses it. Does not look at the counter: that is the receiver's book.
+ */
+bool meso_frame_open(struct meso_frame *frame, const uint8_t *session_key);
+
 /// Messages ///
 
 /* Fields are named, and have the units, ranges and sentinels, of SPEC.md section 5. */
@@ -127,6 +159,13 @@ struct meso_inventory {
     uint32_t newest;       /* 0 = none yet */
     uint32_t acknowledged; /* 0 = none yet */
     uint32_t lost;
+};
+
+/* Limits in force; a trigger whose setting is above one fires no shot. 0 = none is enforced. */
+struct meso_limits {
+    uint32_t depth_max_um;      /* 0 to 13 000 */
+    uint32_t volume_max_nl;     /* of one trigger, 0 to 4 294 967 295 */
+    uint16_t frequency_max_spm; /* 0 to 6 000 */
 };
 
 struct meso_hello {
@@ -142,14 +181,13 @@ struct meso_hello {
     uint32_t boot_count;
     struct meso_inventory inventory;
     uint32_t capabilities;
-    uint32_t depth_max_um;               /* 0 = enforces none */
-    uint32_t volume_max_nl;              /* 0 = enforces none */
-    uint16_t frequency_max_spm;          /* 0 = enforces none */
+    struct meso_limits limits;
     uint16_t lease_ms;
     uint8_t lease_loss;                  /* MESO_LEASE_LOSS_ */
     bool inhibited;
     uint32_t inhibit_number;             /* 0 = never */
     uint64_t tick_us;
+    uint8_t nonce[MESO_NONCE_BYTES];     /* the gun's, of this session; zeros = no key */
 };
 
 /*
@@ -197,6 +235,7 @@ struct meso_status {
     struct meso_housekeeping housekeeping;
     bool inhibited;
     uint32_t inhibit_number;
+    uint32_t refused; /* triggers that fired no shot since start: inhibited, or above a limit */
 };
 
 struct meso_range {
@@ -222,13 +261,34 @@ struct meso_result {
     bool inhibited;
     uint32_t inhibit_number;
     uint64_t epoch; /* 0 = none */
+    struct meso_limits limits;
+};
+
+/* What the gun is set to now. A field counts only if its bit of `present` is set. */
+struct meso_set_points {
+    uint32_t depth_um;      /* 0 to 13 000 */
+    uint32_t volume_nl;     /* of one trigger, all needles together; 0 to 10 000 000 */
+    uint16_t frequency_spm; /* 1 to 6 000 */
+    uint8_t needles;        /* 1 to 99 */
+    uint8_t purpose;        /* MESO_PURPOSE_; 0 = not known */
+    uint8_t present;        /* MESO_SETTINGS_HAS_ */
+};
+
+struct meso_settings {
+    uint32_t session;
+    uint16_t command;
+    struct meso_set_points set;
+    struct meso_limits limits;
+    uint16_t lease_ms;
+    uint8_t lease_loss; /* MESO_LEASE_LOSS_ */
 };
 
 struct meso_host_hello {
     uint8_t protocol_min;
     uint8_t protocol_max;
     uint32_t schema;
-    uint32_t session;
+    uint32_t session; /* never 0, as in every message of a host */
+    uint8_t nonce[MESO_NONCE_BYTES];
 };
 
 /* ACKNOWLEDGE and KEEP_ALIVE. */
@@ -269,6 +329,23 @@ struct meso_resume {
     uint32_t inhibit_number;
 };
 
+struct meso_set_limits {
+    uint32_t session;
+    uint16_t command;
+    struct meso_limits limits;
+};
+
+struct meso_read_settings {
+    uint32_t session;
+    uint16_t command;
+};
+
+struct meso_identify {
+    uint32_t session;
+    uint16_t command;
+    uint8_t seconds; /* 0 = stop; at most MESO_IDENTIFY_SECONDS_MAX */
+};
+
 /* `kind` (MESO_KIND_) says which member counts. */
 struct meso_message {
     uint8_t kind;
@@ -279,6 +356,7 @@ struct meso_message {
         struct meso_range range;
         struct meso_time_answer time_answer;
         struct meso_result result;
+        struct meso_settings settings;
         struct meso_host_hello host_hello;
         struct meso_watermark watermark;
         struct meso_send_from send_from;
@@ -286,6 +364,9 @@ struct meso_message {
         struct meso_assign_epoch assign_epoch;
         struct meso_inhibit inhibit;
         struct meso_resume resume;
+        struct meso_set_limits set_limits;
+        struct meso_read_settings read_settings;
+        struct meso_identify identify;
     } as;
 };
 
@@ -369,8 +450,9 @@ struct meso_config {
     /*
      * Keep everyone else out of the gun's structure, and let them in again: needed where shots
      * are fired from an interrupt and the line is served outside of it; disabling that interrupt
-     * will do. Called in pairs, never nested, never around `write`; `now_us` and
-     * `inhibition_changed` may be called between them. Both null: one context only.
+     * will do. Called in pairs, never nested, never around `write`, `random` or a checksum or
+     * tag; the other callbacks may be called between them. meso_gun_receive, meso_gun_poll and
+     * meso_gun_line_reset must all be called from one context. Both null: one context only.
      */
     void (*lock)(void *context);
     void (*unlock)(void *context);
@@ -381,6 +463,39 @@ struct meso_config {
      * it must do anyway. Must not call the library.
      */
     void (*inhibition_changed)(void *context, bool inhibited, uint8_t reason);
+
+    /*
+     * Tells what the gun is set to now; `set` comes as all zeros, which says nothing. Null: the
+     * gun cannot say. Must not call the library.
+     */
+    void (*settings_read)(void *context, struct meso_set_points *set);
+
+    /*
+     * The host sets other limits in place of those in force; asked only with
+     * MESO_CAN_SET_LIMITS, and none is wider than `limits` below. MESO_RESULT_DONE: from now on
+     * the library refuses triggers above them; a gun that can keep them hands them to
+     * meso_gun_set_limits after its next start. MESO_RESULT_OUTSIDE: the gun cannot enforce
+     * these, and the old ones stay. Null: done. Must not call the library.
+     */
+    uint8_t (*limits_set)(void *context, const struct meso_limits *limits);
+
+    /*
+     * Blink or beep for so many seconds, 0 to 60, 0 = stop, so that a person sees which gun it
+     * is. Required with MESO_CAN_IDENTIFY. Must not call the library.
+     */
+    void (*identify)(void *context, uint8_t seconds);
+
+    /*
+     * Fills `length` bytes with random numbers that nobody can guess: from a hardware generator,
+     * or from one seeded at provisioning that never repeats. Required with `key`.
+     */
+    void (*random)(void *context, uint8_t *bytes, size_t length);
+
+    /*
+     * MESO_KEY_BYTES that only this gun and its clinic's hosts know, written at provisioning.
+     * Null: the gun has none, and believes every host.
+     */
+    const uint8_t *key;
 
     /* Serial number: 1 to 16 of A-Z 0-9 -, ended by a zero. The identity of the gun. Required. */
     const char *serial;
@@ -395,13 +510,17 @@ struct meso_config {
     /* Starts in the gun's life, this one included, wrapping; 0 = not counted. */
     uint32_t boot_count;
 
-    /* MESO_CAN_ bits. MESO_CAN_KEEP_RING only if `retained` and `ring` outlive a power cut. */
+    /*
+     * MESO_CAN_ bits. MESO_CAN_KEEP_RING only if `retained` and `ring` outlive a power cut;
+     * MESO_CAN_AUTHENTICATE is set or cleared by the library.
+     */
     uint32_t capabilities;
 
-    /* Limits that the gun enforces itself, of its settings; 0 = it enforces none. */
-    uint32_t depth_max_um;      /* 0 to 13 000 */
-    uint32_t volume_max_nl;     /* of one trigger, 0 to 4 294 967 295 */
-    uint16_t frequency_max_spm; /* 0 to 6 000 */
+    /*
+     * Limits that the gun is built to, in force from the start; 0 = none. With
+     * MESO_CAN_SET_LIMITS the host may set tighter ones, and take those back.
+     */
+    struct meso_limits limits;
 
     /*
      * What the gun does when it has not heard its host for MESO_LEASE_US:
@@ -429,6 +548,11 @@ struct meso_lease {
     bool held;
     bool streaming;
     uint32_t session;
+    uint8_t host_nonce[MESO_NONCE_BYTES];
+    uint8_t gun_nonce[MESO_NONCE_BYTES];
+    uint8_t session_key[MESO_KEY_BYTES];
+    uint32_t sent;   /* counter of the last frame that went out with a tag */
+    uint32_t heard;  /* largest counter of a host's frame with a right tag */
     uint32_t cursor; /* the counter that goes out next, while streaming */
     uint64_t heard_at_us;
     uint64_t status_at_us;
@@ -441,13 +565,17 @@ struct meso_lease {
 };
 
 /*
- * The gun's end of the line. The firmware provides the memory (2.8 KB with 64-bit pointers) and reads none of
- * it but through the functions below. It may lie in cleared memory.
+ * The gun's end of the line. The firmware provides the memory (3.2 KB) and reads none of it but
+ * through the functions below. It may lie in cleared memory.
  */
 struct meso_gun {
     const struct meso_config *config;
     struct meso_book book;
     struct meso_housekeeping housekeeping;
+    struct meso_limits limits; /* in force */
+    uint32_t refused;          /* triggers since this start */
+    uint32_t not_authentic;    /* frames since this start */
+    bool triggered;            /* a shot was allowed and is not yet counted */
     struct meso_decoder decoder;
     struct meso_lease lease;
     struct meso_answer answers[MESO_ANSWERS_MAX];
@@ -468,14 +596,24 @@ struct meso_gun {
  */
 int meso_gun_start(struct meso_gun *gun, const struct meso_config *config);
 
-/* Whether the next shot is allowed. To be asked before each trigger, the needle retracted. */
+/* Whether a shot would be allowed, its settings aside: for a lamp. Counts nothing. */
 bool meso_gun_may_fire(struct meso_gun *gun);
+
+/*
+ * Asks whether the trigger that was just pulled may fire with these settings, the needle still
+ * retracted; to be called once for each pull. Returns 0, MESO_ERR_INHIBITED,
+ * MESO_ERR_ABOVE_LIMIT (both counted in STATUS as refused) or MESO_ERR_EXHAUSTED. After 0 the
+ * shot counts whatever the host says until meso_gun_fire: a shot under way is never stopped and
+ * never lost.
+ */
+int meso_gun_trigger(struct meso_gun *gun, const struct meso_set_points *set);
 
 /*
  * Counts and keeps one trigger that happened at `tick_us`, and says in `counter`, unless that is
  * null, which it was. To be called once for each trigger, whatever its purpose and its outcome.
- * MESO_SHOT_HAS_INTERVAL of `measured->present` is set or cleared by the library. Returns 0,
- * MESO_ERR_INHIBITED or MESO_ERR_EXHAUSTED; nothing is counted in these cases.
+ * MESO_SHOT_HAS_INTERVAL of `measured->present` is set or cleared by the library. Returns 0, or,
+ * without a meso_gun_trigger that said 0, what that would have said of the settings in
+ * `measured`; nothing is counted as a shot then.
  */
 int meso_gun_fire(struct meso_gun *gun, const struct meso_measured *measured, uint64_t tick_us,
                   uint32_t *counter);
@@ -505,6 +643,18 @@ struct meso_inventory meso_gun_inventory(struct meso_gun *gun);
 
 /* Whether a host holds the lease. */
 bool meso_gun_has_host(struct meso_gun *gun);
+
+/* The limits in force. */
+struct meso_limits meso_gun_limits(struct meso_gun *gun);
+
+/*
+ * Puts limits in force that the gun has kept from before its start; 0 = those it is built to.
+ * Returns 0, or MESO_ERR_CONFIG where one is outside its range or wider than the gun is built to.
+ */
+int meso_gun_set_limits(struct meso_gun *gun, const struct meso_limits *limits);
+
+/* What was on the line since it was last opened; `not_authentic` since the start. */
+struct meso_line_counters meso_gun_line_counters(struct meso_gun *gun);
 
 #ifdef __cplusplus
 }

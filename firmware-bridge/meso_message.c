@@ -54,6 +54,12 @@ static void put_inventory(struct writer *to, const struct meso_inventory *invent
     put_u32(to, inventory->lost);
 }
 
+static void put_limits(struct writer *to, const struct meso_limits *limits) {
+    put_u32(to, limits->depth_max_um);
+    put_u32(to, limits->volume_max_nl);
+    put_u16(to, limits->frequency_max_spm);
+}
+
 static void put_hello(struct writer *to, const struct meso_hello *hello) {
     put_u8(to, hello->protocol_min);
     put_u8(to, hello->protocol_max);
@@ -67,14 +73,13 @@ static void put_hello(struct writer *to, const struct meso_hello *hello) {
     put_u32(to, hello->boot_count);
     put_inventory(to, &hello->inventory);
     put_u32(to, hello->capabilities);
-    put_u32(to, hello->depth_max_um);
-    put_u32(to, hello->volume_max_nl);
-    put_u16(to, hello->frequency_max_spm);
+    put_limits(to, &hello->limits);
     put_u16(to, hello->lease_ms);
     put_u8(to, hello->lease_loss);
     put_u8(to, hello->inhibited);
     put_u32(to, hello->inhibit_number);
     put_u64(to, hello->tick_us);
+    put_bytes(to, hello->nonce, sizeof hello->nonce);
 }
 
 static void put_shot(struct writer *to, const struct meso_shot *shot) {
@@ -111,6 +116,7 @@ static void put_status(struct writer *to, const struct meso_status *status) {
     put_u8(to, status->inhibited);
     put_u8(to, present);
     put_u32(to, status->inhibit_number);
+    put_u32(to, status->refused);
 }
 
 static void put_range(struct writer *to, const struct meso_range *range) {
@@ -136,6 +142,23 @@ static void put_result(struct writer *to, const struct meso_result *result) {
     put_u8(to, result->inhibited);
     put_u32(to, result->inhibit_number);
     put_u64(to, result->epoch);
+    put_limits(to, &result->limits);
+}
+
+static void put_settings(struct writer *to, const struct meso_settings *settings) {
+    const struct meso_set_points *set = &settings->set;
+    uint8_t present = set->present;
+    put_u32(to, settings->session);
+    put_u16(to, settings->command);
+    put_u32(to, present & MESO_SETTINGS_HAS_DEPTH ? set->depth_um : 0);
+    put_u32(to, present & MESO_SETTINGS_HAS_VOLUME ? set->volume_nl : 0);
+    put_u16(to, present & MESO_SETTINGS_HAS_FREQUENCY ? set->frequency_spm : 0);
+    put_u8(to, present & MESO_SETTINGS_HAS_NEEDLES ? set->needles : 0);
+    put_u8(to, set->purpose);
+    put_limits(to, &settings->limits);
+    put_u16(to, settings->lease_ms);
+    put_u8(to, settings->lease_loss);
+    put_u8(to, present);
 }
 
 static void put_host_hello(struct writer *to, const struct meso_host_hello *hello) {
@@ -143,6 +166,7 @@ static void put_host_hello(struct writer *to, const struct meso_host_hello *hell
     put_u8(to, hello->protocol_max);
     put_u32(to, hello->schema);
     put_u32(to, hello->session);
+    put_bytes(to, hello->nonce, sizeof hello->nonce);
 }
 
 static void put_watermark(struct writer *to, const struct meso_watermark *mark) {
@@ -184,6 +208,23 @@ static void put_resume(struct writer *to, const struct meso_resume *command) {
     put_u32(to, command->inhibit_number);
 }
 
+static void put_set_limits(struct writer *to, const struct meso_set_limits *command) {
+    put_u32(to, command->session);
+    put_u16(to, command->command);
+    put_limits(to, &command->limits);
+}
+
+static void put_read_settings(struct writer *to, const struct meso_read_settings *command) {
+    put_u32(to, command->session);
+    put_u16(to, command->command);
+}
+
+static void put_identify(struct writer *to, const struct meso_identify *command) {
+    put_u32(to, command->session);
+    put_u16(to, command->command);
+    put_u8(to, command->seconds);
+}
+
 int meso_payload_encode(const struct meso_message *message, uint8_t *out) {
     struct writer to = {out};
     switch (message->kind) {
@@ -193,6 +234,7 @@ int meso_payload_encode(const struct meso_message *message, uint8_t *out) {
     case MESO_KIND_RANGE: put_range(&to, &message->as.range); break;
     case MESO_KIND_TIME_ANSWER: put_time_answer(&to, &message->as.time_answer); break;
     case MESO_KIND_RESULT: put_result(&to, &message->as.result); break;
+    case MESO_KIND_SETTINGS: put_settings(&to, &message->as.settings); break;
     case MESO_KIND_HOST_HELLO: put_host_hello(&to, &message->as.host_hello); break;
     case MESO_KIND_ACKNOWLEDGE:
     case MESO_KIND_KEEP_ALIVE: put_watermark(&to, &message->as.watermark); break;
@@ -201,6 +243,9 @@ int meso_payload_encode(const struct meso_message *message, uint8_t *out) {
     case MESO_KIND_ASSIGN_EPOCH: put_assign_epoch(&to, &message->as.assign_epoch); break;
     case MESO_KIND_INHIBIT: put_inhibit(&to, &message->as.inhibit); break;
     case MESO_KIND_RESUME: put_resume(&to, &message->as.resume); break;
+    case MESO_KIND_SET_LIMITS: put_set_limits(&to, &message->as.set_limits); break;
+    case MESO_KIND_READ_SETTINGS: put_read_settings(&to, &message->as.read_settings); break;
+    case MESO_KIND_IDENTIFY: put_identify(&to, &message->as.identify); break;
     default: return MESO_ERR_UNKNOWN_KIND;
     }
     return (int)(to.at - out);
@@ -256,6 +301,19 @@ static int64_t get_i64(struct reader *from) {
 static int32_t get_i32(struct reader *from) {
     uint32_t raw = get_u32(from);
     return raw > INT32_MAX ? -(int32_t)(UINT32_MAX - raw) - 1 : (int32_t)raw;
+}
+
+static void get_bytes(struct reader *from, uint8_t *bytes, size_t length) {
+    memcpy(bytes, from->at, length);
+    from->at += length;
+}
+
+/* A session, request or counter that must name something. */
+static uint32_t never_zero(struct reader *from, uint32_t value) {
+    if (value == 0) {
+        refuse(from, MESO_ERR_NO_IDENTITY);
+    }
+    return value;
 }
 
 static bool get_bool(struct reader *from) {
@@ -334,6 +392,24 @@ static void get_inventory(struct reader *from, struct meso_inventory *inventory)
     inventory->lost = get_u32(from);
 }
 
+static void get_limits(struct reader *from, struct meso_limits *limits) {
+    limits->depth_max_um = get_u32(from);
+    limits->volume_max_nl = get_u32(from);
+    limits->frequency_max_spm = get_u16(from);
+    if (limits->depth_max_um > MESO_DEPTH_UM_MAX ||
+        limits->frequency_max_spm > MESO_FREQUENCY_SPM_MAX) {
+        refuse(from, MESO_ERR_IMPOSSIBLE);
+    }
+}
+
+static uint8_t get_lease_loss(struct reader *from) {
+    uint8_t raw = get_u8(from);
+    if (raw > MESO_LEASE_LOSS_INHIBIT) {
+        refuse(from, MESO_ERR_UNKNOWN_CODE);
+    }
+    return raw;
+}
+
 static void get_hello(struct reader *from, struct meso_hello *hello) {
     hello->protocol_min = get_u8(from);
     hello->protocol_max = get_u8(from);
@@ -343,29 +419,18 @@ static void get_hello(struct reader *from, struct meso_hello *hello) {
     check_serial(from, hello->serial);
     get_text(from, hello->model);
     get_text(from, hello->firmware);
-    memcpy(hello->firmware_hash, from->at, sizeof hello->firmware_hash);
-    from->at += sizeof hello->firmware_hash;
+    get_bytes(from, hello->firmware_hash, sizeof hello->firmware_hash);
     hello->boot_id = get_u32(from);
     hello->boot_count = get_u32(from);
     get_inventory(from, &hello->inventory);
     hello->capabilities = get_u32(from);
-    hello->depth_max_um = get_u32(from);
-    if (hello->depth_max_um > MESO_DEPTH_UM_MAX) {
-        refuse(from, MESO_ERR_IMPOSSIBLE);
-    }
-    hello->volume_max_nl = get_u32(from);
-    hello->frequency_max_spm = get_u16(from);
-    if (hello->frequency_max_spm > MESO_FREQUENCY_SPM_MAX) {
-        refuse(from, MESO_ERR_IMPOSSIBLE);
-    }
+    get_limits(from, &hello->limits);
     hello->lease_ms = get_u16(from);
-    hello->lease_loss = get_u8(from);
-    if (hello->lease_loss > MESO_LEASE_LOSS_INHIBIT) {
-        refuse(from, MESO_ERR_UNKNOWN_CODE);
-    }
+    hello->lease_loss = get_lease_loss(from);
     hello->inhibited = get_bool(from);
     hello->inhibit_number = get_u32(from);
     hello->tick_us = get_tick(from);
+    get_bytes(from, hello->nonce, sizeof hello->nonce);
 }
 
 /* Zeroes what is absent and refuses what is impossible. */
@@ -447,14 +512,15 @@ static void get_status(struct reader *from, struct meso_status *status) {
     state->shots_on_needle = has & MESO_STATUS_HAS_SHOTS_ON_NEEDLE ? shots_on_needle : 0;
     state->lifetime_shots = has & MESO_STATUS_HAS_LIFETIME_SHOTS ? lifetime_shots : 0;
     status->inhibit_number = get_u32(from);
+    status->refused = get_u32(from);
 }
 
 static void get_range(struct reader *from, struct meso_range *range) {
     range->session = get_u32(from);
     range->request = get_u16(from);
     range->epoch = get_u64(from);
-    range->requested = get_u32(from);
-    range->from = get_u32(from);
+    range->requested = never_zero(from, get_u32(from));
+    range->from = never_zero(from, get_u32(from));
     range->newest = get_u32(from);
 }
 
@@ -472,26 +538,60 @@ static void get_result(struct reader *from, struct meso_result *result) {
     result->inhibited = get_bool(from);
     result->inhibit_number = get_u32(from);
     result->epoch = get_u64(from);
+    get_limits(from, &result->limits);
+}
+
+/* Zeroes what is absent and refuses what is impossible. */
+static void check_set_points(struct reader *from, struct meso_set_points *set) {
+    uint8_t has = set->present;
+    if ((has & ~MESO_SETTINGS_HAS_ALL) != 0 || set->purpose > MESO_PURPOSE_CALIBRATION) {
+        refuse(from, MESO_ERR_UNKNOWN_CODE);
+    }
+    set->depth_um = (uint32_t)optional(from, has & MESO_SETTINGS_HAS_DEPTH, set->depth_um, 0,
+                                       MESO_DEPTH_UM_MAX);
+    set->volume_nl = (uint32_t)optional(from, has & MESO_SETTINGS_HAS_VOLUME, set->volume_nl, 0,
+                                        MESO_VOLUME_NL_MAX);
+    set->frequency_spm =
+        (uint16_t)optional(from, has & MESO_SETTINGS_HAS_FREQUENCY, set->frequency_spm,
+                           MESO_FREQUENCY_SPM_MIN, MESO_FREQUENCY_SPM_MAX);
+    set->needles = (uint8_t)optional(from, has & MESO_SETTINGS_HAS_NEEDLES, set->needles,
+                                     MESO_NEEDLES_MIN, MESO_NEEDLES_MAX);
+}
+
+static void get_settings(struct reader *from, struct meso_settings *settings) {
+    settings->session = get_u32(from);
+    settings->command = get_u16(from);
+    settings->set.depth_um = get_u32(from);
+    settings->set.volume_nl = get_u32(from);
+    settings->set.frequency_spm = get_u16(from);
+    settings->set.needles = get_u8(from);
+    settings->set.purpose = get_u8(from);
+    get_limits(from, &settings->limits);
+    settings->lease_ms = get_u16(from);
+    settings->lease_loss = get_lease_loss(from);
+    settings->set.present = get_u8(from);
+    check_set_points(from, &settings->set);
 }
 
 static void get_host_hello(struct reader *from, struct meso_host_hello *hello) {
     hello->protocol_min = get_u8(from);
     hello->protocol_max = get_u8(from);
     hello->schema = get_u32(from);
-    hello->session = get_u32(from);
+    hello->session = never_zero(from, get_u32(from));
+    get_bytes(from, hello->nonce, sizeof hello->nonce);
 }
 
 static void get_watermark(struct reader *from, struct meso_watermark *mark) {
-    mark->session = get_u32(from);
+    mark->session = never_zero(from, get_u32(from));
     mark->epoch = get_u64(from);
     mark->counter = get_u32(from);
 }
 
 static void get_send_from(struct reader *from, struct meso_send_from *request) {
-    request->session = get_u32(from);
-    request->request = get_u16(from);
+    request->session = never_zero(from, get_u32(from));
+    request->request = (uint16_t)never_zero(from, get_u16(from));
     request->epoch = get_u64(from);
-    request->counter = get_u32(from);
+    request->counter = never_zero(from, get_u32(from));
 }
 
 static void get_time_request(struct reader *from, struct meso_time_request *request) {
@@ -500,7 +600,7 @@ static void get_time_request(struct reader *from, struct meso_time_request *requ
 }
 
 static void get_assign_epoch(struct reader *from, struct meso_assign_epoch *command) {
-    command->session = get_u32(from);
+    command->session = never_zero(from, get_u32(from));
     command->command = get_u16(from);
     command->replaces = get_u64(from);
     command->epoch = get_u64(from);
@@ -510,15 +610,35 @@ static void get_assign_epoch(struct reader *from, struct meso_assign_epoch *comm
 }
 
 static void get_inhibit(struct reader *from, struct meso_inhibit *command) {
-    command->session = get_u32(from);
+    command->session = never_zero(from, get_u32(from));
     command->command = get_u16(from);
     command->reason = get_u8(from);
 }
 
 static void get_resume(struct reader *from, struct meso_resume *command) {
-    command->session = get_u32(from);
+    command->session = never_zero(from, get_u32(from));
     command->command = get_u16(from);
     command->inhibit_number = get_u32(from);
+}
+
+static void get_set_limits(struct reader *from, struct meso_set_limits *command) {
+    command->session = never_zero(from, get_u32(from));
+    command->command = get_u16(from);
+    get_limits(from, &command->limits);
+}
+
+static void get_read_settings(struct reader *from, struct meso_read_settings *command) {
+    command->session = never_zero(from, get_u32(from));
+    command->command = get_u16(from);
+}
+
+static void get_identify(struct reader *from, struct meso_identify *command) {
+    command->session = never_zero(from, get_u32(from));
+    command->command = get_u16(from);
+    command->seconds = get_u8(from);
+    if (command->seconds > MESO_IDENTIFY_SECONDS_MAX) {
+        refuse(from, MESO_ERR_UNKNOWN_CODE);
+    }
 }
 
 /* The bytes of a kind's layout, or 0 for a kind that is not known. */
@@ -530,6 +650,7 @@ static size_t layout_bytes(uint8_t kind) {
     case MESO_KIND_RANGE: return MESO_RANGE_BYTES;
     case MESO_KIND_TIME_ANSWER: return MESO_TIME_ANSWER_BYTES;
     case MESO_KIND_RESULT: return MESO_RESULT_BYTES;
+    case MESO_KIND_SETTINGS: return MESO_SETTINGS_BYTES;
     case MESO_KIND_HOST_HELLO: return MESO_HOST_HELLO_BYTES;
     case MESO_KIND_ACKNOWLEDGE: return MESO_ACKNOWLEDGE_BYTES;
     case MESO_KIND_SEND_FROM: return MESO_SEND_FROM_BYTES;
@@ -538,6 +659,9 @@ static size_t layout_bytes(uint8_t kind) {
     case MESO_KIND_INHIBIT: return MESO_INHIBIT_BYTES;
     case MESO_KIND_RESUME: return MESO_RESUME_BYTES;
     case MESO_KIND_KEEP_ALIVE: return MESO_KEEP_ALIVE_BYTES;
+    case MESO_KIND_SET_LIMITS: return MESO_SET_LIMITS_BYTES;
+    case MESO_KIND_READ_SETTINGS: return MESO_READ_SETTINGS_BYTES;
+    case MESO_KIND_IDENTIFY: return MESO_IDENTIFY_BYTES;
     default: return 0;
     }
 }
@@ -550,12 +674,16 @@ static int get_message(struct reader *from, struct meso_message *message) {
     case MESO_KIND_RANGE: get_range(from, &message->as.range); break;
     case MESO_KIND_TIME_ANSWER: get_time_answer(from, &message->as.time_answer); break;
     case MESO_KIND_RESULT: get_result(from, &message->as.result); break;
+    case MESO_KIND_SETTINGS: get_settings(from, &message->as.settings); break;
     case MESO_KIND_HOST_HELLO: get_host_hello(from, &message->as.host_hello); break;
     case MESO_KIND_SEND_FROM: get_send_from(from, &message->as.send_from); break;
     case MESO_KIND_TIME_REQUEST: get_time_request(from, &message->as.time_request); break;
     case MESO_KIND_ASSIGN_EPOCH: get_assign_epoch(from, &message->as.assign_epoch); break;
     case MESO_KIND_INHIBIT: get_inhibit(from, &message->as.inhibit); break;
     case MESO_KIND_RESUME: get_resume(from, &message->as.resume); break;
+    case MESO_KIND_SET_LIMITS: get_set_limits(from, &message->as.set_limits); break;
+    case MESO_KIND_READ_SETTINGS: get_read_settings(from, &message->as.read_settings); break;
+    case MESO_KIND_IDENTIFY: get_identify(from, &message->as.identify); break;
     default: get_watermark(from, &message->as.watermark); break;
     }
     return from->error;

@@ -22,6 +22,7 @@ const char *error_name(int error) {
     case MESO_ERR_INHIBITED: return "inhibited";
     case MESO_ERR_EXHAUSTED: return "exhausted";
     case MESO_ERR_CONFIG: return "config";
+    case MESO_ERR_ABOVE_LIMIT: return "above_limit";
     default: return "unnamed";
     }
 }
@@ -57,8 +58,19 @@ static void number(FILE *to, const char *name, uint64_t value) {
     fprintf(to, " %s=%" PRIu64, name, value);
 }
 
+static void hex(FILE *to, const char *name, const uint8_t *bytes, size_t length) {
+    fprintf(to, " %s=", name);
+    print_hex(to, bytes, length);
+}
+
 static void signed_number(FILE *to, const char *name, int64_t value) {
     fprintf(to, " %s=%" PRId64, name, value);
+}
+
+static void limits(FILE *to, const struct meso_limits *limits) {
+    number(to, "depth_max_um", limits->depth_max_um);
+    number(to, "volume_max_nl", limits->volume_max_nl);
+    number(to, "frequency_max_spm", limits->frequency_max_spm);
 }
 
 static void inventory(FILE *to, const struct meso_inventory *inventory) {
@@ -81,14 +93,13 @@ static void hello(FILE *to, const struct meso_hello *hello) {
     number(to, "boot_count", hello->boot_count);
     inventory(to, &hello->inventory);
     number(to, "capabilities", hello->capabilities);
-    number(to, "depth_max_um", hello->depth_max_um);
-    number(to, "volume_max_nl", hello->volume_max_nl);
-    number(to, "frequency_max_spm", hello->frequency_max_spm);
+    limits(to, &hello->limits);
     number(to, "lease_ms", hello->lease_ms);
     number(to, "lease_loss", hello->lease_loss);
     number(to, "inhibited", hello->inhibited);
     number(to, "inhibit_number", hello->inhibit_number);
     number(to, "tick_us", hello->tick_us);
+    hex(to, "nonce", hello->nonce, sizeof hello->nonce);
 }
 
 static void shot(FILE *to, const struct meso_shot *shot) {
@@ -123,6 +134,7 @@ static void status(FILE *to, const struct meso_status *status) {
     number(to, "inhibited", status->inhibited);
     number(to, "present", state->present);
     number(to, "inhibit_number", status->inhibit_number);
+    number(to, "refused", status->refused);
 }
 
 static void range(FILE *to, const struct meso_range *range) {
@@ -148,6 +160,22 @@ static void result(FILE *to, const struct meso_result *result) {
     number(to, "inhibited", result->inhibited);
     number(to, "inhibit_number", result->inhibit_number);
     number(to, "epoch", result->epoch);
+    limits(to, &result->limits);
+}
+
+static void settings(FILE *to, const struct meso_settings *settings) {
+    const struct meso_set_points *set = &settings->set;
+    number(to, "session", settings->session);
+    number(to, "command", settings->command);
+    number(to, "depth_set_um", set->depth_um);
+    number(to, "volume_set_nl", set->volume_nl);
+    number(to, "frequency_set_spm", set->frequency_spm);
+    number(to, "needles", set->needles);
+    number(to, "purpose", set->purpose);
+    limits(to, &settings->limits);
+    number(to, "lease_ms", settings->lease_ms);
+    number(to, "lease_loss", settings->lease_loss);
+    number(to, "present", set->present);
 }
 
 static void host_hello(FILE *to, const struct meso_host_hello *hello) {
@@ -155,6 +183,7 @@ static void host_hello(FILE *to, const struct meso_host_hello *hello) {
     number(to, "protocol_max", hello->protocol_max);
     number(to, "schema", hello->schema);
     number(to, "session", hello->session);
+    hex(to, "nonce", hello->nonce, sizeof hello->nonce);
 }
 
 static void watermark(FILE *to, const struct meso_watermark *mark) {
@@ -189,6 +218,10 @@ static void from_gun(FILE *to, const struct meso_message *message) {
     case MESO_KIND_TIME_ANSWER:
         fputs("TIME_ANSWER", to);
         time_answer(to, &message->as.time_answer);
+        break;
+    case MESO_KIND_SETTINGS:
+        fputs("SETTINGS", to);
+        settings(to, &message->as.settings);
         break;
     default:
         fputs("RESULT", to);
@@ -235,6 +268,20 @@ void describe(FILE *to, const struct meso_message *message) {
         fputs("RESUME", to);
         command(to, message->as.resume.session, message->as.resume.command);
         number(to, "inhibit_number", message->as.resume.inhibit_number);
+        break;
+    case MESO_KIND_SET_LIMITS:
+        fputs("SET_LIMITS", to);
+        command(to, message->as.set_limits.session, message->as.set_limits.command);
+        limits(to, &message->as.set_limits.limits);
+        break;
+    case MESO_KIND_READ_SETTINGS:
+        fputs("READ_SETTINGS", to);
+        command(to, message->as.read_settings.session, message->as.read_settings.command);
+        break;
+    case MESO_KIND_IDENTIFY:
+        fputs("IDENTIFY", to);
+        command(to, message->as.identify.session, message->as.identify.command);
+        number(to, "seconds", message->as.identify.seconds);
         break;
     default:
         from_gun(to, message);

@@ -7,6 +7,7 @@ mod decisions;
 mod layout;
 mod lengths;
 mod paths;
+mod platform;
 mod purity;
 mod source;
 mod words;

@@ -25,7 +25,12 @@ const OPTIONS: [&str; 9] = [
 ];
 
 /// The library itself, in `firmware-bridge`.
-const LIBRARY: [&str; 3] = ["meso_frame.c", "meso_message.c", "meso_link.c"];
+const LIBRARY: [&str; 4] = [
+    "meso_frame.c",
+    "meso_message.c",
+    "meso_link.c",
+    "meso_sha256.c",
+];
 
 /// Builds `tests/NAME.c` of the firmware bridge with the library.
 ///
@@ -33,6 +38,15 @@ const LIBRARY: [&str; 3] = ["meso_frame.c", "meso_message.c", "meso_link.c"];
 ///
 /// Where the C compiler is missing or finds fault.
 pub(crate) fn build(name: &str) -> PathBuf {
+    build_with(name, &[&format!("tests/{name}.c"), "tests/describe.c"])
+}
+
+/// Builds these files of the firmware bridge with the library.
+///
+/// # Panics
+///
+/// Where the C compiler is missing or finds fault.
+pub(crate) fn build_with(name: &str, sources: &[&str]) -> PathBuf {
     let folder = root().join("firmware-bridge");
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("meso-{name}"));
     // Built beside and moved, so that nobody ever starts a half-written program.
@@ -42,15 +56,14 @@ pub(crate) fn build(name: &str) -> PathBuf {
         .args(OPTIONS)
         .arg("-o")
         .arg(&fresh)
-        .arg(folder.join("tests").join(format!("{name}.c")))
-        .arg(folder.join("tests/describe.c"))
+        .args(sources.iter().map(|file| folder.join(file)))
         .args(LIBRARY.map(|file| folder.join(file)))
         .output()
         .unwrap_or_else(|error| panic!("the C compiler {compiler:?} cannot be started: {error}"));
     let complaints = String::from_utf8_lossy(&built.stderr);
     assert!(
         built.status.success(),
-        "{compiler:?} refuses {name}.c:\n{complaints}"
+        "{compiler:?} refuses {name}:\n{complaints}"
     );
     std::fs::rename(&fresh, &out).unwrap();
     out

@@ -4,9 +4,12 @@ use std::fmt::Write;
 use std::fs;
 use std::time::Duration;
 
-use meso_link_proto::message::{COUNTER_MAX, VOLUME_PER_TRIGGER_NL_MAX, kind};
+use meso_link_proto::message::{
+    COUNTER_MAX, IDENTIFY_SECONDS_MAX, VOLUME_PER_TRIGGER_NL_MAX, kind,
+};
 use meso_link_proto::{
-    Capabilities, Measured, Message, Purpose, ResultCode, ShotFlags, Status, frame, timing, version,
+    Capabilities, Measured, Message, Purpose, ResultCode, SetPoints, ShotFlags, Status, auth,
+    frame, timing, version,
 };
 use meso_tests::root;
 use meso_units::{
@@ -14,7 +17,7 @@ use meso_units::{
     NeedleCount, ShotsPerMinute,
 };
 
-use crate::messages::{payload_of, result_of, shot_of, status_of};
+use crate::messages::{payload_of, result_of, settings_of, shot_of, status_of};
 
 /// The generated header, relative to the top folder.
 const HEADER: &str = "firmware-bridge/meso_link_constants.h";
@@ -75,7 +78,15 @@ fn status_bit(change: impl FnOnce(&mut Status)) -> u32 {
     let mut status = status_of(0);
     change(&mut status);
     let payload = payload_of(&Message::Status(status));
-    u32::from(payload[payload.len() - 5])
+    u32::from(payload[57])
+}
+
+/// The `present` field of settings of which one is known.
+fn settings_bit(change: impl FnOnce(&mut SetPoints)) -> u32 {
+    let mut settings = settings_of();
+    change(&mut settings.set);
+    let payload = payload_of(&Message::Settings(settings));
+    u32::from(payload[payload.len() - 1])
 }
 
 fn purpose_code(purpose: Purpose) -> u32 {
@@ -97,6 +108,7 @@ fn kinds(header: &mut Header) {
         ("RANGE", kind::RANGE),
         ("TIME_ANSWER", kind::TIME_ANSWER),
         ("RESULT", kind::RESULT),
+        ("SETTINGS", kind::SETTINGS),
         ("HOST_HELLO", kind::HOST_HELLO),
         ("ACKNOWLEDGE", kind::ACKNOWLEDGE),
         ("SEND_FROM", kind::SEND_FROM),
@@ -105,6 +117,9 @@ fn kinds(header: &mut Header) {
         ("INHIBIT", kind::INHIBIT),
         ("RESUME", kind::RESUME),
         ("KEEP_ALIVE", kind::KEEP_ALIVE),
+        ("SET_LIMITS", kind::SET_LIMITS),
+        ("READ_SETTINGS", kind::READ_SETTINGS),
+        ("IDENTIFY", kind::IDENTIFY),
     ] {
         header.hex(&format!("KIND_{name}"), u32::from(value));
     }
@@ -199,6 +214,31 @@ fn other_codes(header: &mut Header) {
         header.hex(&format!("STATUS_HAS_{name}"), bit);
     }
     header.hex("STATUS_HAS_ALL", all);
+    header.section("SETTINGS: which optional fields are there");
+    let bits = [
+        ("DEPTH", settings_bit(|s| s.depth = Some(Micrometres::MIN))),
+        (
+            "VOLUME",
+            settings_bit(|s| s.volume = Some(Nanolitres::ZERO)),
+        ),
+        (
+            "FREQUENCY",
+            settings_bit(|s| s.frequency = Some(ShotsPerMinute::MIN)),
+        ),
+        (
+            "NEEDLES",
+            settings_bit(|s| s.needles = Some(NeedleCount::MIN)),
+        ),
+    ];
+    let all = bits.iter().fold(0, |all, (_, bit)| all | bit);
+    for (name, bit) in bits {
+        header.hex(&format!("SETTINGS_HAS_{name}"), bit);
+    }
+    header.hex("SETTINGS_HAS_ALL", all);
+    capabilities_and_results(header);
+}
+
+fn capabilities_and_results(header: &mut Header) {
     header.section("HELLO: what the gun can do, and what it does when it loses its host");
     for (name, capability) in [
         ("SENSE_DEPTH", Capabilities::SENSES_DEPTH),
@@ -207,6 +247,9 @@ fn other_codes(header: &mut Header) {
         ("TELL_PURPOSE", Capabilities::KNOWS_PURPOSE),
         ("KEEP_RING", Capabilities::DURABLE_RING),
         ("INHIBIT", Capabilities::CAN_INHIBIT),
+        ("AUTHENTICATE", Capabilities::HOLDS_KEY),
+        ("SET_LIMITS", Capabilities::CAN_LIMIT),
+        ("IDENTIFY", Capabilities::CAN_IDENTIFY),
     ] {
         header.hex(&format!("CAN_{name}"), capability.0);
     }
@@ -219,6 +262,7 @@ fn other_codes(header: &mut Header) {
         ("HOLDS_UNACKNOWLEDGED", ResultCode::HoldsUnacknowledged),
         ("OTHER_INHIBITION", ResultCode::OtherInhibition),
         ("UNSUPPORTED", ResultCode::Unsupported),
+        ("OUTSIDE", ResultCode::NotEnforceable),
     ] {
         header.define(&format!("RESULT_{name}"), result_code(result));
     }
@@ -245,6 +289,7 @@ fn ranges(header: &mut Header) {
         format_args!("(-{})", -MilliCelsius::MIN.get()),
     );
     header.define("TEMPERATURE_MC_MAX", MilliCelsius::MAX.get());
+    header.define("IDENTIFY_SECONDS_MAX", IDENTIFY_SECONDS_MAX);
 }
 
 fn generated() -> String {
@@ -266,6 +311,13 @@ fn generated() -> String {
     header.define("PAYLOAD_BYTES_MAX", frame::PAYLOAD_BYTES_MAX);
     header.define("ENCODED_BYTES_MAX", frame::ENCODED_BYTES_MAX);
     header.define("TEXT_BYTES", 16);
+    header.section("Authenticity");
+    header.hex("FRAME_AUTHENTIC", u32::from(frame::FLAG_SEALED));
+    header.define("KEY_BYTES", auth::KEY_BYTES);
+    header.define("NONCE_BYTES", auth::NONCE_BYTES);
+    header.define("TAG_BYTES", auth::TAG_BYTES);
+    header.define("SEAL_BYTES", auth::SEAL_BYTES);
+    header.define("SEALED_PAYLOAD_BYTES_MAX", auth::SEALED_PAYLOAD_BYTES_MAX);
     kinds(&mut header);
     shot_bits(&mut header);
     other_codes(&mut header);

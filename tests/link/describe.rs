@@ -5,7 +5,8 @@ use std::fmt::{Display, Write};
 use meso_link_proto::frame::{Decoded, Frame, Garbage};
 use meso_link_proto::message::Watermark;
 use meso_link_proto::{
-    Hello, Inventory, LeaseLoss, Message, Purpose, RejectReason, ResultCode, ShotEvent, Status,
+    GunLimits, Hello, Inventory, LeaseLoss, Message, Purpose, RejectReason, ResultCode, SetPoints,
+    Settings, ShotEvent, Status,
 };
 
 use crate::bench::hex;
@@ -32,6 +33,14 @@ impl Line {
             .optional("acknowledged", held.acknowledged, |c| c.get().into())
             .add("lost", held.lost_count)
     }
+
+    fn limits(self, limits: &GunLimits) -> Line {
+        self.optional("depth_max_um", limits.depth_max, |um| um.get().into())
+            .add("volume_max_nl", limits.volume_max.map_or(0, |nl| nl.get()))
+            .optional("frequency_max_spm", limits.frequency_max, |spm| {
+                spm.get().into()
+            })
+    }
 }
 
 fn hello(line: Line, hello: &Hello) -> Line {
@@ -47,14 +56,7 @@ fn hello(line: Line, hello: &Hello) -> Line {
         .add("boot_count", hello.boot_count)
         .inventory(&hello.inventory)
         .add("capabilities", hello.capabilities.0)
-        .optional("depth_max_um", hello.limits.depth_max, |um| um.get().into())
-        .add(
-            "volume_max_nl",
-            hello.limits.volume_max.map_or(0, |nl| nl.get()),
-        )
-        .optional("frequency_max_spm", hello.limits.frequency_max, |spm| {
-            spm.get().into()
-        })
+        .limits(&hello.limits)
         .add("lease_ms", hello.lease_ms)
         .add(
             "lease_loss",
@@ -63,6 +65,7 @@ fn hello(line: Line, hello: &Hello) -> Line {
         .add("inhibited", u8::from(hello.is_inhibited))
         .add("inhibit_number", hello.inhibit_number)
         .add("tick_us", hello.tick.get())
+        .add("nonce", hex(&hello.nonce))
 }
 
 /// The number of a purpose, written here once more and not taken from the crate.
@@ -141,6 +144,37 @@ fn status(line: Line, status: &Status) -> Line {
         .add("inhibited", u8::from(status.is_inhibited))
         .add("present", present)
         .add("inhibit_number", status.inhibit_number)
+        .add("refused", status.refused_count)
+}
+
+/// The `present` bits of set points, written here once more and not taken from the crate.
+pub(crate) fn set_bits(set: &SetPoints) -> u8 {
+    let is_there = [
+        set.depth.is_some(),
+        set.volume.is_some(),
+        set.frequency.is_some(),
+        set.needles.is_some(),
+    ];
+    let bits = is_there.iter().enumerate();
+    bits.fold(0, |all, (bit, is_there)| all | u8::from(*is_there) << bit)
+}
+
+fn settings(line: Line, settings: &Settings) -> Line {
+    let set = &settings.set;
+    line.add("session", settings.session)
+        .add("command", settings.command)
+        .optional("depth_set_um", set.depth, |um| um.get().into())
+        .add("volume_set_nl", set.volume.map_or(0, |nl| nl.get()))
+        .optional("frequency_set_spm", set.frequency, |spm| spm.get().into())
+        .optional("needles", set.needles, |count| count.get().into())
+        .add("purpose", purpose_code(set.purpose))
+        .limits(&settings.limits)
+        .add("lease_ms", settings.lease_ms)
+        .add(
+            "lease_loss",
+            u8::from(settings.lease_loss == LeaseLoss::Inhibit),
+        )
+        .add("present", set_bits(set))
 }
 
 fn result_code(result: ResultCode) -> u8 {
@@ -150,6 +184,7 @@ fn result_code(result: ResultCode) -> u8 {
         ResultCode::HoldsUnacknowledged => 2,
         ResultCode::OtherInhibition => 3,
         ResultCode::Unsupported => 4,
+        ResultCode::NotEnforceable => 5,
         ResultCode::Unknown(code) => code,
     }
 }
@@ -178,7 +213,9 @@ fn answer(message: &Message) -> Line {
             .add("result", result_code(result.result))
             .add("inhibited", u8::from(result.is_inhibited))
             .add("inhibit_number", result.inhibit_number)
-            .add("epoch", result.epoch.map_or(0, |epoch| epoch.get())),
+            .add("epoch", result.epoch.map_or(0, |epoch| epoch.get()))
+            .limits(&result.limits),
+        Message::Settings(fields) => settings(line("SETTINGS"), fields),
         other => panic!("{other:?} is none of a gun's"),
     }
 }
@@ -198,7 +235,8 @@ pub(crate) fn describe(message: &Message) -> String {
             .add("protocol_min", hello.protocol_min)
             .add("protocol_max", hello.protocol_max)
             .add("schema", hello.schema)
-            .add("session", hello.session),
+            .add("session", hello.session)
+            .add("nonce", hex(&hello.nonce)),
         Message::Acknowledge(mark) => watermark("ACKNOWLEDGE", mark),
         Message::KeepAlive(mark) => watermark("KEEP_ALIVE", mark),
         Message::SendFrom(request) => line("SEND_FROM")
@@ -222,6 +260,17 @@ pub(crate) fn describe(message: &Message) -> String {
             .add("session", command.session)
             .add("command", command.command)
             .add("inhibit_number", command.inhibit_number),
+        Message::SetLimits(command) => line("SET_LIMITS")
+            .add("session", command.session)
+            .add("command", command.command)
+            .limits(&command.limits),
+        Message::ReadSettings(command) => line("READ_SETTINGS")
+            .add("session", command.session)
+            .add("command", command.command),
+        Message::Identify(command) => line("IDENTIFY")
+            .add("session", command.session)
+            .add("command", command.command)
+            .add("seconds", command.seconds),
         of_gun => answer(of_gun),
     };
     line.0

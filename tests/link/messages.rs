@@ -2,12 +2,12 @@
 
 use meso_link_proto::frame::{DELIMITER, Decoded, FrameDecoder};
 use meso_link_proto::message::{
-    AssignEpoch, CommandResult, HostHello, Inhibit, Range, Resume, SendFrom, TimeAnswer,
-    TimeRequest, Watermark,
+    AssignEpoch, CommandResult, HostHello, IDENTIFY_SECONDS_MAX, Identify, Inhibit, Range,
+    ReadSettings, Resume, SendFrom, SetLimits, TimeAnswer, TimeRequest, Watermark,
 };
 use meso_link_proto::{
     Capabilities, GunLimits, GunText, Hello, Inventory, LeaseLoss, Measured, Message, Purpose,
-    ResultCode, ShotEvent, ShotFlags, ShotKey, Status, version,
+    ResultCode, SetPoints, Settings, ShotEvent, ShotFlags, ShotKey, Status, version,
 };
 use meso_units::{
     BootId, Epoch, GaugePascals, GunSerial, GunTick, Micrometres, Microseconds, MilliCelsius,
@@ -43,6 +43,19 @@ pub(crate) fn status_of(tick_us: u64) -> Status {
         faults: 0,
         is_inhibited: false,
         inhibit_number: 0,
+        refused_count: 0,
+    }
+}
+
+/// Settings that say nothing.
+pub(crate) fn settings_of() -> Settings {
+    Settings {
+        session: 1,
+        command: 2,
+        set: SetPoints::default(),
+        limits: GunLimits::default(),
+        lease_ms: 3_000,
+        lease_loss: LeaseLoss::Continue,
     }
 }
 
@@ -55,6 +68,7 @@ pub(crate) fn result_of(result: ResultCode) -> CommandResult {
         is_inhibited: false,
         inhibit_number: 3,
         epoch: None,
+        limits: GunLimits::default(),
     }
 }
 
@@ -96,23 +110,85 @@ fn inventory() -> impl Strategy<Value = Inventory> {
     )
 }
 
-/// Anything that a gun may measure in one shot.
-pub(crate) fn measured() -> impl Strategy<Value = Measured> {
-    let depth = || option::of((0..=13_000_u32).prop_map(|um| Micrometres::new(um).unwrap()));
-    let volume = || option::of((0..=10_000_000_u64).prop_map(|nl| Nanolitres::new(nl).unwrap()));
-    let purpose = prop::sample::select(vec![
+fn depth() -> impl Strategy<Value = Option<Micrometres>> {
+    option::of((0..=13_000_u32).prop_map(|um| Micrometres::new(um).unwrap()))
+}
+
+fn volume() -> impl Strategy<Value = Option<Nanolitres>> {
+    option::of((0..=10_000_000_u64).prop_map(|nl| Nanolitres::new(nl).unwrap()))
+}
+
+fn frequency() -> impl Strategy<Value = Option<ShotsPerMinute>> {
+    option::of((1..=6_000_u16).prop_map(|spm| ShotsPerMinute::new(spm).unwrap()))
+}
+
+fn needles() -> impl Strategy<Value = Option<NeedleCount>> {
+    option::of((1..=99_u8).prop_map(|count| NeedleCount::new(count).unwrap()))
+}
+
+fn purpose() -> impl Strategy<Value = Option<Purpose>> {
+    option::of(prop::sample::select(vec![
         Purpose::Patient,
         Purpose::Prime,
         Purpose::Test,
         Purpose::Cleaning,
         Purpose::Calibration,
-    ]);
+    ]))
+}
+
+/// Limits that a gun may be built to, or a host may set.
+pub(crate) fn limits() -> impl Strategy<Value = GunLimits> {
+    let volume_nl = prop_oneof![1..=10_000_000_u32, Just(u32::MAX)];
+    (
+        option::of((1..=13_000_u32).prop_map(|um| Micrometres::new(um).unwrap())),
+        option::of(volume_nl.prop_map(|nl| Nanolitres::new(u64::from(nl)).unwrap())),
+        frequency(),
+    )
+        .prop_map(|(depth_max, volume_max, frequency_max)| GunLimits {
+            depth_max,
+            volume_max,
+            frequency_max,
+        })
+}
+
+/// What a person may set a gun to.
+pub(crate) fn set_points() -> impl Strategy<Value = SetPoints> {
+    (depth(), volume(), frequency(), needles(), purpose()).prop_map(
+        |(depth, volume, frequency, needles, purpose)| SetPoints {
+            depth,
+            volume,
+            frequency,
+            needles,
+            purpose,
+        },
+    )
+}
+
+fn settings() -> impl Strategy<Value = Message> {
+    (set_points(), limits(), any::<(u32, u16, u16, bool)>()).prop_map(|(set, limits, raw)| {
+        Message::Settings(Settings {
+            session: raw.0,
+            command: raw.1,
+            set,
+            limits,
+            lease_ms: raw.2,
+            lease_loss: if raw.3 {
+                LeaseLoss::Inhibit
+            } else {
+                LeaseLoss::Continue
+            },
+        })
+    })
+}
+
+/// Anything that a gun may measure in one shot.
+pub(crate) fn measured() -> impl Strategy<Value = Measured> {
     (
         (depth(), depth(), volume(), volume()),
-        option::of((1..=6_000_u16).prop_map(|spm| ShotsPerMinute::new(spm).unwrap())),
-        option::of((1..=99_u8).prop_map(|count| NeedleCount::new(count).unwrap())),
+        frequency(),
+        needles(),
         option::of((-101_325..=1_000_000_i32).prop_map(|pa| GaugePascals::new(pa).unwrap())),
-        option::of(purpose),
+        purpose(),
         0..=ShotFlags::ALL.bits(),
     )
         .prop_map(
@@ -154,17 +230,12 @@ fn shot() -> impl Strategy<Value = Message> {
 fn hello() -> impl Strategy<Value = Message> {
     let names = ("[A-Z0-9-]{1,16}", text(), text(), any::<[u8; 8]>());
     let numbers = any::<(u8, u8, u32, u32, u32, u32, u32, u16, u32)>();
-    let limits = (
-        option::of(1..=13_000_u32),
-        option::of(1..=u32::MAX),
-        option::of(1..=6_000_u16),
-    );
     (
         names,
         numbers,
         inventory(),
-        limits,
-        any::<(bool, bool)>(),
+        limits(),
+        any::<(bool, bool, [u8; 16])>(),
         tick(),
     )
         .prop_map(|(names, numbers, inventory, limits, bits, tick)| {
@@ -181,11 +252,7 @@ fn hello() -> impl Strategy<Value = Message> {
                 boot_count: numbers.5,
                 inventory,
                 capabilities: Capabilities(numbers.6),
-                limits: GunLimits {
-                    depth_max: limits.0.map(|um| Micrometres::new(um).unwrap()),
-                    volume_max: limits.1.map(|nl| Nanolitres::new(u64::from(nl)).unwrap()),
-                    frequency_max: limits.2.map(|spm| ShotsPerMinute::new(spm).unwrap()),
-                },
+                limits,
                 lease_ms: numbers.7,
                 lease_loss: if bits.0 {
                     LeaseLoss::Inhibit
@@ -195,6 +262,7 @@ fn hello() -> impl Strategy<Value = Message> {
                 is_inhibited: bits.1,
                 inhibit_number: numbers.8,
                 tick,
+                nonce: bits.2,
             })
         })
 }
@@ -205,7 +273,7 @@ fn status() -> impl Strategy<Value = Message> {
         option::of((-50_000..=150_000_i32).prop_map(|mc| MilliCelsius::new(mc).unwrap())),
         option::of((-101_325..=1_000_000_i32).prop_map(|pa| GaugePascals::new(pa).unwrap())),
     );
-    let numbers = any::<(Option<u32>, Option<u32>, u32, bool, u32)>();
+    let numbers = any::<(Option<u32>, Option<u32>, u32, bool, u32, u32)>();
     (tick(), inventory(), sensed, numbers).prop_map(|(tick, inventory, sensed, numbers)| {
         Message::Status(Status {
             tick,
@@ -218,21 +286,25 @@ fn status() -> impl Strategy<Value = Message> {
             faults: numbers.2,
             is_inhibited: numbers.3,
             inhibit_number: numbers.4,
+            refused_count: numbers.5,
         })
     })
 }
 
 fn answers() -> impl Strategy<Value = Message> {
-    let range = (any::<(u32, u16, u64, u32, u32)>(), counter()).prop_map(|(raw, newest)| {
-        Message::Range(Range {
-            session: raw.0,
-            request: raw.1,
-            epoch: Epoch(raw.2),
-            requested: raw.3,
-            from: raw.4,
-            newest,
-        })
-    });
+    let numbers = any::<(u32, u16, u64)>();
+    let range = (numbers, 1..=u32::MAX, 1..=u32::MAX, counter()).prop_map(
+        |(raw, requested, from, newest)| {
+            Message::Range(Range {
+                session: raw.0,
+                request: raw.1,
+                epoch: Epoch(raw.2),
+                requested,
+                from,
+                newest,
+            })
+        },
+    );
     let time = (any::<(u32, i64)>(), tick(), tick()).prop_map(|(raw, received, sent)| {
         Message::TimeAnswer(TimeAnswer {
             request: raw.0,
@@ -247,10 +319,11 @@ fn answers() -> impl Strategy<Value = Message> {
         ResultCode::HoldsUnacknowledged,
         ResultCode::OtherInhibition,
         ResultCode::Unsupported,
+        ResultCode::NotEnforceable,
         ResultCode::Unknown(255),
     ]);
-    let result =
-        (any::<(u32, u16, bool, u32)>(), codes, epoch()).prop_map(|(raw, result, epoch)| {
+    let result = (any::<(u32, u16, bool, u32)>(), codes, epoch(), limits()).prop_map(
+        |(raw, result, epoch, limits)| {
             Message::Result(CommandResult {
                 session: raw.0,
                 command: raw.1,
@@ -258,9 +331,16 @@ fn answers() -> impl Strategy<Value = Message> {
                 is_inhibited: raw.2,
                 inhibit_number: raw.3,
                 epoch,
+                limits,
             })
-        });
-    prop_oneof![range, time, result]
+        },
+    );
+    prop_oneof![
+        range.boxed(),
+        time.boxed(),
+        result.boxed(),
+        settings().boxed()
+    ]
 }
 
 /// Anything that a host may send; sessions, epochs and commands from the given small sets, so
@@ -273,13 +353,19 @@ pub(crate) fn from_host(
     let session = prop::sample::select(sessions);
     let epoch = prop::sample::select(epochs);
     let command = 1..12_u16;
-    let hello = (session.clone(), 0..8_u8).prop_map(|(session, oddity)| {
+    let hello = (session.clone(), 0..10_u8).prop_map(|(session, oddity)| {
         Message::HostHello(HostHello {
-            // Now and then a host that speaks another version, or another version 1.
+            // Now and then a host that speaks another version, another version 1, or a newer one
+            // and this one.
             protocol_min: if oddity == 1 { 2 } else { 1 },
-            protocol_max: if oddity == 1 { 3 } else { 1 },
-            schema: version::schema() ^ u32::from(oddity == 2),
+            protocol_max: match oddity {
+                1 => 3,
+                3 => 2,
+                _ => 1,
+            },
+            schema: version::schema() ^ u32::from(oddity == 2 || oddity == 3),
             session,
+            nonce: [u8::from(oddity == 4); 16],
         })
     });
     let mark = (
@@ -333,18 +419,64 @@ pub(crate) fn from_host(
             reason: 1,
         })
     });
-    let resume = (session, command, 0..4_u32).prop_map(|(session, command, inhibit_number)| {
-        Message::Resume(Resume {
-            session,
-            command,
-            inhibit_number,
-        })
-    });
-    prop_oneof![hello, mark, send, time, assign, inhibit, resume].boxed()
+    let resume = (session.clone(), command.clone(), 0..4_u32).prop_map(
+        |(session, command, inhibit_number)| {
+            Message::Resume(Resume {
+                session,
+                command,
+                inhibit_number,
+            })
+        },
+    );
+    let about_settings = about_settings(session, command);
+    prop_oneof![
+        hello.boxed(),
+        mark.boxed(),
+        send.boxed(),
+        time.boxed(),
+        assign.boxed(),
+        inhibit.boxed(),
+        resume.boxed(),
+        about_settings
+    ]
+    .boxed()
+}
+
+/// SET_LIMITS, READ_SETTINGS and IDENTIFY.
+fn about_settings(
+    session: impl Strategy<Value = u32> + Clone + 'static,
+    command: impl Strategy<Value = u16> + Clone + 'static,
+) -> BoxedStrategy<Message> {
+    let limits =
+        (session.clone(), command.clone(), limits()).prop_map(|(session, command, limits)| {
+            Message::SetLimits(SetLimits {
+                session,
+                command,
+                limits,
+            })
+        });
+    let read = (session.clone(), command.clone())
+        .prop_map(|(session, command)| Message::ReadSettings(ReadSettings { session, command }));
+    let identify =
+        (session, command, 0..=IDENTIFY_SECONDS_MAX).prop_map(|(session, command, seconds)| {
+            Message::Identify(Identify {
+                session,
+                command,
+                seconds,
+            })
+        });
+    prop_oneof![limits, read, identify].boxed()
 }
 
 /// Any message of the link.
 pub(crate) fn any_message() -> impl Strategy<Value = Message> {
     let host = from_host(vec![1, u32::MAX], vec![0, 1, u64::MAX], 0..=u32::MAX);
-    prop_oneof![hello(), shot(), status(), answers(), host]
+    // Boxed, because a value tree of all of them at once is too large for the stack of a test.
+    prop_oneof![
+        hello().boxed(),
+        shot().boxed(),
+        status().boxed(),
+        answers().boxed(),
+        host
+    ]
 }

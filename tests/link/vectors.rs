@@ -12,7 +12,7 @@ use crate::bench::{hex, unhex};
 use crate::describe::{describe, garbage_name, reason_name};
 
 /// The lines of one file of vectors.
-fn lines(name: &str) -> Vec<String> {
+pub(crate) fn lines(name: &str) -> Vec<String> {
     let path = root().join("firmware-bridge/vectors").join(name);
     let text = fs::read_to_string(path).unwrap();
     let lines: Vec<_> = text
@@ -110,7 +110,7 @@ fn the_vectors_are_those_that_the_third_implementation_writes_today() {
         .unwrap_or_else(|error| panic!("python3 writes the vectors and cannot start: {error}"));
     let complaints = String::from_utf8_lossy(&run.stderr);
     assert!(run.status.success(), "{complaints}");
-    for name in ["messages.txt", "frames.txt", "rejects.txt"] {
+    for name in ["messages.txt", "frames.txt", "rejects.txt", "sealed.txt"] {
         let today = fs::read(folder.path().join(name)).unwrap();
         let kept = fs::read(vectors.join(name)).unwrap();
         assert!(

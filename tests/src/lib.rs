@@ -1,6 +1,10 @@
-//! Shared helpers of the whole-house tests: where the checkout lies, and what it holds.
+//! Shared helpers of the whole-house tests: where the checkout lies, what it holds, and with the
+//! feature `full` a clinic of real programs on loopback.
 //!
 //! This is **not** a place for fakes and emulators: those are `meso-testkit`'s.
+
+#[cfg(feature = "full")]
+pub mod sandbox;
 
 use std::fs;
 use std::path::{Path, PathBuf};

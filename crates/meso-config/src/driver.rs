@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use meso_units::{ClinicId, DriverId};
 
+use crate::guns::{GUN_RULES_MAX, GunRule};
 use crate::problem::Problems;
 use crate::reader::{self, Section};
 use crate::values::{self, BrokerAddress, LibraryTrust, TimeZoneName};
@@ -24,6 +25,12 @@ pub struct DriverConfig {
     pub data_dir: PathBuf,
     /// Where guns are looked for.
     pub ports: Ports,
+    /// Which ports speak something else than the meso link; the first rule that fits counts.
+    pub guns: Vec<GunRule>,
+    /// Which guns are believed on the link.
+    pub link: LinkTrust,
+    /// Whether the driver stops guns.
+    pub interlock: Interlock,
     /// The broker that the blocks go to.
     pub broker: BrokerAddress,
     /// Where the room's page and interface listen; always this computer, port 0 lets the system
@@ -43,6 +50,17 @@ pub struct Ports {
     pub source: PortSource,
     /// How long a newly plugged gun may wait to be seen, 10 to 500 ms.
     pub rescan: Duration,
+    /// What a USB serial number must be to the serial number of the gun behind it.
+    pub usb_serial: UsbSerial,
+}
+
+/// What a USB serial number must be to the serial number of the gun behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsbSerial {
+    /// Where it looks like a serial number of a gun and is another one, people are told.
+    Compare,
+    /// It must be the same, or the gun is not taken.
+    Require,
 }
 
 /// The places where guns are looked for.
@@ -53,6 +71,27 @@ pub enum PortSource {
     Folder(PathBuf),
     /// Every serial port that the system knows.
     Enumerate,
+}
+
+/// Which guns are believed on the link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LinkTrust {
+    /// The folder of the guns' keys, one file SERIAL.key each; a relative one starts at
+    /// [`DriverConfig::data_dir`]. One that is not there holds no keys.
+    pub keys_folder: PathBuf,
+    /// Whether a gun without a key is refused.
+    pub only_authentic: bool,
+}
+
+/// Whether the driver stops guns. It acts between shots: it stops the next one, never this one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Interlock {
+    /// Whether a shot beyond a hard limit inhibits its gun until a person resumes it.
+    pub enabled: bool,
+    /// Whether, beside that, a gun is inhibited while no session has a segment for it.
+    pub until_session: bool,
 }
 
 /// When a record block is sealed, whichever comes first.
@@ -75,6 +114,9 @@ impl DriverConfig {
         reader::read(file_name, text, |root| {
             let identity = root.section("driver", Identity::read);
             let ports = root.section("ports", Ports::read);
+            let guns = root.optional_list("guns", GUN_RULES_MAX, GunRule::read);
+            let link = root.section("link", LinkTrust::read);
+            let interlock = root.section("interlock", Interlock::read);
             let broker = root.section("broker", BrokerAddress::read);
             let room_http = root.section("room", |room| values::loopback_bind(room, "http", 0));
             let blocks = root.section("blocks", BlockLimits::read);
@@ -86,6 +128,9 @@ impl DriverConfig {
                 time_zone: identity.time_zone,
                 data_dir: identity.data_dir,
                 ports: ports?,
+                guns: guns?,
+                link: link?,
+                interlock: interlock?,
                 broker: broker?,
                 room_http: room_http?,
                 blocks: blocks?,
@@ -148,10 +193,51 @@ impl Ports {
             }
         };
         let rescan_ms = section.whole("rescan_ms", " of milliseconds", 10..=500, 500);
+        let allowed = r#""compare" or "require""#;
+        let usb_serial =
+            section.text(
+                "usb_serial",
+                allowed,
+                Some(UsbSerial::Compare),
+                |text| match text {
+                    "compare" => Some(UsbSerial::Compare),
+                    "require" => Some(UsbSerial::Require),
+                    _ => None,
+                },
+            );
         kind?;
         Some(Ports {
             source: source?,
             rescan: Duration::from_millis(rescan_ms?.into()),
+            usb_serial: usb_serial?,
+        })
+    }
+}
+
+impl LinkTrust {
+    fn read(section: &Section<'_>) -> Option<LinkTrust> {
+        let keys_folder = values::path(section, "keys_folder", Some("keys"));
+        let only_authentic = section.switch("only_authentic", false);
+        Some(LinkTrust {
+            keys_folder: keys_folder?,
+            only_authentic: only_authentic?,
+        })
+    }
+}
+
+impl Interlock {
+    fn read(section: &Section<'_>) -> Option<Interlock> {
+        let enabled = section.switch("enabled", false);
+        let until_session = section.switch("until_session", false);
+        let (enabled, until_session) = (enabled?, until_session?);
+        if until_session && !enabled {
+            let found = until_session.to_string();
+            section.note_not_allowed("until_session", found, "only beside enabled = true");
+            return None;
+        }
+        Some(Interlock {
+            enabled,
+            until_session,
         })
     }
 }

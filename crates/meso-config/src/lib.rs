@@ -8,7 +8,7 @@
 //! the text and the name to show for it. It holds no secrets, and nothing in it is global: a
 //! configuration is a value that is passed to constructors.
 //!
-//! Read first: [`DriverConfig`], [`ServerConfig`], [`Problems`].
+//! Read first: [`DriverConfig`], [`ServerConfig`], [`guns::GunProfile`], [`Problems`].
 //!
 //! ```
 //! use meso_config::DriverConfig;
@@ -29,14 +29,15 @@
 //! ```
 
 mod driver;
+pub mod guns;
 mod problem;
 mod reader;
 mod server;
 mod values;
 
-pub use driver::{BlockLimits, DriverConfig, PortSource, Ports};
+pub use driver::{BlockLimits, DriverConfig, Interlock, LinkTrust, PortSource, Ports, UsbSerial};
 pub use problem::{Problem, Problems};
-pub use server::{ClinicConfig, ServerConfig};
+pub use server::{ClinicConfig, InfluxConfig, ServerConfig, StoreKind};
 pub use values::{BrokerAddress, LedgerOrigin, LibraryTrust, SignerKey, TimeZoneName};
 
 /// The longest configuration text that is read, in bytes; a longer one is refused unread, because

@@ -4,6 +4,7 @@
 //! problem reads as `None`, and the caller builds its value only when no problem was noted.
 
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
 
 use toml::Spanned;
@@ -205,6 +206,17 @@ impl<'n> Section<'n> {
         items.collect::<Vec<_>>().into_iter().collect()
     }
 
+    /// Reads a switch; `default` stands in for an absent key.
+    pub(crate) fn switch(&self, key: &'static str, default: bool) -> Option<bool> {
+        let Some(value) = self.get(key) else {
+            return Some(default);
+        };
+        match value.get_ref() {
+            DeValue::Boolean(is_on) => Some(*is_on),
+            _ => self.wrong_type(key, value, "true or false"),
+        }
+    }
+
     /// Reads a whole number of `range`; `default` stands in for an absent key.
     pub(crate) fn whole(
         &self,
@@ -243,6 +255,110 @@ impl<'n> Section<'n> {
         parsed
             .and_then(check)
             .or_else(|| self.not_allowed(key, value, number.to_string(), allowed))
+    }
+
+    /// Reads a whole number of `range`; `None` as default demands it.
+    pub(crate) fn number<T>(
+        &self,
+        key: &'static str,
+        range: RangeInclusive<T>,
+        default: Option<T>,
+    ) -> Option<T>
+    where
+        T: TryFrom<i64> + PartialOrd + Display,
+    {
+        let allowed = format!("a whole number from {} to {}", range.start(), range.end());
+        self.whole_where(key, &allowed, default, |number| {
+            T::try_from(number)
+                .ok()
+                .filter(|number| range.contains(number))
+        })
+    }
+
+    /// Reads one of a few numbers.
+    pub(crate) fn one_of(&self, key: &'static str, numbers: &[u8], default: u8) -> Option<u8> {
+        let names: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+        let allowed = format!("one of {}", names.join(", "));
+        self.whole_where(key, &allowed, Some(default), |number| {
+            numbers
+                .iter()
+                .copied()
+                .find(|known| i64::from(*known) == number)
+        })
+    }
+
+    /// Reads `true` or `false`.
+    pub(crate) fn truth(&self, key: &'static str, default: bool) -> Option<bool> {
+        match self.get(key).map(|value| (value, value.get_ref())) {
+            None => Some(default),
+            Some((_, DeValue::Boolean(truth))) => Some(*truth),
+            Some((value, _)) => self.wrong_type(key, value, "true or false"),
+        }
+    }
+
+    /// Reads a whole number that may be absent: `Some(None)` then.
+    pub(crate) fn optional_whole(&self, key: &'static str) -> Option<Option<i64>> {
+        match self.get(key) {
+            None => Some(None),
+            Some(_) => self
+                .whole_where(key, "a whole number", None, Some)
+                .map(Some),
+        }
+    }
+
+    /// Reads a whole number of `range` that may be absent: `Some(None)` then.
+    pub(crate) fn optional_number(
+        &self,
+        key: &'static str,
+        range: RangeInclusive<u16>,
+    ) -> Option<Option<u16>> {
+        match self.get(key) {
+            None => Some(None),
+            Some(_) => self.number(key, range, None).map(Some),
+        }
+    }
+
+    /// Reads text that may be absent: `Some(None)` then.
+    pub(crate) fn optional_text<T>(
+        &self,
+        key: &'static str,
+        allowed: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<Option<T>> {
+        match self.get(key) {
+            None => Some(None),
+            Some(_) => self.text(key, allowed, None, parse).map(Some),
+        }
+    }
+
+    /// Reads a sub-table that may be absent: `Some(None)` then.
+    pub(crate) fn optional_section<T>(
+        &self,
+        key: &'static str,
+        build: impl FnOnce(&Section<'_>) -> Option<T>,
+    ) -> Option<Option<T>> {
+        match self.get(key) {
+            None => Some(None),
+            Some(_) => self.section(key, build).map(Some),
+        }
+    }
+
+    /// Reads a list of at most `count_max` tables; an absent one is empty.
+    pub(crate) fn optional_list<T>(
+        &self,
+        key: &'static str,
+        count_max: usize,
+        build: impl Fn(&Section<'_>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        match self.get(key) {
+            None => Some(Vec::new()),
+            Some(_) => self.list(key, 0..=count_max, build),
+        }
+    }
+
+    /// Notes that `key` must be there beside what is.
+    pub(crate) fn note_missing(&self, key: &str, allowed: &str) {
+        self.missing::<()>(key, allowed);
     }
 
     /// Notes that `key`, if it is there, contradicts another key.

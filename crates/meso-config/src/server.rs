@@ -26,6 +26,37 @@ pub struct ServerConfig {
     pub ledger_origin: LedgerOrigin,
     /// Whose signatures put a protocol library in force.
     pub library: LibraryTrust,
+    /// Where shots are kept.
+    pub store: StoreKind,
+    /// The InfluxDB, for [`StoreKind::Influx`].
+    pub influx: InfluxConfig,
+}
+
+/// Where shots are kept; everything else is in the data folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreKind {
+    /// In the data folder.
+    Embedded,
+    /// In an InfluxDB.
+    Influx,
+}
+
+/// Where the InfluxDB is, and how it is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InfluxConfig {
+    /// Its address: always this computer.
+    pub url: String,
+    /// The organisation, which only 2.x wants.
+    pub org: String,
+    /// The bucket; on 1.x the database.
+    pub bucket: String,
+    /// The file with the token, if it wants one; on 1.8 the token is `user:password`.
+    pub token_file: Option<PathBuf>,
+    /// Whether what is written is compressed.
+    pub gzip: bool,
+    /// Writes that are under way at once, 1 to 8.
+    pub connections: u16,
 }
 
 /// One clinic of the server.
@@ -57,6 +88,8 @@ impl ServerConfig {
                 ledger.text("origin", LedgerOrigin::ALLOWED, None, LedgerOrigin::parse)
             });
             let library = root.section("library", LibraryTrust::read);
+            let store = root.section("store", StoreKind::read);
+            let influx = root.section("influx", InfluxConfig::read);
             if let Some(clinics) = &clinics {
                 note_clinics_named_twice(root, clinics);
             }
@@ -67,7 +100,54 @@ impl ServerConfig {
                 broker: broker?,
                 ledger_origin: ledger_origin?,
                 library: library?,
+                store: store?,
+                influx: influx?,
             })
+        })
+    }
+}
+
+impl StoreKind {
+    fn read(section: &Section<'_>) -> Option<StoreKind> {
+        let allowed = r#""embedded" or "influx""#;
+        section.text(
+            "kind",
+            allowed,
+            Some(StoreKind::Embedded),
+            |text| match text {
+                "embedded" => Some(StoreKind::Embedded),
+                "influx" => Some(StoreKind::Influx),
+                _ => None,
+            },
+        )
+    }
+}
+
+impl InfluxConfig {
+    fn read(section: &Section<'_>) -> Option<InfluxConfig> {
+        let url = values::loopback_url(section, "url", "http://127.0.0.1:8086");
+        let name = |key| {
+            let allowed = "1 to 256 characters";
+            section.text(key, allowed, Some("mesofleet".to_owned()), |text| {
+                let fits = (1..=256).contains(&text.len()) && !text.contains(char::is_control);
+                fits.then(|| text.to_owned())
+            })
+        };
+        let (org, bucket) = (name("org"), name("bucket"));
+        let allowed = "the path of a file, or nothing";
+        let token_file = section.text("token_file", allowed, Some(None), |text| {
+            let path = (!text.is_empty()).then(|| PathBuf::from(text));
+            (text.len() <= 4_096 && !text.contains('\0')).then_some(path)
+        });
+        let gzip = section.switch("gzip", true);
+        let connections = section.whole("connections", "", 1..=8, 2);
+        Some(InfluxConfig {
+            url: url?,
+            org: org?,
+            bucket: bucket?,
+            token_file: token_file?,
+            gzip: gzip?,
+            connections: connections?,
         })
     }
 }

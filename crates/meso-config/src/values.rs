@@ -195,6 +195,27 @@ pub(crate) fn loopback_bind(
     })
 }
 
+/// Reads the address of an HTTP server on this computer, without a path.
+pub(crate) fn loopback_url(
+    section: &Section<'_>,
+    key: &'static str,
+    default: &str,
+) -> Option<String> {
+    let allowed = "an address of this computer, such as http://127.0.0.1:8086; one elsewhere is \
+                   reached through a tunnel that ends here, until TLS is built";
+    section.text(key, allowed, Some(default.to_owned()), |text| {
+        let place = text.strip_prefix("http://")?;
+        let is_here = place
+            .parse::<SocketAddr>()
+            .is_ok_and(|at| at.ip().is_loopback())
+            || match place.rsplit_once(':') {
+                Some((host, port)) => host == "localhost" && port.parse::<u16>().is_ok(),
+                None => is_loopback_host(place),
+            };
+        is_here.then(|| text.to_owned())
+    })
+}
+
 /// Reads a path; `None` as default demands it.
 pub(crate) fn path(
     section: &Section<'_>,

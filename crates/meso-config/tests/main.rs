@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use meso_config::{DriverConfig, PortSource, Problem, Problems, ServerConfig, TEXT_BYTES_MAX};
+use meso_config::{
+    DriverConfig, PortSource, Problem, Problems, ServerConfig, StoreKind, TEXT_BYTES_MAX,
+};
 use proptest::prelude::*;
 
 const DRIVER_EXAMPLE: &str = include_str!("../../../config/driver.toml");
@@ -55,6 +57,9 @@ fn the_driver_example_equals_the_defaults() {
         least.ports.source,
         PortSource::Folder("/dev/serial/by-id".into())
     );
+    assert!(!least.interlock.enabled && !least.interlock.until_session);
+    assert_eq!(least.link.keys_folder, std::path::Path::new("keys"));
+    assert!(!least.link.only_authentic);
     assert_eq!(least.broker.host, "127.0.0.1");
     assert_eq!(least.broker.port, 1_883);
     assert_eq!(least.room_http.to_string(), "127.0.0.1:0");
@@ -123,8 +128,8 @@ open_ms_max = "long"
     let expected = "\
 driver.toml has 13 problems:
   driver.toml, line 2: version = 2 is not allowed; allowed: 1, the version of this format
-  driver.toml, line 3: colour = \"red\" is not a key here; allowed: version, driver, ports, \
-         broker, room, blocks, library
+  driver.toml, line 3: colour = \"red\" is not a key here; allowed: version, driver, ports, guns, \
+         link, interlock, broker, room, blocks, library
   driver.toml, line 5: driver.id = \"Room 1\" is not allowed; allowed: 1 to 32 of a-z, 0-9 and -
   driver.toml, line 6: driver.clinic = 7 is of the wrong type; allowed: 1 to 32 of a-z, 0-9 and -
   driver.toml, line 8: ports.source = \"usb\" is not allowed; allowed: \"folder\" or \"enumerate\"
@@ -160,6 +165,27 @@ fn a_folder_of_ports_contradicts_enumeration() {
         &with_driver_lines("[ports]\nsource = \"enumerate\"\nfolder = \"/dev\"\n"),
         "driver.toml, line 9: ports.folder = \"/dev\" is not allowed; allowed: only beside \
          source = \"folder\"",
+    );
+}
+
+#[test]
+fn a_gun_is_held_until_a_session_only_where_the_interlock_is_on() {
+    assert_one_driver_problem(
+        &with_driver_lines("[interlock]\nuntil_session = true\n"),
+        "driver.toml, line 8: interlock.until_session = true is not allowed; allowed: only \
+         beside enabled = true",
+    );
+    let text = with_driver_lines("[interlock]\nenabled = true\nuntil_session = true\n");
+    let interlock = DriverConfig::parse("driver.toml", &text).unwrap().interlock;
+    assert!(interlock.enabled && interlock.until_session);
+}
+
+#[test]
+fn a_switch_is_true_or_false() {
+    assert_one_driver_problem(
+        &with_driver_lines("[link]\nonly_authentic = \"yes\"\n"),
+        "driver.toml, line 8: link.only_authentic = \"yes\" is of the wrong type; allowed: \
+         true or false",
     );
 }
 
@@ -326,5 +352,35 @@ proptest! {
         if let Err(problems) = DriverConfig::parse("any.toml", &text) {
             prop_assert!(problems.len() > 0);
         }
+    }
+}
+
+#[test]
+fn an_influxdb_is_on_this_computer() {
+    let with = |url: &str| {
+        let text = format!("{SERVER_LEAST}[store]\nkind = \"influx\"\n[influx]\nurl = \"{url}\"\n");
+        ServerConfig::parse("server.toml", &text)
+    };
+    for url in [
+        "http://127.0.0.1:8086",
+        "http://[::1]:1",
+        "http://localhost:8086",
+        "http://localhost",
+    ] {
+        let config = with(url).unwrap();
+        assert_eq!(
+            (config.store, config.influx.url.as_str()),
+            (StoreKind::Influx, url)
+        );
+    }
+    for url in [
+        "https://localhost:1",
+        "http://10.0.0.1:8086",
+        "localhost:8086",
+        "http://x/y",
+    ] {
+        let problems = with(url).unwrap_err();
+        let keys: Vec<_> = problems.iter().filter_map(Problem::key).collect();
+        assert_eq!(keys, ["influx.url"], "{problems}");
     }
 }

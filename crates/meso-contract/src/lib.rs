@@ -45,7 +45,7 @@ pub use session::{
     SegmentOpenedBody, SessionEndedBody, SessionEventBody, SessionOpenedBody, SyringeBody,
 };
 pub use shot::ShotBody;
-pub use status::{DriverStatusMessage, GunStatusMessage, LibraryMessage};
+pub use status::{DriverStatusMessage, GunStatusMessage, LibraryMessage, SuccessorMessage};
 pub use watermark::{NumberRange, WatermarkMessage};
 
 /// The version of every MQTT payload of this crate.

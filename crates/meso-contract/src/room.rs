@@ -2,8 +2,12 @@
 //!
 //! `POST /api/v1/steps` takes a [`RoomStepBody`] and answers 200 with a [`StepTakenBody`], 409 with
 //! a [`StepRefusedBody`] where a step is missing, 422 where a value is wrong.
-//! `GET /api/v1/state` answers with a [`RoomStateBody`]. Both want `Authorization: Bearer TOKEN`
+//! `POST /api/v1/guns/{serial}/resume` takes a [`ResumeGunBody`] and answers 200 with a
+//! [`RoomGunBody`], 409 where the gun is not there or not inhibited.
+//! `GET /api/v1/state` answers with a [`RoomStateBody`]. All want `Authorization: Bearer TOKEN`
 //! with the token of [`RoomAccessFile`].
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -117,6 +121,21 @@ pub struct StepRefusedBody {
     pub message: String,
 }
 
+/// A person lets a gun that was inhibited fire again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResumeGunBody {
+    /// Who.
+    pub operator: String,
+    /// Why, in a sentence, 1 to [`ResumeGunBody::REASON_BYTES_MAX`] bytes.
+    pub reason: String,
+}
+
+impl ResumeGunBody {
+    /// The longest reason, in bytes.
+    pub const REASON_BYTES_MAX: usize = 256;
+}
+
 /// How the room is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -133,6 +152,52 @@ pub struct RoomStateBody {
     pub library_version: Option<u32>,
     /// Whether the broker is connected.
     pub broker_connected: bool,
+    /// Whether a shot beyond a hard limit inhibits its gun.
+    #[serde(default)]
+    pub interlock_enabled: bool,
+    /// Whether this computer's clock can be right: rules about time are not judged where not.
+    #[serde(default)]
+    pub clock_trusted: bool,
+    /// Sealed blocks that no message can carry; they stay in the journal.
+    #[serde(default)]
+    pub unsendable_block_count: u64,
+    /// Ports that cannot be used, and why.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub port_problems: BTreeMap<String, String>,
+    /// How long guns have waited for answers since the start.
+    #[serde(default)]
+    pub latencies: Vec<LatencyBody>,
+}
+
+/// How long something took, since the start of the driver.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LatencyBody {
+    /// `shot_to_acknowledgement` or `breach_to_inhibit`: from the return of the read that brought
+    /// the shot to the return of the write that answers it.
+    pub name: String,
+    /// How often it was measured.
+    pub count: u64,
+    /// Half of all took at most this long, in µs; like all quantiles here at most 6 % too high.
+    pub p50_us: u64,
+    /// 99 in 100 took at most this long, in µs.
+    pub p99_us: u64,
+    /// 999 in 1000 took at most this long, in µs.
+    pub p999_us: u64,
+    /// The longest, in µs.
+    pub max_us: u64,
+    /// The histogram, shortest first, without empty steps.
+    pub buckets: Vec<LatencyBucketBody>,
+}
+
+/// One step of a histogram.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LatencyBucketBody {
+    /// The longest time of this step, in µs.
+    pub up_to_us: u64,
+    /// How many took longer than the step before and at most this long.
+    pub count: u64,
 }
 
 /// How a gun is, as its room sees it.
@@ -149,4 +214,59 @@ pub struct RoomGunBody {
     pub newest_counter: u32,
     /// Newest counter that the journal holds on disk without a hole before it.
     pub journalled_counter: u32,
+    /// Whether its link is authenticated with its key.
+    #[serde(default)]
+    pub authentic: bool,
+    /// Why the driver does not speak with it, where it does not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub refused: Option<String>,
+    /// How far its record can be proven to be whole, in words, once that is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub grade: Option<String>,
+    /// The serial number of its USB device, where that names another gun.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub usb_serial: Option<String>,
+    /// Whether the gun says that it is inhibited.
+    #[serde(default)]
+    pub inhibited: bool,
+    /// What the interlock wants of it, where it wants anything.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub interlock: Option<RoomInterlockBody>,
+    /// Frames and shots in quarantine since the start.
+    #[serde(default)]
+    pub quarantined_frames: u64,
+    /// Shots read back under a number that the journal holds, after the gun's counter had gone
+    /// back; they are in quarantine.
+    #[serde(default)]
+    pub salvaged_shots: u64,
+    /// How its clock maps to UTC, once that is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clock: Option<RoomClockBody>,
+}
+
+/// Why a gun is to fire no more, and whether it was told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoomInterlockBody {
+    /// `inhibiting`, `inhibited`, `resuming`, or `failed`: the gun may fire and was told not to.
+    pub state: String,
+    /// Why, in words.
+    pub cause: String,
+    /// What went wrong, where something did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub problem: Option<String>,
+}
+
+/// How the clock of a gun maps to UTC.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoomClockBody {
+    /// The stretch of the driver's clock in which this holds.
+    pub segment: u32,
+    /// UTC at the gun's tick 0, in ns since 1970.
+    pub offset_ns: i64,
+    /// How much faster UTC runs than the gun's clock, in parts per 10⁹.
+    pub drift_ppb: i64,
+    /// How far the time of a shot of now may be off, in ns.
+    pub uncertainty_ns: u64,
 }

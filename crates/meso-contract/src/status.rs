@@ -21,6 +21,25 @@ pub struct DriverStatusMessage {
     pub start_id: String,
 }
 
+/// Says that a driver's journal took the place of others, whose drivers stop when they hear it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SuccessorMessage {
+    /// [`crate::PAYLOAD_VERSION`].
+    pub version: u16,
+    /// Life of the journal in force, 16 hexadecimal digits.
+    pub incarnation: String,
+    /// Lives of the journals that it took the place of, 16 hexadecimal digits each, at most
+    /// [`SuccessorMessage::REPLACED_COUNT_MAX`].
+    pub replaced: Vec<String>,
+}
+
+impl SuccessorMessage {
+    /// The most journals that one can take the place of; a driver that would be replaced once more
+    /// gets a new id.
+    pub const REPLACED_COUNT_MAX: usize = 64;
+}
+
 /// How a gun is, as its driver sees it. Written on change, at most once a second.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -92,4 +111,9 @@ macro_rules! json_message {
         }
     )+};
 }
-json_message!(DriverStatusMessage, GunStatusMessage, LibraryMessage);
+json_message!(
+    DriverStatusMessage,
+    GunStatusMessage,
+    LibraryMessage,
+    SuccessorMessage
+);

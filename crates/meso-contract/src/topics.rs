@@ -5,6 +5,7 @@
 //! | `mesofleet/v1/{clinic}/{driver}/blocks/{partition}/{stream}` | driver → ingest | 1 | no | [`crate::BlockMessage`] |
 //! | `mesofleet/v1/{clinic}/{driver}/watermark/{stream}` | ingest → driver | 1 | yes | [`crate::WatermarkMessage`] |
 //! | `mesofleet/v1/{clinic}/{driver}/status` | driver → all (last will) | 1 | yes | [`crate::DriverStatusMessage`] |
+//! | `mesofleet/v1/{clinic}/{driver}/successor` | driver → the one it replaced | 1 | yes | [`crate::SuccessorMessage`] |
 //! | `mesofleet/v1/{clinic}/{driver}/guns/{serial}` | driver → all | 1 | yes | [`crate::GunStatusMessage`] |
 //! | `mesofleet/v1/{clinic}/library` | server → drivers | 1 | yes | [`crate::LibraryMessage`] |
 
@@ -57,6 +58,11 @@ pub fn status_filter() -> String {
     format!("{PREFIX}/+/+/status")
 }
 
+/// Where a driver that took over another computer's place says so, should that one come back.
+pub fn successor(clinic: &ClinicId, driver: &DriverId) -> String {
+    format!("{PREFIX}/{clinic}/{driver}/successor")
+}
+
 /// Where a driver says how a gun is.
 pub fn gun(clinic: &ClinicId, driver: &DriverId, serial: &GunSerial) -> String {
     format!("{PREFIX}/{clinic}/{driver}/guns/{serial}")
@@ -95,6 +101,13 @@ pub enum Topic {
     },
     /// Whether a driver is there.
     Status {
+        /// The clinic.
+        clinic: ClinicId,
+        /// The driver.
+        driver: DriverId,
+    },
+    /// Which journals a driver's took the place of.
+    Successor {
         /// The clinic.
         clinic: ClinicId,
         /// The driver.
@@ -139,6 +152,7 @@ impl Topic {
         let driver = DriverId::parse(parts.get(1).copied().unwrap_or_default())?;
         match parts.get(2..).unwrap_or_default() {
             ["status"] => Ok(Topic::Status { clinic, driver }),
+            ["successor"] => Ok(Topic::Successor { clinic, driver }),
             ["guns", serial] => Ok(Topic::Gun {
                 clinic,
                 driver,
@@ -198,6 +212,13 @@ mod tests {
                 clinic: c.clone(),
                 driver: d.clone(),
                 serial
+            })
+        );
+        assert_eq!(
+            Topic::parse(&successor(&clinic, &driver)),
+            Ok(Topic::Successor {
+                clinic: c.clone(),
+                driver: d.clone(),
             })
         );
         assert_eq!(

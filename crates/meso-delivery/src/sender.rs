@@ -5,10 +5,14 @@
 //! that is not settled is sent again on a new connection, for a new ingest, for a store that was
 //! restored from a backup, and after a time-out.
 //!
+//! A store that was restored may not know a stream at all, and then says nothing of it. So when a
+//! watermark of one stream brings word of an ingest that has not spoken of another, the newest
+//! block of the other is sent once more, settled or not: the answer tells what is held.
+//!
 //! Limits: [`Sender::STREAM_WINDOW_MAX`] and [`Sender::WINDOW_MAX`] blocks on their way; what is
 //! beyond them waits in the journal, as numbers only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use meso_domain::{BlockPlace, Stream};
 use meso_units::{BlockNumber, DriverId, JournalIncarnation};
@@ -87,14 +91,20 @@ pub enum Effect {
 struct StreamState {
     newest: u64,
     settled: RangeSet,
-    lives: Option<(u64, u64)>,
+    lives: Option<Lives>,
     /// Block number to the time when it counts as lost.
     on_the_way: BTreeMap<u64, u64>,
     /// Blocks from here on were sealed over the present connection.
     live_from: u64,
     /// Time-outs in a row.
     timeouts: u32,
+    /// From then on the newest block is sent although it counts as settled, until there is an
+    /// answer: an ingest has begun that has not spoken of this stream.
+    doubted_from_ms: Option<u64>,
 }
+
+/// The life of a store and of an ingest.
+type Lives = (u64, u64);
 
 /// Sends the blocks of one driver until the ingest has them.
 #[derive(Clone, Debug)]
@@ -104,6 +114,8 @@ pub struct Sender {
     streams: BTreeMap<Stream, StreamState>,
     connected: bool,
     window: usize,
+    /// The lives that were heard of, the newest last.
+    heard: VecDeque<Lives>,
 }
 
 impl Sender {
@@ -124,6 +136,14 @@ impl Sender {
     /// The longest such time, in ms.
     pub const TIMEOUT_MS_MAX: u64 = 60_000;
 
+    /// How long an ingest has to speak of every stream that it knows before the others are asked
+    /// about, in ms, counted from its first word or from a new connection.
+    pub const DOUBT_MS: u64 = 2_000;
+
+    /// The most lives of stores and ingests that are remembered; one that was forgotten and is
+    /// heard of again costs one block of each stream.
+    pub const HEARD_MAX: usize = 16;
+
     /// Begins with no stream.
     pub fn new(driver: DriverId, incarnation: JournalIncarnation) -> Sender {
         Sender {
@@ -132,6 +152,7 @@ impl Sender {
             streams: BTreeMap::new(),
             connected: false,
             window: Sender::WINDOW_MAX,
+            heard: VecDeque::new(),
         }
     }
 
@@ -147,6 +168,7 @@ impl Sender {
         state.live_from = position.newest + 1;
         if let Some(watermark) = position.watermark {
             state.apply(&watermark);
+            self.hear(watermark.lives());
         }
     }
 
@@ -170,6 +192,9 @@ impl Sender {
                     state.on_the_way.clear();
                     state.live_from = state.newest + 1;
                     state.timeouts = 0;
+                    // What the broker retained comes first, and may be older than the doubt.
+                    let asks_at = &mut state.doubted_from_ms;
+                    *asks_at = asks_at.map(|_| now_ms.saturating_add(Sender::DOUBT_MS));
                 }
             }
             SenderEvent::Disconnected => {
@@ -179,7 +204,7 @@ impl Sender {
                 }
             }
             SenderEvent::Settled { stream, watermark } => {
-                effects.extend(self.settle(stream, watermark));
+                effects.extend(self.settle(now_ms, stream, watermark));
             }
             SenderEvent::Unavailable { stream, number } => {
                 if let Some(state) = self.streams.get_mut(&stream) {
@@ -190,7 +215,7 @@ impl Sender {
             SenderEvent::Tick => self.expire(now_ms),
         }
         self.fill_window(now_ms, jitter_permille, &mut effects);
-        effects.extend(self.next_wake_ms().map(Effect::WakeAt));
+        effects.extend(self.next_wake_ms(now_ms).map(Effect::WakeAt));
         effects
     }
 
@@ -209,9 +234,38 @@ impl Sender {
             .map_or(0, StreamState::unsettled_count)
     }
 
-    fn settle(&mut self, stream: Stream, watermark: Watermark) -> Option<Effect> {
-        // A watermark of a stream that this journal never had belongs to nobody here.
+    /// Takes note of lives; says whether they are new.
+    fn hear(&mut self, lives: Lives) -> bool {
+        if self.heard.contains(&lives) {
+            return false;
+        }
+        if self.heard.len() == Sender::HEARD_MAX {
+            self.heard.pop_front();
+        }
+        self.heard.push_back(lives);
+        true
+    }
+
+    /// An ingest has begun: what it has not spoken of yet it may not have.
+    fn doubt_others(&mut self, now_ms: u64, lives: Lives) {
+        for state in self.streams.values_mut() {
+            if state.newest > 0 && state.lives != Some(lives) {
+                let asks_at_ms = now_ms.saturating_add(Sender::DOUBT_MS);
+                state.doubted_from_ms.get_or_insert(asks_at_ms);
+            }
+        }
+    }
+
+    fn settle(&mut self, now_ms: u64, stream: Stream, watermark: Watermark) -> Option<Effect> {
+        if self.hear(watermark.lives()) {
+            self.doubt_others(now_ms, watermark.lives());
+        }
+        // A watermark of a stream that this journal never had says nothing else.
         let state = self.streams.get_mut(&stream)?;
+        let was_asked = state.on_the_way.contains_key(&state.newest);
+        if was_asked || state.lives != Some(watermark.lives()) {
+            state.doubted_from_ms = None;
+        }
         let before = state.unsettled_count();
         if !state.apply(&watermark) {
             return None;
@@ -252,7 +306,7 @@ impl Sender {
             let next = self
                 .streams
                 .iter()
-                .filter_map(|(stream, state)| Some((stream, state, state.next_to_send()?)))
+                .filter_map(|(stream, state)| Some((stream, state, state.next_to_send(now_ms)?)))
                 .min_by_key(|(stream, state, _)| (state.on_the_way.len(), **stream != Stream::Room))
                 .map(|(stream, _, number)| (stream.clone(), number));
             let Some((stream, number)) = next else {
@@ -272,19 +326,26 @@ impl Sender {
         }
     }
 
-    fn next_wake_ms(&self) -> Option<u64> {
-        self.streams
-            .values()
-            .flat_map(|state| state.on_the_way.values())
-            .min()
-            .copied()
+    fn next_wake_ms(&self, now_ms: u64) -> Option<u64> {
+        let states = || self.streams.values();
+        let timeouts = states().flat_map(|state| state.on_the_way.values().copied());
+        let doubts = states().filter_map(|state| state.doubted_from_ms);
+        // One that is due already waits for room in the window, or for a connection.
+        let doubts = doubts.filter(|from_ms| *from_ms > now_ms);
+        timeouts.chain(doubts).min()
+    }
+}
+
+impl Watermark {
+    const fn lives(&self) -> Lives {
+        (self.store, self.ingest)
     }
 }
 
 impl StreamState {
     /// Takes a watermark over; says whether it said anything new.
     fn apply(&mut self, watermark: &Watermark) -> bool {
-        let lives = (watermark.store, watermark.ingest);
+        let lives = watermark.lives();
         let before = (self.settled.clone(), self.lives);
         // Another process may have opened a store that was put back from a backup, and a backup
         // keeps the life of its store: only what this watermark covers is known to be held. What
@@ -316,8 +377,9 @@ impl StreamState {
         self.newest.saturating_sub(self.settled.count())
     }
 
-    /// The block to send next: a live one while the backlog has its share, else the oldest.
-    fn next_to_send(&self) -> Option<u64> {
+    /// The block to send next: a live one while the backlog has its share, else the oldest; where
+    /// there is neither and the stream is in doubt, the newest.
+    fn next_to_send(&self, now_ms: u64) -> Option<u64> {
         if self.on_the_way.len() >= Sender::STREAM_WINDOW_MAX {
             return None;
         }
@@ -329,8 +391,17 @@ impl StreamState {
             (_, Some(live)) => Some(live),
             // What is left of the window may all be used by the backlog: a live block that comes
             // waits for one settled block at most.
-            (backlog, None) => backlog,
+            (Some(backlog), None) => Some(backlog),
+            (None, None) => self.question(now_ms),
         }
+    }
+
+    /// The newest block, where nothing that is on its way will tell what the ingest holds.
+    fn question(&self, now_ms: u64) -> Option<u64> {
+        let is_due = self
+            .doubted_from_ms
+            .is_some_and(|from_ms| from_ms <= now_ms);
+        (is_due && self.on_the_way.is_empty()).then_some(self.newest)
     }
 
     fn first_waiting(&self, first: u64, last: u64) -> Option<u64> {

@@ -2,7 +2,7 @@
 
 use meso_delivery::Range;
 use meso_domain::canonical::Canonical;
-use meso_domain::{Gap, PurposeDecidedBy, Record, Shot, Stream};
+use meso_domain::{Gap, GapReason, GapState, PurposeDecidedBy, Record, Shot, Stream};
 use meso_units::{Epoch, GunSerial, ShotCounter};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -113,7 +113,10 @@ fn append_gap(
             first: gap.first.get().into(),
             last: last.get().into(),
         };
-        let held = held::ranges(connection, stream, gap.epoch, None)?;
+        // Shots that were held, and that nobody has any more, are a gap all the same.
+        let of_kind = (gap.reason == GapReason::Unknown && gap.state == GapState::Declared)
+            .then_some(Kind::Gap);
+        let held = held::ranges(connection, stream, gap.epoch, of_kind)?;
         if held.missing_between(range.first, range.last).is_empty() {
             return Ok(Outcome::Known);
         }
@@ -174,8 +177,8 @@ fn recorded_shot(
     Ok(body.map(|body| Shot::from_canonical(&body)).transpose()?)
 }
 
-/// Whether two shots say the same where the gun speaks; what this driver added may differ.
-fn is_same_shot(recorded: &Shot, new: &Shot) -> bool {
+/// Whether two shots say the same where the gun speaks; what a driver added may differ.
+pub fn is_same_shot(recorded: &Shot, new: &Shot) -> bool {
     let mut same = new.clone();
     same.at = recorded.at;
     same.uncertainty = recorded.uncertainty;
@@ -189,12 +192,16 @@ fn is_same_shot(recorded: &Shot, new: &Shot) -> bool {
     same == *recorded
 }
 
+/// Keeps a frame. One with a number that is here already, for the same reason and with the same
+/// bytes, is not kept twice: a gun may be read again and again.
 fn quarantine(connection: &Connection, frame: &QuarantinedFrame) -> Result<(), JournalError> {
     let kept = frame.bytes.len().min(QUARANTINE_BYTES_MAX);
     connection
         .prepare_cached(
             "INSERT INTO quarantine (at_ns, gun, epoch, counter, reason, bytes)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE ?4 IS NULL OR NOT EXISTS (SELECT 1
+             FROM quarantine WHERE counter = ?4 AND epoch = ?3 AND gun = ?2 AND reason = ?5
+             AND bytes = ?6)",
         )
         .and_then(|mut statement| {
             statement.execute((

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::During;
 use crate::schema::{known_stream_id, streams};
-use crate::{Identity, JournalError, SealedBlock, StreamExtent, Unsealed};
+use crate::{Identity, JournalError, SealedBlock, StreamExtent, Unsealed, forgotten};
 
 /// The size in bytes above which settled blocks are forgotten, oldest first: about 500,000 shots. Until
 /// then they are kept, because a store that was restored from a backup asks for them again. What
@@ -289,6 +289,7 @@ fn prune_stream(connection: &Connection, id: i64, last: i64) -> Result<usize, Jo
         return Ok(0);
     };
     let last = last.min(oldest + PRUNED_AT_ONCE_MAX - 1);
+    forgotten::note(connection, id, oldest, last)?;
     connection
         .execute(
             "DELETE FROM records WHERE stream = ?1 AND sequence <= (SELECT last_sequence FROM
@@ -488,6 +489,8 @@ mod tests {
         assert_eq!(prune(&connection, i64::MAX).unwrap(), 0, "there is room");
         assert_eq!(prune(&connection, 0).unwrap(), 4);
         assert!(!held(4) && held(5) && held(6));
+        let lost = forgotten::shots(&connection, &stream, BlockNumber(3)).unwrap();
+        assert_eq!(lost, [], "gaps are no shots");
         set_watermark(&connection, &stream, &settled(6)).unwrap();
         prune(&connection, 0).unwrap();
         assert!(!held(5) && held(6));

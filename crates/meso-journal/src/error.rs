@@ -111,6 +111,19 @@ impl JournalError {
     }
 }
 
+impl JournalError {
+    /// Whether what is in the journal is wrong, so that another try ends the same.
+    pub fn is_of_content(&self) -> bool {
+        matches!(
+            self,
+            JournalError::Record { .. }
+                | JournalError::Identifier { .. }
+                | JournalError::Block { .. }
+                | JournalError::Sessions { .. }
+        )
+    }
+}
+
 impl From<CanonicalError> for JournalError {
     fn from(source: CanonicalError) -> JournalError {
         JournalError::Record { source }

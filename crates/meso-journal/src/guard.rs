@@ -3,21 +3,21 @@
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::path::Path;
 
-use crate::JournalError;
+use crate::{JournalError, platform};
 
 /// The file that is locked for as long as a journal is open. It is never removed: two drivers
 /// could otherwise hold locks on two files of that name.
 const LOCK_NAME: &str = "journal.lock";
 
-/// Makes the folder where it is missing, readable by its owner alone.
-pub(crate) fn make_folder(folder: &Path) -> Result<(), JournalError> {
+/// Makes a folder where it is missing, readable by its owner alone.
+///
+/// # Errors
+///
+/// [`JournalError::Folder`].
+pub fn make_folder(folder: &Path) -> Result<(), JournalError> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt as _;
-        builder.mode(0o700);
-    }
+    platform::close_folder_to_others(&mut builder);
     builder.create(folder).map_err(failed(folder))
 }
 
@@ -38,19 +38,10 @@ pub(crate) fn lock(folder: &Path) -> Result<File, JournalError> {
 pub(crate) fn private_file(path: &Path) -> Result<File, JournalError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
+    platform::opened_privately(&mut options);
     let file = options.open(path).map_err(failed(path))?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // One that an earlier version made may be open to others.
-        let private = std::fs::Permissions::from_mode(0o600);
-        file.set_permissions(private).map_err(failed(path))?;
-    }
+    // One that an earlier version made may be open to others.
+    platform::close_to_others(&file).map_err(failed(path))?;
     Ok(file)
 }
 

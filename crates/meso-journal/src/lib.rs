@@ -33,16 +33,21 @@
 mod append;
 mod blocks;
 mod error;
+mod forgotten;
 mod guard;
 mod held;
 mod model;
 mod open;
+mod platform;
 mod schema;
 mod view;
 mod writer;
 
+pub use append::is_same_shot;
 pub use blocks::SETTLED_BYTES_MAX;
 pub use error::JournalError;
+pub use forgotten::ForgottenShots;
+pub use guard::make_folder;
 pub use model::{
     Batch, Committed, GunRecovery, Identity, NewRecord, Outcome, Position, QuarantinedFrame,
     Recovery, SealedBlock, StreamExtent, Unsealed,

@@ -224,6 +224,15 @@ impl JournalView {
         bodies.iter().rev().map(decode).collect()
     }
 
+    /// Every named value whose name begins like this, by the rest of its name.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite says.
+    pub fn values_under(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, JournalError> {
+        schema::values_under(&self.connection, prefix)
+    }
+
     /// How many frames are in quarantine.
     ///
     /// # Errors

@@ -11,7 +11,9 @@ use rusqlite::{Connection, Savepoint};
 
 use crate::blocks::{self, SETTLED_BYTES_MAX};
 use crate::error::During;
-use crate::{Batch, Committed, Identity, JournalError, SealedBlock, append};
+use crate::{
+    Batch, Committed, ForgottenShots, Identity, JournalError, SealedBlock, append, forgotten,
+};
 
 /// Requests that may wait; a further one makes its caller wait. The driver has a few at a time.
 const REQUESTS_WAITING_MAX: usize = 128;
@@ -37,6 +39,11 @@ enum Request {
         stream: Stream,
         number: BlockNumber,
         done: Done<Option<RecordBlock>>,
+    },
+    Forgotten {
+        stream: Stream,
+        number: BlockNumber,
+        done: Done<Vec<ForgottenShots>>,
     },
     Settle(Stream, Watermark, Done<()>),
     Stop,
@@ -120,6 +127,21 @@ impl Journal {
         });
     }
 
+    /// Says which shots were in the forgotten blocks around this one, for when they are asked for
+    /// again; none where nothing was forgotten there.
+    pub fn forgotten(
+        &self,
+        stream: Stream,
+        number: BlockNumber,
+        done: impl FnOnce(Result<Vec<ForgottenShots>, JournalError>) + Send + 'static,
+    ) {
+        self.send(Request::Forgotten {
+            stream,
+            number,
+            done: Box::new(done),
+        });
+    }
+
     /// Keeps how far the ingest has settled a stream; its blocks may be forgotten from now on,
     /// and are once the file is above 256 MiB.
     pub fn settle(
@@ -166,6 +188,7 @@ impl Request {
             Request::Append(_, done) => done(Err(error.clone())),
             Request::Seal { done, .. } => done(Err(error.clone())),
             Request::Load { done, .. } => done(Err(error.clone())),
+            Request::Forgotten { done, .. } => done(Err(error.clone())),
             Request::Settle(_, _, done) => done(Err(error.clone())),
             Request::Stop => {}
         }
@@ -274,6 +297,13 @@ fn perform(
             done,
         } => finish(savepoint, done, |connection| {
             blocks::load(connection, &stream, number)
+        }),
+        Request::Forgotten {
+            stream,
+            number,
+            done,
+        } => finish(savepoint, done, |connection| {
+            forgotten::shots(connection, &stream, number)
         }),
         Request::Settle(stream, watermark, done) => finish(savepoint, done, |connection| {
             blocks::set_watermark(connection, &stream, &watermark)

@@ -46,6 +46,25 @@ pub enum LinkError {
         /// What was zero.
         what: &'static str,
     },
+    /// A text is no key; the text itself is not told.
+    #[error("a link key is 64 hexadecimal digits, and this text of {length} characters is not")]
+    KeyUnfit {
+        /// How long the text is.
+        length: usize,
+    },
+    /// The counter of an authenticated session is at its end; a new session begins by itself.
+    #[error("the session has sent 4294967295 frames, as many as it can")]
+    SessionUsedUp,
+    /// The epoch was broken, and the shots to acknowledge are not among those that were salvaged.
+    #[error(
+        "cannot acknowledge shot {counter} of a broken epoch: salvaged up to {salvaged} so far"
+    )]
+    NotSalvaged {
+        /// The counter of the call.
+        counter: u32,
+        /// What [`crate::HostEvent::SalvageEnded`] named last; 0 before the first.
+        salvaged: u32,
+    },
     /// Too many commands wait for their answer.
     #[error("{waiting} commands wait for the gun's answer, as many as the limit of {waiting_max}")]
     TooManyCommands {

@@ -5,7 +5,7 @@
 //! | 1 | kind | which message, see [`crate::version::LAYOUTS`] |
 //! | 1 | low four bits: version; high four bits: flags | unknown flags refuse the frame |
 //! | 2 | sequence | counts the frames of this sender; little-endian; for diagnosis only |
-//! | 0 to 246 | payload | fixed layout of that kind |
+//! | 0 to 246 | payload | fixed layout of that kind; under the flag 0x10 a seal of 20 bytes follows it, see [`crate::auth`] |
 //! | 4 | CRC-32 (IEEE 802.3) | over all bytes before it; little-endian |
 //!
 //! At most [`FRAME_BYTES_MAX`] bytes before COBS, so that COBS adds one byte and a two-byte worst
@@ -27,6 +27,8 @@ pub const PAYLOAD_BYTES_MAX: usize = FRAME_BYTES_MAX - HEADER_BYTES - CRC_BYTES;
 /// The most bytes between two delimiters: 254 + 254 / 254 + 1. A decoder that has seen more
 /// counts the run as oversize, drops it and waits for the next delimiter.
 pub const ENCODED_BYTES_MAX: usize = FRAME_BYTES_MAX + 2;
+/// The flag of a frame that carries a counter and a tag, among the high four bits.
+pub const FLAG_SEALED: u8 = 0x01;
 /// The byte that ends a frame.
 pub const DELIMITER: u8 = 0;
 
@@ -43,12 +45,38 @@ pub struct Frame {
     pub kind: u8,
     /// The version of the link, 0 to 15.
     pub version: u8,
-    /// Flags, 0 to 15; version 1 knows none.
+    /// Flags, 0 to 15; version 1 knows [`FLAG_SEALED`].
     pub flags: u8,
     /// The sender's frame count, wrapping.
     pub sequence: u16,
-    /// The message's fields.
+    /// The message's fields; where the frame is sealed, the seal too.
     pub payload: Vec<u8>,
+}
+
+impl Frame {
+    /// Whether it says that it carries a seal.
+    pub fn is_sealed(&self) -> bool {
+        self.flags & FLAG_SEALED != 0
+    }
+
+    /// The bytes before the payload, as they are on the wire.
+    pub(crate) fn header(&self) -> [u8; HEADER_BYTES] {
+        let [low, high] = self.sequence.to_le_bytes();
+        [self.kind, self.version | self.flags << 4, low, high]
+    }
+}
+
+/// The frame as it goes onto the wire, delimiter included; the caller has checked its length.
+pub(crate) fn wrap_frame(frame: &Frame) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(HEADER_BYTES + frame.payload.len() + CRC_BYTES);
+    plain.extend_from_slice(&frame.header());
+    plain.extend_from_slice(&frame.payload);
+    plain.extend_from_slice(&crc32(&plain).to_le_bytes());
+    let mut wire = alloc::vec![0; cobs::max_encoding_length(plain.len()) + 1];
+    let length = cobs::encode(&plain, &mut wire);
+    wire.truncate(length);
+    wire.push(DELIMITER);
+    wire
 }
 
 /// Wraps a payload into a frame of the current version, delimiter included.
@@ -64,17 +92,13 @@ pub fn encode_frame(kind: u8, sequence: u16, payload: &[u8]) -> Result<Vec<u8>, 
             length_max: PAYLOAD_BYTES_MAX,
         });
     }
-    let mut plain = Vec::with_capacity(HEADER_BYTES + payload.len() + CRC_BYTES);
-    plain.push(kind);
-    plain.push(crate::version::CURRENT);
-    plain.extend_from_slice(&sequence.to_le_bytes());
-    plain.extend_from_slice(payload);
-    plain.extend_from_slice(&crc32(&plain).to_le_bytes());
-    let mut wire = alloc::vec![0; cobs::max_encoding_length(plain.len()) + 1];
-    let length = cobs::encode(&plain, &mut wire);
-    wire.truncate(length);
-    wire.push(DELIMITER);
-    Ok(wire)
+    Ok(wrap_frame(&Frame {
+        kind,
+        version: crate::version::CURRENT,
+        flags: 0,
+        sequence,
+        payload: payload.to_vec(),
+    }))
 }
 
 /// Why a run of bytes between two delimiters is not a frame.
@@ -113,6 +137,9 @@ pub struct LineCounters {
     pub bad_cobs: u64,
     /// Runs longer than a frame can be.
     pub oversize: u64,
+    /// Whole frames that were not authentic: no seal, a wrong tag or an old counter in a session
+    /// of a gun with a key, or a seal in another; the two ends of the link count them.
+    pub not_authentic: u64,
     /// All bytes that did not belong to a frame, those before the first delimiter included.
     pub skipped_bytes: u64,
 }

@@ -2,37 +2,28 @@
 //! the emulated gun runs.
 
 mod commands;
+mod lease;
 mod settings;
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use meso_units::{Epoch, GunTick, Microseconds, ShotCounter};
+use meso_units::{BootId, Epoch, GunTick, Microseconds, ShotCounter};
 
 use crate::frame::{Decoded, FrameDecoder, LineCounters};
 use crate::host::ns;
 use crate::message::{
-    COUNTER_MAX, CommandResult, Hello, HostHello, Inventory, LeaseLoss, Measured, Message, Range,
-    ResultCode, SendFrom, ShotEvent, ShotKey, Status, TimeAnswer, Watermark,
+    COUNTER_MAX, Capabilities, GunLimits, Hello, Inventory, LeaseLoss, Measured, Message, Range,
+    SendFrom, SetPoints, ShotEvent, ShotKey, Status, TimeAnswer, Watermark,
 };
 use crate::ring::Ring;
 use crate::{timing, version};
 
+use lease::Lease;
 pub use settings::{FireRefused, GunSettings, Housekeeping};
 
 /// How many answers may wait to be sent; a further one drops the oldest, and the host asks again.
 const ANSWERS_MAX: usize = 16;
-
-/// The lease of the host that greeted last.
-#[derive(Debug)]
-struct Lease {
-    session: u32,
-    heard_at_us: u64,
-    /// The counter that goes out next; `None` until the host asks for shots.
-    cursor: Option<u32>,
-    status_at_us: u64,
-    remembered: VecDeque<CommandResult>,
-}
 
 /// The gun's end of the line. It lives as long as the firmware runs; a line that is closed and
 /// opened again needs no new one.
@@ -51,6 +42,13 @@ pub struct GunLink {
     greeting_at_us: u64,
     is_inhibited: bool,
     inhibit_number: u32,
+    /// The limits in force: the maker's, or tighter ones of a host.
+    limits: GunLimits,
+    set_points: SetPoints,
+    refused_count: u32,
+    identifies_until_us: u64,
+    nonce_number: u64,
+    not_authentic_count: u64,
 }
 
 impl GunLink {
@@ -59,6 +57,7 @@ impl GunLink {
     pub fn new(settings: GunSettings) -> GunLink {
         GunLink {
             ring: Ring::new(settings.ring_shots_max),
+            limits: settings.limits,
             settings,
             housekeeping: Housekeeping::default(),
             epoch: None,
@@ -71,6 +70,11 @@ impl GunLink {
             greeting_at_us: 0,
             is_inhibited: false,
             inhibit_number: 0,
+            set_points: SetPoints::default(),
+            refused_count: 0,
+            identifies_until_us: 0,
+            nonce_number: 0,
+            not_authentic_count: 0,
         }
     }
 
@@ -94,9 +98,27 @@ impl GunLink {
         self.is_inhibited
     }
 
-    /// How much of the line was no frame.
+    /// The limits in force.
+    pub fn limits(&self) -> GunLimits {
+        self.limits
+    }
+
+    /// Whether it is to blink or beep now, so that somebody finds it.
+    pub fn is_identifying(&self, now: GunTick) -> bool {
+        now.get() < self.identifies_until_us
+    }
+
+    /// How much of the line was no frame, and how many frames were not believed.
     pub fn counters(&self) -> LineCounters {
-        self.decoder.counters()
+        LineCounters {
+            not_authentic: self.not_authentic_count,
+            ..self.decoder.counters()
+        }
+    }
+
+    /// Says what a person has set the gun to; the host may ask for it.
+    pub fn dial(&mut self, set_points: SetPoints) {
+        self.set_points = set_points;
     }
 
     /// Sets what the next status says.
@@ -112,16 +134,35 @@ impl GunLink {
         self.greeting_at_us = 0;
     }
 
+    /// The firmware has started again, and its memory kept ring, epoch, counters and how many
+    /// nonces were drawn; all else is as after [`GunLink::new`].
+    pub fn restart(&mut self, boot: BootId, boot_count: u32) {
+        self.settings.boot = boot;
+        self.settings.boot_count = boot_count;
+        self.limits = self.settings.limits;
+        self.last_trigger = None;
+        self.sequence = 0;
+        self.is_inhibited = false;
+        self.inhibit_number = 0;
+        self.set_points = SetPoints::default();
+        self.refused_count = 0;
+        self.identifies_until_us = 0;
+        self.not_authentic_count = 0;
+        self.line_reset();
+    }
+
     /// Counts and keeps one trigger at `tick`, and returns it as it will be sent. Before a host
     /// has assigned an epoch, the returned key has epoch 0; the shot is sent under the epoch
     /// that comes.
     ///
     /// # Errors
     ///
-    /// [`FireRefused`] when inhibited or at the end of the epoch; nothing is counted then.
+    /// [`FireRefused`] when inhibited, when set above a limit in force, or at the end of the
+    /// epoch; no shot is counted then.
     pub fn fire(&mut self, measured: Measured, tick: GunTick) -> Result<ShotEvent, FireRefused> {
-        if self.is_inhibited {
-            return Err(FireRefused::Inhibited);
+        if let Err(refused) = self.check_trigger(&measured) {
+            self.refused_count = self.refused_count.saturating_add(1);
+            return Err(refused);
         }
         if self.ring.newest() >= COUNTER_MAX {
             return Err(FireRefused::CounterExhausted {
@@ -153,6 +194,7 @@ impl GunLink {
             // Garbage is counted by the decoder; there is nobody to tell but the host, which
             // repeats what it wants answered.
             if let Decoded::Frame(frame) = decoded
+                && let Some(frame) = self.admit(frame, now)
                 && let Ok(message) = Message::decode(&frame)
             {
                 self.handle(message, now);
@@ -174,7 +216,15 @@ impl GunLink {
             }),
             other => other,
         };
-        let frame = message.encode(self.sequence).ok()?;
+        let seal = if self.is_sealed(&message) {
+            self.lease.as_mut().and_then(|lease| lease.seal.as_mut())
+        } else {
+            None
+        };
+        let frame = match seal {
+            Some(seal) => message.encode_sealed(self.sequence, seal).ok()?,
+            None => message.encode(self.sequence).ok()?,
+        };
         self.sequence = self.sequence.wrapping_add(1);
         if !is_greeting {
             return Some(frame);
@@ -195,6 +245,7 @@ impl GunLink {
             .is_some_and(|l| now_us.saturating_sub(l.heard_at_us) >= lease_us)
         {
             self.lease = None;
+            self.answers.clear();
             self.greeting_at_us = now_us;
             if self.settings.lease_loss == LeaseLoss::Inhibit {
                 self.begin_inhibition();
@@ -265,67 +316,37 @@ impl GunLink {
             Message::Acknowledge(mark) | Message::KeepAlive(mark) => self.on_watermark(&mark, now),
             Message::SendFrom(request) => self.on_send_from(&request, now),
             Message::AssignEpoch(command) => {
-                self.once(command.session, command.command, now, |gun| {
+                let is_of_host = self.once(command.session, command.command, now, |gun| {
                     gun.assign(&command)
                 });
                 // The greeting is said anew, so that the host begins from the new epoch.
-                if self.epoch == Some(command.epoch) && self.has_host() {
+                if is_of_host && self.epoch == Some(command.epoch) {
                     let hello = self.hello(command.session, now);
                     self.answer(Message::Hello(hello));
                 }
             }
             Message::Inhibit(command) => {
-                self.once(command.session, command.command, now, |gun| {
-                    gun.begin_inhibition();
-                    ResultCode::Done
-                });
+                self.once(command.session, command.command, now, GunLink::inhibit);
             }
             Message::Resume(command) => {
                 self.once(command.session, command.command, now, |gun| {
                     gun.end_inhibition(command.inhibit_number)
                 });
             }
+            Message::SetLimits(command) => {
+                self.once(command.session, command.command, now, |gun| {
+                    gun.set_limits(&command.limits)
+                });
+            }
+            Message::ReadSettings(command) => self.on_read_settings(&command, now),
+            Message::Identify(command) => {
+                self.once(command.session, command.command, now, |gun| {
+                    gun.identify(command.seconds, now)
+                });
+            }
             // The gun's own messages coming back mean a line that echoes; nothing to do.
             _ => {}
         }
-    }
-
-    fn on_host_hello(&mut self, host: &HostHello, now: GunTick) {
-        let ours = (version::MIN, version::CURRENT);
-        let is_spoken = version::common(ours, (host.protocol_min, host.protocol_max)).is_some()
-            && host.schema == version::schema();
-        // The answer goes out in any case, so that the host can show whom it cannot speak with.
-        let hello = self.hello(host.session, now);
-        self.answer(Message::Hello(hello));
-        if !is_spoken {
-            return;
-        }
-        let is_known = self
-            .lease
-            .as_ref()
-            .is_some_and(|lease| lease.session == host.session);
-        if !is_known {
-            self.lease = Some(Lease {
-                session: host.session,
-                heard_at_us: now.get(),
-                cursor: None,
-                status_at_us: now.get().saturating_add(us(timing::STATUS_INTERVAL)),
-                remembered: VecDeque::new(),
-            });
-        }
-    }
-
-    /// Renews the lease if the session is the one that holds it; else says who this gun is, so
-    /// that the host greets it.
-    fn is_of_host(&mut self, session: u32, now: GunTick) -> bool {
-        if let Some(lease) = self.lease.as_mut().filter(|lease| lease.session == session) {
-            lease.heard_at_us = now.get();
-            return true;
-        }
-        if self.lease.is_none() {
-            self.greeting_at_us = self.greeting_at_us.min(now.get());
-        }
-        false
     }
 
     fn on_watermark(&mut self, mark: &Watermark, now: GunTick) {
@@ -378,13 +399,21 @@ impl GunLink {
             boot: settings.boot,
             boot_count: settings.boot_count,
             inventory: self.inventory(),
-            capabilities: settings.capabilities,
-            limits: settings.limits,
-            lease_ms: u16::try_from(timing::LEASE.as_millis()).unwrap_or(u16::MAX),
+            capabilities: match settings.key {
+                Some(_) => settings.capabilities.union(Capabilities::HOLDS_KEY),
+                None => settings.capabilities.without(Capabilities::HOLDS_KEY),
+            },
+            limits: self.limits,
+            lease_ms: lease_ms(),
             lease_loss: settings.lease_loss,
             is_inhibited: self.is_inhibited,
             inhibit_number: self.inhibit_number,
             tick: now,
+            nonce: self
+                .lease
+                .as_ref()
+                .filter(|lease| lease.session == session)
+                .map_or([0; 16], |lease| lease.gun_nonce),
         }
     }
 
@@ -400,8 +429,13 @@ impl GunLink {
             faults: 0,
             is_inhibited: self.is_inhibited,
             inhibit_number: self.inhibit_number,
+            refused_count: self.refused_count,
         }
     }
+}
+
+fn lease_ms() -> u16 {
+    u16::try_from(timing::LEASE.as_millis()).unwrap_or(u16::MAX)
 }
 
 /// A duration of [`timing`] as microseconds.

@@ -2,18 +2,23 @@
 
 mod commands;
 mod event;
+mod greeting;
 mod incoming;
 mod stream;
 mod time_sync;
 
 use alloc::vec::Vec;
 
-use meso_units::{Epoch, ShotCounter};
+use meso_units::{Epoch, GunSerial, ShotCounter};
 
+use crate::auth::{Keys, NONCE_BYTES, NonceSeed, SealedSession};
 use crate::clock::{ClockMapping, HostNow};
 use crate::frame::{Decoded, FrameDecoder, LineCounters};
-use crate::message::{AssignEpoch, Hello, HostHello, Inhibit, Message, Resume, Watermark};
-use crate::{LinkError, timing, version};
+use crate::message::{
+    AssignEpoch, GunLimits, Hello, IDENTIFY_SECONDS_MAX, Identify, Inhibit, Message, ReadSettings,
+    Resume, SetLimits, Watermark,
+};
+use crate::{LinkError, timing};
 
 use commands::Commands;
 pub use commands::{CommandKind, CommandOutcome};
@@ -45,16 +50,33 @@ pub struct HostLink {
     heard_at_ns: Option<u64>,
     is_silent: bool,
     gun: Option<AttachedGun>,
-    refused: Option<RefuseReason>,
+    refused: Option<(GunSerial, RefuseReason)>,
     time: TimeSync,
     commands: Commands,
     duplicate_count: u64,
+    keys: Keys,
+    nonce_seed: NonceSeed,
+    nonce_number: u64,
+    nonce: [u8; NONCE_BYTES],
+    nonce_before: Option<[u8; NONCE_BYTES]>,
+    /// The random number of the attached gun, if it holds a key.
+    gun_nonce: [u8; NONCE_BYTES],
+    /// What seals and opens the frames of an authenticated session.
+    seal: Option<SealedSession>,
+    not_authentic_count: u64,
 }
 
 impl HostLink {
-    /// A link for a port that was just opened; `session` is a random number that the caller
-    /// draws anew each time (0 is taken as 1).
+    /// A link of a host without keys for a port that was just opened; `session` is a random
+    /// number that the caller draws anew each time (0 is taken as 1). A gun that holds a key is
+    /// refused.
     pub fn new(session: u32) -> HostLink {
+        HostLink::with_keys(session, NonceSeed::default(), Keys::default())
+    }
+
+    /// A link of a host that holds keys; `session` and `nonce_seed` are random, drawn anew by the
+    /// caller for each opening of the port.
+    pub fn with_keys(session: u32, nonce_seed: NonceSeed, keys: Keys) -> HostLink {
         HostLink {
             session: session.max(1),
             sequence: 0,
@@ -68,6 +90,14 @@ impl HostLink {
             time: TimeSync::default(),
             commands: Commands::default(),
             duplicate_count: 0,
+            keys,
+            nonce: nonce_seed.nonce(1),
+            nonce_number: 1,
+            nonce_seed,
+            nonce_before: None,
+            gun_nonce: [0; NONCE_BYTES],
+            seal: None,
+            not_authentic_count: 0,
         }
     }
 
@@ -76,9 +106,17 @@ impl HostLink {
         self.gun.as_ref().map(|gun| &gun.hello)
     }
 
-    /// How much of the line was no frame.
+    /// Whether the attached gun has proven that it holds its key.
+    pub fn is_authentic(&self) -> bool {
+        self.gun.is_some() && self.seal.is_some()
+    }
+
+    /// How much of the line was no frame, and how many frames were not believed.
     pub fn counters(&self) -> LineCounters {
-        self.decoder.counters()
+        LineCounters {
+            not_authentic: self.not_authentic_count,
+            ..self.decoder.counters()
+        }
     }
 
     /// Shots that came again after they had been handed on.
@@ -91,9 +129,11 @@ impl HostLink {
         self.time.mapping()
     }
 
-    /// Where the stream of shots stands; `None` before [`HostLink::expect_from`].
+    /// Where the stream of shots stands; `None` before [`HostLink::expect_from`] and in a broken
+    /// epoch.
     pub fn position(&self) -> Option<StreamPosition> {
-        self.gun.as_ref()?.stream.as_ref().map(Stream::position)
+        let stream = self.gun.as_ref()?.stream.as_ref()?;
+        (!stream.is_salvage()).then(|| stream.position())
     }
 
     /// The bytes to write to the port, in order; empty when there are none.
@@ -109,14 +149,7 @@ impl HostLink {
                 Decoded::Garbage { reason, bytes } => {
                     events.push(HostEvent::Garbage { reason, bytes });
                 }
-                Decoded::Frame(frame) => {
-                    self.heard_at_ns = Some(now.monotonic_ns);
-                    self.is_silent = false;
-                    match Message::decode(&frame) {
-                        Ok(message) => self.handle(message, now, &mut events),
-                        Err(rejection) => self.reject(*rejection, now, &mut events),
-                    }
-                }
+                Decoded::Frame(frame) => self.on_frame(frame, now, &mut events),
             }
         }
         self.run_timers(now, &mut events);
@@ -199,16 +232,28 @@ impl HostLink {
     }
 
     /// Moves the watermark: the caller durably holds every shot of `epoch` up to `counter`. It
-    /// never moves back, and never past what was handed to the caller.
+    /// never moves back, and never past what was handed to the caller. In a broken epoch it covers
+    /// what [`HostEvent::SalvageEnded`] has named, and no more.
     ///
     /// # Errors
     ///
     /// [`LinkError::NotAttached`] without a gun or before [`HostLink::expect_from`],
-    /// [`LinkError::OtherEpoch`] for an epoch that is not the gun's.
+    /// [`LinkError::OtherEpoch`] for an epoch that is not the gun's, [`LinkError::NotSalvaged`] for
+    /// a counter of a broken epoch that was not salvaged yet.
     pub fn acknowledge(&mut self, epoch: Epoch, counter: ShotCounter) -> Result<(), LinkError> {
         let gun = self.gun.as_mut().ok_or(LinkError::NotAttached)?;
         check_epoch(epoch, gun.hello.epoch())?;
         let stream = gun.stream.as_mut().ok_or(LinkError::NotAttached)?;
+        // A late acknowledgement of the record must not cover other shots under the same numbers.
+        if let Some(salvaged) = stream
+            .salvaged()
+            .filter(|salvaged| counter.get() > *salvaged)
+        {
+            return Err(LinkError::NotSalvaged {
+                counter: counter.get(),
+                salvaged,
+            });
+        }
         if stream.acknowledge(counter) {
             let mark = stream.watermark(self.session);
             self.send(&Message::Acknowledge(mark));
@@ -280,6 +325,51 @@ impl HostLink {
         })
     }
 
+    /// Asks the gun to enforce these limits; an absent one goes back to what the maker built in.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError::NotAttached`] or [`LinkError::TooManyCommands`].
+    pub fn set_limits(&mut self, limits: GunLimits, now: HostNow) -> Result<u16, LinkError> {
+        let session = self.session;
+        self.command(CommandKind::SetLimits, now, |command| {
+            Message::SetLimits(SetLimits {
+                session,
+                command,
+                limits,
+            })
+        })
+    }
+
+    /// Asks the gun what it is set to; the answer is a [`HostEvent::Settings`].
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError::NotAttached`] or [`LinkError::TooManyCommands`].
+    pub fn read_settings(&mut self, now: HostNow) -> Result<u16, LinkError> {
+        let session = self.session;
+        self.command(CommandKind::ReadSettings, now, |command| {
+            Message::ReadSettings(ReadSettings { session, command })
+        })
+    }
+
+    /// Asks the gun to blink or beep for `seconds`, 0 to 60; 0 stops it. More is taken as 60.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError::NotAttached`] or [`LinkError::TooManyCommands`].
+    pub fn identify(&mut self, seconds: u8, now: HostNow) -> Result<u16, LinkError> {
+        let session = self.session;
+        let seconds = seconds.min(IDENTIFY_SECONDS_MAX);
+        self.command(CommandKind::Identify, now, |command| {
+            Message::Identify(Identify {
+                session,
+                command,
+                seconds,
+            })
+        })
+    }
+
     fn command(
         &mut self,
         kind: CommandKind,
@@ -294,24 +384,24 @@ impl HostLink {
         Ok(number)
     }
 
+    /// Sends a message, sealed where the gun holds a key. A session that is used up sends nothing
+    /// more: the gun then takes its lease back, and the next greeting begins a new one.
     fn send(&mut self, message: &Message) {
-        // No layout of version 1 is longer than a frame (a test says so), so nothing is dropped.
-        if let Ok(bytes) = message.encode(self.sequence) {
+        let Some(seal) = self.seal.as_mut() else {
+            return self.send_plain(message);
+        };
+        if let Ok(bytes) = message.encode_sealed(self.sequence, seal) {
             self.sequence = self.sequence.wrapping_add(1);
             self.output.extend_from_slice(&bytes);
         }
     }
 
-    fn greet(&mut self, now_ns: u64) {
-        self.greeting_at_ns = Some(now_ns.saturating_add(ns(timing::GREETING_INTERVAL)));
-        // A delimiter first: it ends whatever the gun may have half received.
-        self.output.push(crate::frame::DELIMITER);
-        self.send(&Message::HostHello(HostHello {
-            protocol_min: version::MIN,
-            protocol_max: version::CURRENT,
-            schema: version::schema(),
-            session: self.session,
-        }));
+    fn send_plain(&mut self, message: &Message) {
+        // No layout of version 1 is longer than a frame (a test says so), so nothing is dropped.
+        if let Ok(bytes) = message.encode(self.sequence) {
+            self.sequence = self.sequence.wrapping_add(1);
+            self.output.extend_from_slice(&bytes);
+        }
     }
 
     fn run_timers(&mut self, now: HostNow, events: &mut Vec<HostEvent>) {

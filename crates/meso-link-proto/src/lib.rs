@@ -2,6 +2,7 @@
 //!
 //! One gun talks to one host over a line of bytes. [`HostLink`] is the host's end, [`GunLink`]
 //! the gun's; both take bytes and the time as arguments and give back events and bytes to send.
+//! [`auth`] seals frames for guns that hold a key.
 //! The bytes are described in `firmware-bridge/SPEC.md`; [`version`] says what may change.
 //!
 //! It is **not** a driver: it opens no port, reads no clock, keeps nothing durable and decides
@@ -28,6 +29,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod auth;
 pub mod clock;
 mod error;
 pub mod frame;
@@ -44,5 +46,6 @@ pub use gun::{FireRefused, GunLink, GunSettings, Housekeeping};
 pub use host::{CommandKind, CommandOutcome, HostEvent, HostLink, RefuseReason, StreamPosition};
 pub use message::{
     Capabilities, GunLimits, GunText, Hello, Inventory, LeaseLoss, Measured, Message, Purpose,
-    RejectReason, Rejection, ResultCode, ShotEvent, ShotFlags, ShotKey, Status,
+    RejectReason, Rejection, ResultCode, SetPoints, Settings, ShotEvent, ShotFlags, ShotKey,
+    Status,
 };

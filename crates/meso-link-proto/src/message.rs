@@ -3,6 +3,7 @@
 mod command;
 mod hello;
 mod reject;
+mod settings;
 mod shot;
 mod status;
 
@@ -11,6 +12,7 @@ use alloc::vec::Vec;
 
 use meso_units::{Epoch, ShotCounter};
 
+use crate::auth::SealedSession;
 use crate::frame::{Frame, encode_frame};
 use crate::wire::{Reader, Writer};
 use crate::{LinkError, version};
@@ -20,6 +22,7 @@ pub use command::{
 };
 pub use hello::{Capabilities, GunLimits, GunText, Hello, HostHello, LeaseLoss};
 pub use reject::{RejectReason, Rejection};
+pub use settings::{IDENTIFY_SECONDS_MAX, Identify, ReadSettings, SetLimits, SetPoints, Settings};
 pub use shot::{
     COUNTER_MAX, Measured, Purpose, ShotEvent, ShotFlags, ShotKey, VOLUME_PER_TRIGGER_NL_MAX,
 };
@@ -39,6 +42,8 @@ pub mod kind {
     pub const TIME_ANSWER: u8 = 0x05;
     /// What became of a command.
     pub const RESULT: u8 = 0x06;
+    /// What the gun is set to.
+    pub const SETTINGS: u8 = 0x07;
     /// The host introduces itself and takes the lease.
     pub const HOST_HELLO: u8 = 0x81;
     /// The host holds everything up to a counter.
@@ -55,6 +60,12 @@ pub mod kind {
     pub const RESUME: u8 = 0x87;
     /// The host is there; repeats the watermark.
     pub const KEEP_ALIVE: u8 = 0x88;
+    /// The limits that the gun is to enforce.
+    pub const SET_LIMITS: u8 = 0x89;
+    /// What is the gun set to?
+    pub const READ_SETTINGS: u8 = 0x8A;
+    /// Blink or beep, so that somebody finds the gun.
+    pub const IDENTIFY: u8 = 0x8B;
 }
 
 /// The host's watermark: it holds, durably, every shot of the epoch up to the counter.
@@ -83,6 +94,8 @@ pub enum Message {
     TimeAnswer(TimeAnswer),
     /// Gun → host: answer to a command.
     Result(CommandResult),
+    /// Gun → host: what it is set to; answer to [`Message::ReadSettings`].
+    Settings(Settings),
     /// Host → gun: who it is; takes the lease.
     HostHello(HostHello),
     /// Host → gun: the watermark has moved.
@@ -99,6 +112,12 @@ pub enum Message {
     Resume(Resume),
     /// Host → gun: I am here; the watermark again.
     KeepAlive(Watermark),
+    /// Host → gun: enforce these limits.
+    SetLimits(SetLimits),
+    /// Host → gun: what are you set to?
+    ReadSettings(ReadSettings),
+    /// Host → gun: show which gun you are.
+    Identify(Identify),
 }
 
 impl Message {
@@ -119,6 +138,10 @@ impl Message {
             Message::Inhibit(_) => kind::INHIBIT,
             Message::Resume(_) => kind::RESUME,
             Message::KeepAlive(_) => kind::KEEP_ALIVE,
+            Message::Settings(_) => kind::SETTINGS,
+            Message::SetLimits(_) => kind::SET_LIMITS,
+            Message::ReadSettings(_) => kind::READ_SETTINGS,
+            Message::Identify(_) => kind::IDENTIFY,
         }
     }
 
@@ -139,6 +162,10 @@ impl Message {
             Message::AssignEpoch(command) => command.write(writer),
             Message::Inhibit(command) => command.write(writer),
             Message::Resume(command) => command.write(writer),
+            Message::Settings(settings) => settings.write(writer),
+            Message::SetLimits(command) => command.write(writer),
+            Message::ReadSettings(command) => command.write(writer),
+            Message::Identify(command) => command.write(writer),
         }
         .finish()
     }
@@ -153,7 +180,36 @@ impl Message {
         encode_frame(self.kind(), sequence, &self.payload())
     }
 
-    /// Reads a frame whose checksum was right.
+    /// The whole frame with the seal of an authenticated session.
+    ///
+    /// # Errors
+    ///
+    /// As [`SealedSession::seal`].
+    pub fn encode_sealed(
+        &self,
+        sequence: u16,
+        session: &mut SealedSession,
+    ) -> Result<Vec<u8>, LinkError> {
+        session.seal(self.kind(), sequence, &self.payload())
+    }
+
+    /// The session that a message of the host names, HOST_HELLO's and TIME_REQUEST's apart.
+    pub(crate) fn lease_session(&self) -> Option<u32> {
+        match self {
+            Message::Acknowledge(mark) | Message::KeepAlive(mark) => Some(mark.session),
+            Message::SendFrom(request) => Some(request.session),
+            Message::AssignEpoch(command) => Some(command.session),
+            Message::Inhibit(command) => Some(command.session),
+            Message::Resume(command) => Some(command.session),
+            Message::SetLimits(command) => Some(command.session),
+            Message::ReadSettings(command) => Some(command.session),
+            Message::Identify(command) => Some(command.session),
+            _ => None,
+        }
+    }
+
+    /// Reads a frame whose checksum was right. A sealed one is opened first, by
+    /// [`SealedSession::open`].
     ///
     /// # Errors
     ///
@@ -201,6 +257,10 @@ fn decode_fields(frame: &Frame) -> Result<Message, RejectReason> {
         kind::INHIBIT => Message::Inhibit(Inhibit::read(&mut reader)?),
         kind::RESUME => Message::Resume(Resume::read(&mut reader)?),
         kind::KEEP_ALIVE => Message::KeepAlive(Watermark::read(&mut reader)?),
+        kind::SETTINGS => Message::Settings(Settings::read(&mut reader)?),
+        kind::SET_LIMITS => Message::SetLimits(SetLimits::read(&mut reader)?),
+        kind::READ_SETTINGS => Message::ReadSettings(ReadSettings::read(&mut reader)?),
+        kind::IDENTIFY => Message::Identify(Identify::read(&mut reader)?),
         other => return Err(RejectReason::UnknownKind { kind: other }),
     };
     reader.finish()?;
@@ -217,10 +277,23 @@ impl Watermark {
 
     fn read(reader: &mut Reader<'_>) -> Result<Watermark, RejectReason> {
         Ok(Watermark {
-            session: reader.u32()?,
+            session: host_session(reader)?,
             epoch: optional_epoch(reader.u64()?),
             counter: optional_counter(reader.u32()?),
         })
+    }
+}
+
+/// The session of a host's frame, which is never 0.
+fn host_session(reader: &mut Reader<'_>) -> Result<u32, RejectReason> {
+    not_zero("session", reader.u32()?)
+}
+
+/// A number that names something, so that 0 is none.
+fn not_zero<T: Copy + Into<u64>>(field: &'static str, raw: T) -> Result<T, RejectReason> {
+    match raw.into() {
+        0 => Err(RejectReason::NoIdentity { field, value: 0 }),
+        _ => Ok(raw),
     }
 }
 

@@ -2,12 +2,12 @@
 
 use meso_link_proto::frame::{DELIMITER, Decoded, Frame, FrameDecoder, encode_frame};
 use meso_link_proto::message::{
-    AssignEpoch, CommandResult, HostHello, Inhibit, Range, Resume, SendFrom, TimeAnswer,
-    TimeRequest, Watermark, kind,
+    AssignEpoch, CommandResult, HostHello, Identify, Inhibit, Range, ReadSettings, Resume,
+    SendFrom, SetLimits, TimeAnswer, TimeRequest, Watermark, kind,
 };
 use meso_link_proto::{
     Capabilities, GunLimits, GunText, Hello, Inventory, LeaseLoss, Measured, Message, Purpose,
-    RejectReason, ResultCode, ShotEvent, ShotFlags, ShotKey, Status,
+    RejectReason, ResultCode, SetPoints, Settings, ShotEvent, ShotFlags, ShotKey, Status,
 };
 use meso_units::{
     BootId, Epoch, GaugePascals, GunSerial, GunTick, Micrometres, Microseconds, MilliCelsius,
@@ -194,6 +194,14 @@ fn sample_inventory() -> Inventory {
     }
 }
 
+fn sample_limits() -> GunLimits {
+    GunLimits {
+        depth_max: Some(Micrometres::new(13_000).unwrap()),
+        volume_max: Some(Nanolitres::new(1_000_000).unwrap()),
+        frequency_max: None,
+    }
+}
+
 fn sample_hello() -> Hello {
     Hello {
         protocol_min: 1,
@@ -208,16 +216,13 @@ fn sample_hello() -> Hello {
         boot_count: 4,
         inventory: sample_inventory(),
         capabilities: Capabilities::SENSES_DEPTH.union(Capabilities::CAN_INHIBIT),
-        limits: GunLimits {
-            depth_max: Some(Micrometres::new(13_000).unwrap()),
-            volume_max: Some(Nanolitres::new(1_000_000).unwrap()),
-            frequency_max: None,
-        },
+        limits: sample_limits(),
         lease_ms: 3_000,
         lease_loss: LeaseLoss::Inhibit,
         is_inhibited: true,
         inhibit_number: 6,
         tick: GunTick::new(77).unwrap(),
+        nonce: [0xA5; 16],
     }
 }
 
@@ -242,6 +247,7 @@ fn every_other_message_comes_back_as_it_was() {
             faults: 0x8000_0001,
             is_inhibited: false,
             inhibit_number: 1,
+            refused_count: u32::MAX,
         }),
         Message::Range(Range {
             session: 1,
@@ -264,12 +270,14 @@ fn every_other_message_comes_back_as_it_was() {
             is_inhibited: true,
             inhibit_number: 3,
             epoch: None,
+            limits: sample_limits(),
         }),
         Message::HostHello(HostHello {
             protocol_min: 1,
             protocol_max: 2,
             schema: 3,
             session: 4,
+            nonce: [0x5A; 16],
         }),
         Message::Acknowledge(mark),
         Message::KeepAlive(Watermark {
@@ -302,6 +310,34 @@ fn every_other_message_comes_back_as_it_was() {
             session: 1,
             command: 2,
             inhibit_number: 3,
+        }),
+        Message::Settings(Settings {
+            session: 1,
+            command: 2,
+            set: SetPoints {
+                depth: Some(Micrometres::new(4_000).unwrap()),
+                volume: Some(Nanolitres::new(10_000_000).unwrap()),
+                frequency: None,
+                needles: Some(NeedleCount::new(9).unwrap()),
+                purpose: Some(Purpose::Prime),
+            },
+            limits: sample_limits(),
+            lease_ms: 3_000,
+            lease_loss: LeaseLoss::Inhibit,
+        }),
+        Message::SetLimits(SetLimits {
+            session: 1,
+            command: 2,
+            limits: sample_limits(),
+        }),
+        Message::ReadSettings(ReadSettings {
+            session: 1,
+            command: 2,
+        }),
+        Message::Identify(Identify {
+            session: 1,
+            command: 2,
+            seconds: 60,
         }),
     ];
     for message in &messages {
@@ -402,5 +438,131 @@ fn the_bytes_of_a_shot_of_version_one_are_pinned() {
     assert_eq!(
         hex,
         "0e02010b0a08070605040302010501010307b0010440420f010101010448e8010101010103d0070103e1070103204e0103124d0105e00101010101010101027f05a0dc053d00"
+    );
+}
+
+/// What the decoder says to a good frame of the host whose bytes at `at` are made zero.
+fn zeroed(message: &Message, at: std::ops::Range<usize>) -> RejectReason {
+    let mut frame = only_frame(&message.encode(0).unwrap());
+    frame.payload[at].fill(0);
+    Message::decode(&frame).unwrap_err().reason
+}
+
+fn names_nothing(field: &'static str) -> RejectReason {
+    RejectReason::NoIdentity { field, value: 0 }
+}
+
+#[test]
+fn no_frame_of_a_host_has_session_zero() {
+    let mark = Watermark {
+        session: 1,
+        epoch: Some(Epoch(2)),
+        counter: Some(ShotCounter(3)),
+    };
+    let (session, command) = (1, 2);
+    let at_first = [
+        Message::Acknowledge(mark),
+        Message::KeepAlive(mark),
+        Message::SendFrom(SendFrom {
+            session,
+            request: 2,
+            epoch: Epoch(3),
+            counter: ShotCounter(4),
+        }),
+        Message::AssignEpoch(AssignEpoch {
+            session,
+            command,
+            replaces: None,
+            epoch: Epoch(1),
+        }),
+        Message::Inhibit(Inhibit {
+            session,
+            command,
+            reason: 0,
+        }),
+        Message::Resume(Resume {
+            session,
+            command,
+            inhibit_number: 3,
+        }),
+        Message::SetLimits(SetLimits {
+            session,
+            command,
+            limits: GunLimits::default(),
+        }),
+        Message::ReadSettings(ReadSettings { session, command }),
+        Message::Identify(Identify {
+            session,
+            command,
+            seconds: 1,
+        }),
+    ];
+    for message in &at_first {
+        assert_eq!(
+            zeroed(message, 0..4),
+            names_nothing("session"),
+            "{message:?}"
+        );
+    }
+    let hello = Message::HostHello(HostHello {
+        protocol_min: 1,
+        protocol_max: 1,
+        schema: 0,
+        session,
+        nonce: [1; 16],
+    });
+    assert_eq!(zeroed(&hello, 6..10), names_nothing("session"));
+}
+
+#[test]
+fn a_request_without_number_or_counter_names_nothing() {
+    let request = Message::SendFrom(SendFrom {
+        session: 1,
+        request: 2,
+        epoch: Epoch(3),
+        counter: ShotCounter(4),
+    });
+    assert_eq!(zeroed(&request, 4..6), names_nothing("request"));
+    assert_eq!(zeroed(&request, 14..18), names_nothing("counter"));
+    let range = Message::Range(Range {
+        session: 1,
+        request: 0,
+        epoch: Epoch(3),
+        requested: 4,
+        from: 5,
+        newest: None,
+    });
+    assert_eq!(zeroed(&range, 14..18), names_nothing("requested"));
+    assert_eq!(zeroed(&range, 18..22), names_nothing("from"));
+}
+
+#[test]
+fn an_unknown_flag_is_refused_and_a_sealed_frame_is_not_read_unopened() {
+    let mut frame = only_frame(&Message::Shot(sample_shot(1, 2)).encode(0).unwrap());
+    for flags in [1, 2, 8] {
+        frame.flags = flags;
+        let reason = Message::decode(&frame).unwrap_err().reason;
+        assert_eq!(reason, RejectReason::UnknownFlags { flags });
+    }
+}
+
+#[test]
+fn a_gun_is_asked_to_blink_for_a_minute_at_most() {
+    let mut frame = only_frame(
+        &Message::Identify(Identify {
+            session: 1,
+            command: 2,
+            seconds: 60,
+        })
+        .encode(0)
+        .unwrap(),
+    );
+    frame.payload[6] = 61;
+    assert_eq!(
+        Message::decode(&frame).unwrap_err().reason,
+        RejectReason::UnknownCode {
+            field: "seconds",
+            code: 61
+        }
     );
 }

@@ -6,6 +6,9 @@
     reason = "tests fail by panic"
 )]
 
+mod authentic;
 mod codec;
+mod commands;
 mod link;
+mod salvage;
 mod spec;

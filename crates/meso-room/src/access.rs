@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use meso_contract::room::{ROOM_ACCESS_FILE_NAME, RoomAccessFile};
 
+use crate::platform;
+
 /// The token of one start of the driver.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
@@ -76,11 +78,7 @@ fn write_private(path: &Path, content: &RoomAccessFile) -> io::Result<()> {
     }
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
+    platform::opened_privately(&mut options);
     let mut file = options.open(path)?;
     file.write_all(&serde_json::to_vec(content)?)?;
     file.sync_all()

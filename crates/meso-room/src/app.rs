@@ -5,14 +5,17 @@ use std::time::Duration;
 use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use meso_contract::PayloadError;
-use meso_contract::room::{RoomStateBody, RoomStepBody, StepRefusedBody, StepTakenBody};
+use meso_contract::room::{
+    ResumeGunBody, RoomGunBody, RoomStateBody, RoomStepBody, StepRefusedBody, StepTakenBody,
+};
 use meso_sessions::Refusal;
+use meso_units::{GunSerial, OperatorId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Token;
@@ -36,6 +39,15 @@ pub enum RoomRequest {
         step: Box<RoomStepBody>,
         /// Takes the answer.
         reply: oneshot::Sender<Result<StepTakenBody, StepFailure>>,
+    },
+    /// Let a gun that was inhibited fire again, and answer when that is on the disk.
+    ResumeGun {
+        /// The gun.
+        gun: GunSerial,
+        /// Who, and why.
+        body: ResumeGunBody,
+        /// Takes the answer: how the gun is now.
+        reply: oneshot::Sender<Result<RoomGunBody, StepFailure>>,
     },
     /// Say how the room is.
     State {
@@ -108,6 +120,7 @@ impl IntoResponse for StepFailure {
 pub fn app(token: &Token, requests: mpsc::Sender<RoomRequest>) -> Router {
     Router::new()
         .route("/api/v1/steps", post(take_step))
+        .route("/api/v1/guns/{serial}/resume", post(resume_gun))
         .route("/api/v1/state", get(say_state))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(token.clone(), require_token))
@@ -143,6 +156,47 @@ async fn take_step(State(requests): State<mpsc::Sender<RoomRequest>>, body: Byte
         Ok(Ok(taken)) => Json(taken).into_response(),
         Ok(Err(failure)) | Err(failure) => failure.into_response(),
     }
+}
+
+async fn resume_gun(
+    State(requests): State<mpsc::Sender<RoomRequest>>,
+    Path(serial): Path<String>,
+    body: Bytes,
+) -> Response {
+    let (gun, body) = match resume_of(&serial, &body) {
+        Ok(asked) => asked,
+        Err(failure) => return failure.into_response(),
+    };
+    let (reply, answer) = oneshot::channel();
+    match ask(
+        &requests,
+        RoomRequest::ResumeGun { gun, body, reply },
+        answer,
+    )
+    .await
+    {
+        Ok(Ok(gun)) => Json(gun).into_response(),
+        Ok(Err(failure)) | Err(failure) => failure.into_response(),
+    }
+}
+
+fn resume_of(serial: &str, body: &[u8]) -> Result<(GunSerial, ResumeGunBody), StepFailure> {
+    let bad = |message: String| StepFailure::BadValue {
+        code: "bad_value",
+        message,
+    };
+    let gun = GunSerial::parse(serial).map_err(PayloadError::from)?;
+    let body: ResumeGunBody =
+        serde_json::from_slice(body).map_err(|error| bad(error.to_string()))?;
+    OperatorId::parse(&body.operator).map_err(PayloadError::from)?;
+    let length = body.reason.trim().len();
+    if !(1..=ResumeGunBody::REASON_BYTES_MAX).contains(&length) {
+        let most = ResumeGunBody::REASON_BYTES_MAX;
+        return Err(bad(format!(
+            "reason has {length} bytes; say in 1 to {most} why the gun may fire again"
+        )));
+    }
+    Ok((gun, body))
 }
 
 async fn say_state(State(requests): State<mpsc::Sender<RoomRequest>>) -> Response {

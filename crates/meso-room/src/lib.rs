@@ -1,6 +1,7 @@
 //! The treatment room's loopback interface: what the people in the room do, and how the room is.
 //!
-//! [`app`] answers `POST /api/v1/steps` and `GET /api/v1/state` for whoever holds the token that
+//! [`app`] answers `POST /api/v1/steps`, `POST /api/v1/guns/{serial}/resume` and
+//! `GET /api/v1/state` for whoever holds the token that
 //! the driver writes into its data folder at each start. It checks form and token, and hands each
 //! request to the driver over a bounded channel; a step is answered only when the driver has it on
 //! the disk.
@@ -23,6 +24,7 @@
 
 mod access;
 mod app;
+mod platform;
 mod step;
 
 pub use access::{AccessError, Token, write_access_file};

@@ -4,7 +4,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use meso_contract::room::{RoomStateBody, StepRefusedBody, StepTakenBody};
+use meso_contract::room::{RoomGunBody, RoomStateBody, StepRefusedBody, StepTakenBody};
 use meso_contract::{CheckItemBody, ChecklistBody, room};
 use meso_room::{RoomRequest, StepContext, StepFailure, Token, app, to_step};
 use meso_sessions::{Refusal, Step};
@@ -44,6 +44,14 @@ fn play(mut requests: mpsc::Receiver<RoomRequest>, answer: Result<StepTakenBody,
             match request {
                 RoomRequest::Step { reply, .. } => reply.send(answer.clone()).unwrap(),
                 RoomRequest::State { reply } => reply.send(RoomStateBody::default()).unwrap(),
+                RoomRequest::ResumeGun { gun, body, reply } => {
+                    let serial = format!("{gun} by {}: {}", body.operator, body.reason);
+                    let gun = RoomGunBody {
+                        serial,
+                        ..RoomGunBody::default()
+                    };
+                    reply.send(Ok(gun)).unwrap();
+                }
             }
         }
     });
@@ -82,6 +90,36 @@ async fn a_missing_step_is_409_and_a_bad_value_422_each_with_its_name() {
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     let refused: StepRefusedBody = serde_json::from_slice(&bytes).unwrap();
     assert!(refused.message.contains("dance"), "{}", refused.message);
+}
+
+#[tokio::test]
+async fn a_gun_is_resumed_only_by_somebody_and_for_a_reason() {
+    let resume = |body: &str| {
+        Request::post("/api/v1/guns/GUN-1/resume")
+            .header("authorization", format!("Bearer {}", good_token()))
+            .body(Body::from(body.to_owned()))
+            .unwrap()
+    };
+    let (router, requests) = router();
+    play(
+        requests,
+        Err(StepFailure::Unavailable {
+            message: String::new(),
+        }),
+    );
+    let whole = r#"{"operator":"op-1","reason":"depth set right"}"#;
+    let (status, bytes) = answer(router.clone(), resume(whole)).await;
+    assert_eq!(status, StatusCode::OK);
+    let gun: RoomGunBody = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(gun.serial, "GUN-1 by op-1: depth set right");
+    for bad in [
+        r#"{"operator":"op-1","reason":"  "}"#,
+        r#"{"operator":"","reason":"x"}"#,
+        r#"{"reason":"x"}"#,
+    ] {
+        let (status, _) = answer(router.clone(), resume(bad)).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{bad}");
+    }
 }
 
 #[tokio::test]

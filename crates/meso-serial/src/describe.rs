@@ -36,6 +36,28 @@ pub struct UsbDescription {
     pub product: Option<String>,
 }
 
+impl PortDescription {
+    /// What the system knows of a path; without an enumeration the path is still worth telling.
+    pub(crate) fn of_path(name: &PortName, path: PathBuf) -> PortDescription {
+        describe(
+            name.clone(),
+            path,
+            &serialport::available_ports().unwrap_or_default(),
+        )
+    }
+}
+
+fn describe(name: PortName, path: PathBuf, known: &[SerialPortInfo]) -> PortDescription {
+    let target = std::fs::canonicalize(&path).ok();
+    PortDescription {
+        usb: usb_of(target.as_deref().unwrap_or(&path), known),
+        problem: problem_of(target.as_deref()),
+        target: target.filter(|target| *target != path),
+        name,
+        path,
+    }
+}
+
 impl FolderSource {
     /// The entries of the folder with what the system knows of where they lead.
     ///
@@ -48,14 +70,7 @@ impl FolderSource {
         let known = serialport::available_ports().unwrap_or_default();
         let describe = |name: PortName| {
             let path = self.folder().join(name.as_str());
-            let target = std::fs::canonicalize(&path).ok();
-            PortDescription {
-                usb: target.as_deref().and_then(|target| usb_of(target, &known)),
-                problem: problem_of(target.as_deref()),
-                target: target.filter(|target| *target != path),
-                name,
-                path,
-            }
+            describe(name, path, &known)
         };
         Ok(names.into_iter().map(describe).collect())
     }

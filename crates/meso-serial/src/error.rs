@@ -37,6 +37,15 @@ pub enum SerialError {
         #[source]
         source: serialport::Error,
     },
+    /// The system gives no random numbers, without which no session begins.
+    #[error("cannot open port {port}: the system gives no random numbers")]
+    Random {
+        /// The port.
+        port: PortName,
+        /// Why.
+        #[source]
+        source: getrandom::Error,
+    },
     /// A port was there and is gone.
     #[error("port {port} is gone")]
     Gone {
@@ -66,6 +75,14 @@ pub enum SerialError {
         /// Why.
         #[source]
         source: LinkError,
+    },
+    /// The gun's language has no words for the call.
+    #[error("gun {gun} cannot be told to {what}: its profile has nothing for it")]
+    NotOffered {
+        /// The gun.
+        gun: GunSerial,
+        /// What it was to be told.
+        what: &'static str,
     },
     /// The bytes could not be written; the port is closed and opened again.
     #[error("cannot write to gun {gun}")]

@@ -5,9 +5,11 @@ use std::fmt;
 use meso_link_proto::clock::ClockMapping;
 use meso_link_proto::frame::LineCounters;
 use meso_link_proto::{
-    CommandKind, CommandOutcome, Hello, RefuseReason, RejectReason, ShotEvent, ShotKey, Status,
+    CommandKind, CommandOutcome, Hello, RefuseReason, Settings, ShotEvent, ShotKey, Status,
 };
 use meso_units::{Epoch, GunSerial, ShotCounter, Timestamp};
+
+use crate::{CompletenessGrade, RejectCause};
 
 /// The name of a port, as its source gives it; never an identity of a gun.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +42,9 @@ pub struct PortEvent {
     pub gun: Option<GunSerial>,
     /// What happened.
     pub event: GunEvent,
+    /// When the bytes that say so were read, in ns on the clock of [`crate::GunPorts::clock_ns`];
+    /// for what no bytes say, when it was noticed.
+    pub read_ns: u64,
 }
 
 /// What happened on a port, in the order in which it happened there.
@@ -50,7 +55,16 @@ pub enum GunEvent {
     /// Each time the driver answers with [`crate::GunPorts::expect_from`], or with
     /// [`crate::GunPorts::assign_epoch`] when the gun has no epoch; until then no shot comes.
     Attached(Box<Hello>),
-    /// A gun is there that speaks another version of the link.
+    /// What can be told of holes among the gun's shots; follows each [`GunEvent::Attached`].
+    Grade(CompletenessGrade),
+    /// The USB device of the port has a serial number that looks like one of a gun and is not
+    /// that of the gun behind it; the gun is taken.
+    UsbSerialDiffers {
+        /// The serial number of the USB device.
+        usb: String,
+    },
+    /// A gun is there that speaks another version of the link, or about whose key gun and host do
+    /// not agree.
     Refused {
         /// What it said of itself.
         hello: Box<Hello>,
@@ -64,12 +78,12 @@ pub enum GunEvent {
         /// The host's clock when its last byte was read.
         received_at: Timestamp,
     },
-    /// A frame came whole and says something impossible; keep its bytes. Where it has an
-    /// identity, that counter counts as settled.
+    /// A frame, record or line came whole and says something impossible; keep its bytes. Where it
+    /// has an identity, that counter counts as settled.
     Rejected {
         /// What is wrong.
-        reason: RejectReason,
-        /// The payload.
+        reason: RejectCause,
+        /// The payload, the record or the line.
         bytes: Vec<u8>,
         /// Which shot it was.
         identity: Option<ShotKey>,
@@ -90,7 +104,7 @@ pub enum GunEvent {
         last: ShotCounter,
     },
     /// The gun has fewer shots of this epoch than the host holds: the epoch was broken, and no
-    /// shot comes before the gun has a new one.
+    /// shot comes before the gun has a new one. What it holds comes as [`GunEvent::Salvaged`].
     CounterWentBack {
         /// The epoch.
         epoch: Epoch,
@@ -99,6 +113,26 @@ pub enum GunEvent {
         /// The counter that was expected next.
         expected: ShotCounter,
     },
+    /// A shot of a broken epoch: to be kept apart, because its number may stand in the record for
+    /// another shot.
+    Salvaged {
+        /// The shot.
+        shot: Box<ShotEvent>,
+        /// The host's clock when its last byte was read.
+        received_at: Timestamp,
+    },
+    /// All shots of a broken epoch up to `newest` have come. When they are durable the driver
+    /// acknowledges them ([`crate::GunPorts::acknowledge`]) and assigns a new epoch. Comes again for
+    /// each shot that the gun fires meanwhile.
+    SalvageEnded {
+        /// The epoch that was broken.
+        epoch: Epoch,
+        /// The last counter that was salvaged; 0 where there was none, and nothing is to be
+        /// acknowledged.
+        newest: u32,
+    },
+    /// What the gun is set to; answers [`crate::GunPorts::read_settings`].
+    Settings(Box<Settings>),
     /// What became of a command.
     Command {
         /// The number that the call returned.
@@ -133,6 +167,14 @@ pub enum DetachReason {
     Silent,
     /// Nothing could be written for a fifth of a second; the port is opened again.
     CannotWrite,
+    /// A question to the gun was not answered in time, or not understandably; the port is opened
+    /// again.
+    NoAnswer,
+    /// The gun answers something else than its profile says.
+    WrongAnswer {
+        /// What, in words.
+        problem: String,
+    },
     /// Another gun answers on this port.
     Replaced,
     /// A gun of the same serial number is already attached to another port.
@@ -150,6 +192,8 @@ impl fmt::Display for DetachReason {
             DetachReason::HungUp => f.write_str("the port has hung up"),
             DetachReason::Silent => f.write_str("nothing was heard for 2.5 s"),
             DetachReason::CannotWrite => f.write_str("nothing could be written"),
+            DetachReason::NoAnswer => f.write_str("a question was not answered"),
+            DetachReason::WrongAnswer { problem } => f.write_str(problem),
             DetachReason::Replaced => f.write_str("another gun answers on this port"),
             DetachReason::SameSerialElsewhere { port } => {
                 write!(f, "a gun of the same serial number is attached to {port}")

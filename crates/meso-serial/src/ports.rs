@@ -2,40 +2,49 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel};
+use std::sync::mpsc::{Sender, SyncSender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use meso_link_proto::{HostLink, LinkError};
+use meso_config::UsbSerial;
+use meso_config::guns::LineSettings;
+use meso_link_proto::auth::Keys;
+use meso_link_proto::{GunLimits, HostLink, LinkError};
 use meso_units::{Epoch, GunSerial, ShotCounter};
 
-use crate::reader::{Clocks, PortLine, ReaderEnd, read_port};
-use crate::{GunEvent, PortEvent, PortName, PortSource, SerialError};
+use crate::foreign::{ForeignCommand, ForeignLine, OrderRefused, Wanted};
+use crate::reader::{Clocks, PortLine};
+use crate::scanner::{Scanner, Wake};
+use crate::{PortEvent, PortName, PortSource, ProfileRule, SerialError};
 
 /// The stack of a reader thread and of the scanner. They hold one small buffer and no recursion;
 /// with the usual 8 MiB the address space of 64 guns would look like a leak in a monitor.
-const STACK_BYTES: usize = 256 * 1_024;
-/// A port whose gun fell silent, or on which nobody answered, is left alone this long.
-const REOPEN_AFTER_SILENCE: Duration = Duration::from_secs(1);
-/// A port that could not be opened is tried again at the next scan, because it may just be
-/// changing hands; after a second failure it is told, and tried again after this.
-const REOPEN_AFTER_FAILURE: Duration = Duration::from_secs(2);
+pub(crate) const STACK_BYTES: usize = 256 * 1_024;
 
 /// How ports are opened and looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SerialConfig {
-    /// Baud rate; the meso link runs at 115 200, 8N1.
-    pub baud: u32,
+    /// How a line is set that no profile is for.
+    pub line: LineSettings,
+    /// Which ports speak something else than the meso link; the first rule that fits counts.
+    pub profiles: Vec<ProfileRule>,
+    /// What a USB serial number must be to that of the gun behind it.
+    pub usb_serial: UsbSerial,
     /// How often the source is asked for its ports; also how late a new port is seen.
     pub scan_interval: Duration,
+    /// The keys of the guns, and whether guns without one are refused.
+    pub keys: Keys,
 }
 
 impl Default for SerialConfig {
     fn default() -> SerialConfig {
         SerialConfig {
-            baud: 115_200,
+            line: LineSettings::NATIVE,
+            profiles: Vec::new(),
+            usb_serial: UsbSerial::Compare,
             scan_interval: Duration::from_millis(250),
+            keys: Keys::default(),
         }
     }
 }
@@ -45,29 +54,57 @@ pub(crate) struct Shared {
     pub(crate) clocks: Clocks,
     pub(crate) is_stopping: AtomicBool,
     pub(crate) events: SyncSender<PortEvent>,
+    pub(crate) usb_serial: UsbSerial,
+    pub(crate) keys: Keys,
     /// Attached guns. Held only for a look-up or a change, never while a port is written to.
-    guns: Mutex<BTreeMap<GunSerial, Arc<PortLine>>>,
+    guns: Mutex<BTreeMap<GunSerial, Line>>,
+}
+
+/// The line of an attached gun.
+#[derive(Clone)]
+pub(crate) enum Line {
+    /// It speaks the meso link.
+    Native(Arc<PortLine>),
+    /// It speaks something else.
+    Foreign(Arc<ForeignLine>),
+}
+
+impl Line {
+    pub(crate) fn port(&self) -> &PortName {
+        match self {
+            Line::Native(line) => &line.port,
+            Line::Foreign(line) => &line.port,
+        }
+    }
+
+    fn is(&self, other: &Line) -> bool {
+        match (self, other) {
+            (Line::Native(one), Line::Native(other)) => Arc::ptr_eq(one, other),
+            (Line::Foreign(one), Line::Foreign(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
 }
 
 impl Shared {
-    fn guns(&self) -> MutexGuard<'_, BTreeMap<GunSerial, Arc<PortLine>>> {
+    fn guns(&self) -> MutexGuard<'_, BTreeMap<GunSerial, Line>> {
         // A panic elsewhere leaves the map whole: every change to it is one call.
         self.guns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Enters a gun; gives back the other port where it is attached already.
-    pub(crate) fn attach(&self, gun: &GunSerial, line: &Arc<PortLine>) -> Option<PortName> {
+    pub(crate) fn attach(&self, gun: &GunSerial, line: &Line) -> Option<PortName> {
         let mut guns = self.guns();
-        if let Some(known) = guns.get(gun).filter(|known| !Arc::ptr_eq(known, line)) {
-            return Some(known.port.clone());
+        if let Some(known) = guns.get(gun).filter(|known| !known.is(line)) {
+            return Some(known.port().clone());
         }
-        guns.insert(gun.clone(), Arc::clone(line));
+        guns.insert(gun.clone(), line.clone());
         None
     }
 
-    pub(crate) fn detach(&self, gun: &GunSerial, line: &Arc<PortLine>) {
+    pub(crate) fn detach(&self, gun: &GunSerial, line: &Line) {
         let mut guns = self.guns();
-        if guns.get(gun).is_some_and(|known| Arc::ptr_eq(known, line)) {
+        if guns.get(gun).is_some_and(|known| known.is(line)) {
             guns.remove(gun);
         }
     }
@@ -92,13 +129,6 @@ impl Shared {
     }
 }
 
-pub(crate) enum Wake {
-    /// A reader has ended.
-    Ended(PortName, ReaderEnd),
-    /// The driver stops.
-    Stop,
-}
-
 /// All guns on all ports of a source. Dropping it stops all threads, as [`GunPorts::stop`] does.
 pub struct GunPorts {
     shared: Arc<Shared>,
@@ -121,17 +151,12 @@ impl GunPorts {
             clocks: Clocks::start(),
             is_stopping: AtomicBool::new(false),
             events,
+            usb_serial: config.usb_serial,
+            keys: config.keys.clone(),
             guns: Mutex::new(BTreeMap::new()),
         });
         let (wake, woken) = channel();
-        let scanner = Scanner {
-            source,
-            config,
-            shared: Arc::clone(&shared),
-            wake: wake.clone(),
-            ports: BTreeMap::new(),
-            has_failed: false,
-        };
+        let scanner = Scanner::new(source, config, Arc::clone(&shared), wake.clone());
         let thread = thread::Builder::new()
             .name("port-scanner".to_owned())
             .stack_size(STACK_BYTES)
@@ -166,7 +191,17 @@ impl GunPorts {
         next: ShotCounter,
     ) -> Result<(), SerialError> {
         let now = self.shared.clocks.now();
-        self.call(gun, |link| link.expect_from(epoch, next, now))
+        let wanted = Wanted {
+            epoch,
+            next,
+            is_listening: false,
+        };
+        self.call(
+            gun,
+            "send shots",
+            |link| link.expect_from(epoch, next, now),
+            |line| line.want(wanted),
+        )
     }
 
     /// Listens to a gun from this counter on and acknowledges nothing, for a listener that keeps
@@ -182,7 +217,17 @@ impl GunPorts {
         next: ShotCounter,
     ) -> Result<(), SerialError> {
         let now = self.shared.clocks.now();
-        self.call(gun, |link| link.listen_from(epoch, next, now))
+        let wanted = Wanted {
+            epoch,
+            next,
+            is_listening: true,
+        };
+        self.call(
+            gun,
+            "send shots",
+            |link| link.listen_from(epoch, next, now),
+            |line| line.want(wanted),
+        )
     }
 
     /// Tells the gun that the journal durably holds every shot of `epoch` up to `counter`.
@@ -196,7 +241,12 @@ impl GunPorts {
         epoch: Epoch,
         counter: ShotCounter,
     ) -> Result<(), SerialError> {
-        self.call(gun, |link| link.acknowledge(epoch, counter))
+        self.call(
+            gun,
+            "forget shots",
+            |link| link.acknowledge(epoch, counter),
+            |line| line.acknowledge(epoch, counter),
+        )
     }
 
     /// Gives a gun the epoch that the driver has drawn; the gun then comes as
@@ -207,7 +257,12 @@ impl GunPorts {
     /// As [`GunPorts::expect_from`].
     pub fn assign_epoch(&self, gun: &GunSerial, epoch: Epoch) -> Result<u16, SerialError> {
         let now = self.shared.clocks.now();
-        self.call(gun, |link| link.assign_epoch(epoch, now))
+        self.call(
+            gun,
+            "take an epoch",
+            |link| link.assign_epoch(epoch, now),
+            |line| line.command(ForeignCommand::AssignEpoch(epoch)),
+        )
     }
 
     /// Asks a gun to fire no further shot. The bytes are with the port when this returns; the
@@ -218,7 +273,66 @@ impl GunPorts {
     /// As [`GunPorts::expect_from`].
     pub fn inhibit(&self, gun: &GunSerial, reason: u8) -> Result<u16, SerialError> {
         let now = self.shared.clocks.now();
-        self.call(gun, |link| link.inhibit(reason, now))
+        self.call(
+            gun,
+            "fire no more",
+            |link| link.inhibit(reason, now),
+            |line| line.command(ForeignCommand::Inhibit),
+        )
+    }
+
+    /// Asks a gun to enforce these limits; an absent one goes back to what the maker built in.
+    ///
+    /// # Errors
+    ///
+    /// As [`GunPorts::expect_from`].
+    pub fn set_limits(&self, gun: &GunSerial, limits: GunLimits) -> Result<u16, SerialError> {
+        let now = self.shared.clocks.now();
+        self.call(
+            gun,
+            "limits",
+            |link| link.set_limits(limits, now),
+            |_| Err(OrderRefused::NotOffered),
+        )
+    }
+
+    /// Asks a gun what it is set to; the answer comes as [`GunEvent::Settings`].
+    ///
+    /// # Errors
+    ///
+    /// As [`GunPorts::expect_from`].
+    pub fn read_settings(&self, gun: &GunSerial) -> Result<u16, SerialError> {
+        let now = self.shared.clocks.now();
+        self.call(
+            gun,
+            "settings",
+            |link| link.read_settings(now),
+            |_| Err(OrderRefused::NotOffered),
+        )
+    }
+
+    /// Asks a gun to blink or beep for `seconds`, 0 to 60; 0 stops it.
+    ///
+    /// # Errors
+    ///
+    /// As [`GunPorts::expect_from`].
+    pub fn identify(&self, gun: &GunSerial, seconds: u8) -> Result<u16, SerialError> {
+        let now = self.shared.clocks.now();
+        self.call(
+            gun,
+            "identification",
+            |link| link.identify(seconds, now),
+            |_| Err(OrderRefused::NotOffered),
+        )
+    }
+
+    /// Whether a gun is attached and has proven that it holds its key.
+    pub fn is_authentic(&self, gun: &GunSerial) -> bool {
+        let line = self.shared.guns().get(gun).cloned();
+        match line {
+            Some(Line::Native(line)) => line.with_link(|link| link.is_authentic()).0,
+            _ => false,
+        }
     }
 
     /// Lets a gun fire again.
@@ -228,7 +342,17 @@ impl GunPorts {
     /// As [`GunPorts::expect_from`].
     pub fn resume(&self, gun: &GunSerial) -> Result<u16, SerialError> {
         let now = self.shared.clocks.now();
-        self.call(gun, |link| link.resume(now))
+        self.call(
+            gun,
+            "fire again",
+            |link| link.resume(now),
+            |line| line.command(ForeignCommand::Resume),
+        )
+    }
+
+    /// The monotonic clock of [`PortEvent::read_ns`], in ns since the start.
+    pub fn clock_ns(&self) -> u64 {
+        self.shared.clocks.elapsed_ns()
     }
 
     /// Closes all ports and waits for all threads, for at most about a tenth of a second.
@@ -236,22 +360,30 @@ impl GunPorts {
         self.stop_threads();
     }
 
+    /// Tells a gun something in its own language; `what` names it where that has no words for it.
     fn call<T>(
         &self,
         gun: &GunSerial,
-        act: impl FnOnce(&mut HostLink) -> Result<T, LinkError>,
+        what: &'static str,
+        native: impl FnOnce(&mut HostLink) -> Result<T, LinkError>,
+        foreign: impl FnOnce(&ForeignLine) -> Result<T, OrderRefused>,
     ) -> Result<T, SerialError> {
         let line = self.shared.guns().get(gun).cloned();
-        let line = line.ok_or_else(|| SerialError::NotAttached { gun: gun.clone() })?;
-        let (outcome, written) = line.with_link(act);
-        written.map_err(|source| SerialError::Write {
-            gun: gun.clone(),
-            source,
-        })?;
-        outcome.map_err(|source| SerialError::Link {
-            gun: gun.clone(),
-            source,
-        })
+        let gun = gun.clone();
+        match line {
+            None => Err(SerialError::NotAttached { gun }),
+            Some(Line::Native(line)) => {
+                let (outcome, written) = line.with_link(native);
+                if let Err(source) = written {
+                    return Err(SerialError::Write { gun, source });
+                }
+                outcome.map_err(|source| SerialError::Link { gun, source })
+            }
+            Some(Line::Foreign(line)) => foreign(&line).map_err(|refused| match refused {
+                OrderRefused::Link(source) => SerialError::Link { gun, source },
+                OrderRefused::NotOffered => SerialError::NotOffered { gun, what },
+            }),
+        }
     }
 
     fn stop_threads(&mut self) {
@@ -269,151 +401,5 @@ impl GunPorts {
 impl Drop for GunPorts {
     fn drop(&mut self) {
         self.stop_threads();
-    }
-}
-
-/// What the scanner knows of a port.
-enum Slot {
-    Open(JoinHandle<()>),
-    /// Not to be opened before this; how often it could not be opened in a row.
-    Waiting {
-        until: Instant,
-        failure_count: u32,
-    },
-}
-
-struct Scanner<S> {
-    source: S,
-    config: SerialConfig,
-    shared: Arc<Shared>,
-    wake: Sender<Wake>,
-    ports: BTreeMap<PortName, Slot>,
-    has_failed: bool,
-}
-
-impl<S: PortSource> Scanner<S> {
-    fn run(mut self, woken: &Receiver<Wake>) {
-        let mut scan_at = Instant::now();
-        loop {
-            let now = Instant::now();
-            if now >= scan_at {
-                self.scan(now);
-                scan_at = now + self.config.scan_interval;
-            }
-            let patience = scan_at.saturating_duration_since(Instant::now());
-            match woken.recv_timeout(patience) {
-                Ok(Wake::Ended(port, end)) => self.ended(port, end),
-                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-        }
-        for (_, slot) in core::mem::take(&mut self.ports) {
-            join(slot);
-        }
-    }
-
-    fn scan(&mut self, now: Instant) {
-        let listed = match self.source.list() {
-            Ok(listed) => listed,
-            Err(error) => {
-                // Said once until it works again: the next scan is a quarter of a second away.
-                if !core::mem::replace(&mut self.has_failed, true) {
-                    tracing::warn!(%error, "ports cannot be listed");
-                }
-                return;
-            }
-        };
-        self.has_failed = false;
-        // A port that went away is forgotten, so that its return is tried at once.
-        self.ports
-            .retain(|port, slot| matches!(slot, Slot::Open(_)) || listed.contains(port));
-        for port in listed {
-            let failure_count = match self.ports.get(&port) {
-                None => 0,
-                Some(Slot::Waiting {
-                    until,
-                    failure_count,
-                }) if now >= *until => *failure_count,
-                Some(_) => continue,
-            };
-            let slot = self.open(&port, failure_count, now);
-            self.ports.insert(port, slot);
-        }
-    }
-
-    fn open(&mut self, port: &PortName, failure_count: u32, now: Instant) -> Slot {
-        let opened = self.source.open(port, &self.config).and_then(|open| {
-            let line = Arc::new(PortLine::new(port.clone(), open.writer));
-            let (shared, wake) = (Arc::clone(&self.shared), self.wake.clone());
-            thread::Builder::new()
-                .name(format!("port-{port}").chars().take(15).collect())
-                .stack_size(STACK_BYTES)
-                .spawn(move || {
-                    let end = read_port(&shared, &line, open.reader);
-                    // Fails only where the scanner has ended, and then nobody asks.
-                    let _ = wake.send(Wake::Ended(line.port.clone(), end));
-                })
-                .map_err(|source| SerialError::Thread {
-                    thread: format!("port-{port}"),
-                    source,
-                })
-        });
-        match opened {
-            Ok(thread) => Slot::Open(thread),
-            // It comes back when it is listed again.
-            Err(SerialError::Gone { .. }) => Slot::Waiting {
-                until: now,
-                failure_count,
-            },
-            Err(error) => {
-                let failure_count = failure_count.saturating_add(1);
-                if failure_count == 2 {
-                    self.report(port, &error);
-                }
-                let patience = if failure_count == 1 {
-                    self.config.scan_interval
-                } else {
-                    REOPEN_AFTER_FAILURE
-                };
-                Slot::Waiting {
-                    until: now + patience,
-                    failure_count,
-                }
-            }
-        }
-    }
-
-    fn report(&self, port: &PortName, error: &SerialError) {
-        let cause = std::error::Error::source(error).map(|cause| format!(" ({cause})"));
-        let problem = format!("{error}{}", cause.unwrap_or_default());
-        tracing::warn!(%port, problem, "port cannot be opened");
-        let event = GunEvent::Unavailable { problem };
-        self.shared.send(PortEvent {
-            port: port.clone(),
-            gun: None,
-            event,
-        });
-    }
-
-    fn ended(&mut self, port: PortName, end: ReaderEnd) {
-        let until = match end {
-            ReaderEnd::HungUp => Instant::now(),
-            ReaderEnd::Silent => Instant::now() + REOPEN_AFTER_SILENCE,
-        };
-        let slot = Slot::Waiting {
-            until,
-            failure_count: 0,
-        };
-        if let Some(before) = self.ports.insert(port, slot) {
-            join(before);
-        }
-    }
-}
-
-fn join(slot: Slot) {
-    if let Slot::Open(thread) = slot
-        && thread.join().is_err()
-    {
-        tracing::error!("a port reader had panicked");
     }
 }

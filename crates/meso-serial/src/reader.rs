@@ -7,12 +7,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use meso_link_proto::clock::{HostNow, StepWatch};
 use meso_link_proto::frame::LineCounters;
-use meso_link_proto::{HostEvent, HostLink};
-use meso_units::{GunSerial, Timestamp};
+use meso_link_proto::{Hello, HostEvent, HostLink};
+use meso_units::Timestamp;
 
-use crate::ports::Shared;
+use crate::foreign::{Teller, UsbPort, reader_end};
+use crate::ports::{Line, Shared};
 use crate::source::{PortReader, PortWriter};
-use crate::{DetachReason, GunEvent, PortEvent, PortName};
+use crate::{CompletenessGrade, DetachReason, GunEvent, PortName};
 
 /// The longest wait for bytes; how late a stop is noticed.
 const READ_PATIENCE_MAX: Duration = Duration::from_millis(100);
@@ -41,6 +42,11 @@ impl Clocks {
             started: Instant::now(),
             steps: Mutex::new(StepWatch::default()),
         }
+    }
+
+    /// The monotonic clock alone.
+    pub(crate) fn elapsed_ns(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn now(&self) -> HostNow {
@@ -76,6 +82,8 @@ pub(crate) enum ReaderEnd {
     HungUp,
     /// Leave the port alone for a moment.
     Silent,
+    /// Nothing will come of it before somebody changes something; why, in words.
+    Refused(String),
 }
 
 /// The link of an open port and its writing half.
@@ -87,6 +95,8 @@ struct Sender {
 /// An open port, as reader thread and driver share it.
 pub(crate) struct PortLine {
     pub(crate) port: PortName,
+    /// The serial number of the USB device.
+    usb_serial: Option<String>,
     /// Held while bytes are taken from the link and written, so that frames never mix; never
     /// while an event waits for room in the channel.
     sender: Mutex<Sender>,
@@ -94,10 +104,15 @@ pub(crate) struct PortLine {
 }
 
 impl PortLine {
-    pub(crate) fn new(port: PortName, writer: Box<dyn PortWriter>) -> PortLine {
-        let link = HostLink::new(session_number());
+    pub(crate) fn new(
+        port: PortName,
+        usb_serial: Option<String>,
+        writer: Box<dyn PortWriter>,
+        link: HostLink,
+    ) -> PortLine {
         PortLine {
             port,
+            usb_serial,
             sender: Mutex::new(Sender { link, writer }),
             is_broken: AtomicBool::new(false),
         }
@@ -121,7 +136,7 @@ impl PortLine {
 }
 
 /// A number that this opening of the port has for itself.
-fn session_number() -> u32 {
+pub(crate) fn session_number() -> u32 {
     use std::hash::{BuildHasher, Hasher, RandomState};
     // The standard library keys its hash maps with random numbers of the system. The session
     // only tells openings apart; it is no secret.
@@ -137,10 +152,16 @@ pub(crate) fn read_port(
     line: &Arc<PortLine>,
     mut reader: Box<dyn PortReader>,
 ) -> ReaderEnd {
+    let entry = Line::Native(Arc::clone(line));
     let mut port = Port {
-        shared,
+        teller: Teller {
+            shared,
+            line: &entry,
+            gun: None,
+            read_ns: shared.clocks.elapsed_ns(),
+            usb_differs: None,
+        },
         line,
-        gun: None,
         counters: LineCounters::default(),
         told: None,
     };
@@ -157,6 +178,8 @@ pub(crate) fn read_port(
             Err(error) if is_nothing_yet(&error) => 0,
             Err(_) => break DetachReason::HungUp,
         };
+        // Before the lock of the clocks: latencies are counted from here.
+        port.teller.read_ns = shared.clocks.elapsed_ns();
         let now = shared.clocks.now();
         let ((events, counters, due_ns), written) = line.with_link(|link| {
             let events = link.receive(&buffer[..count], now);
@@ -178,7 +201,7 @@ pub(crate) fn read_port(
     port.end(reason)
 }
 
-fn is_nothing_yet(error: &io::Error) -> bool {
+pub(crate) fn is_nothing_yet(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::TimedOut | io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
@@ -187,42 +210,24 @@ fn is_nothing_yet(error: &io::Error) -> bool {
 
 /// What the reader thread knows of its port.
 struct Port<'a> {
-    shared: &'a Shared,
-    line: &'a Arc<PortLine>,
-    gun: Option<GunSerial>,
+    teller: Teller<'a>,
+    line: &'a PortLine,
     counters: LineCounters,
     told: Option<Instant>,
 }
 
 impl Port<'_> {
-    fn send(&self, event: GunEvent) -> Result<(), DetachReason> {
-        let event = PortEvent {
-            port: self.line.port.clone(),
-            gun: self.gun.clone(),
-            event,
-        };
-        // Nobody listens any more: the driver stops.
-        if self.shared.send(event) {
-            Ok(())
-        } else {
-            Err(DetachReason::Stopped)
-        }
-    }
-
     /// Hands an event of the link on; an error ends the reader with that reason.
     fn tell(&mut self, event: HostEvent, now: HostNow) -> Result<(), DetachReason> {
         let event = match event {
-            HostEvent::Attached(hello) => {
-                self.attach(&hello.serial)?;
-                GunEvent::Attached(hello)
-            }
+            HostEvent::Attached(hello) => return self.attach(hello),
             HostEvent::Refused { hello, reason } => GunEvent::Refused { hello, reason },
             HostEvent::Shot(shot) => GunEvent::Shot {
                 shot,
                 received_at: now.utc,
             },
             HostEvent::Rejected(rejection) => GunEvent::Rejected {
-                reason: rejection.reason,
+                reason: rejection.reason.into(),
                 bytes: rejection.bytes,
                 identity: rejection.identity,
             },
@@ -236,6 +241,12 @@ impl Port<'_> {
                 newest,
                 expected,
             },
+            HostEvent::Salvaged { shot } => GunEvent::Salvaged {
+                shot,
+                received_at: now.utc,
+            },
+            HostEvent::SalvageEnded { epoch, newest } => GunEvent::SalvageEnded { epoch, newest },
+            HostEvent::Settings(settings) => GunEvent::Settings(settings),
             HostEvent::Clock(mapping) => GunEvent::Clock(mapping),
             HostEvent::Status(status) => GunEvent::Status(status),
             HostEvent::Command {
@@ -251,27 +262,17 @@ impl Port<'_> {
             HostEvent::Garbage { .. } => return Ok(()),
             HostEvent::Silent => return Err(DetachReason::Silent),
         };
-        self.send(event)
+        self.teller.tell(event)
     }
 
-    fn attach(&mut self, serial: &GunSerial) -> Result<(), DetachReason> {
-        if let Some(before) = self.gun.take_if(|gun| gun != serial) {
-            self.shared.detach(&before, self.line);
-            let event = GunEvent::Detached {
-                reason: DetachReason::Replaced,
-            };
-            let port = self.line.port.clone();
-            self.shared.send(PortEvent {
-                port,
-                gun: Some(before),
-                event,
-            });
-        }
-        if let Some(port) = self.shared.attach(serial, self.line) {
-            return Err(DetachReason::SameSerialElsewhere { port });
-        }
-        self.gun = Some(serial.clone());
-        Ok(())
+    fn attach(&mut self, hello: Box<Hello>) -> Result<(), DetachReason> {
+        let usb = UsbPort::Port(self.line.usb_serial.clone());
+        self.teller.attach(&hello.serial, usb)?;
+        let grade = match self.line.with_link(|link| link.is_authentic()).0 {
+            true => CompletenessGrade::AuthenticatedCounter,
+            false => CompletenessGrade::Counter,
+        };
+        self.teller.tell_attached(hello, grade)
     }
 
     fn tell_counters(&mut self, counters: LineCounters) {
@@ -287,27 +288,13 @@ impl Port<'_> {
             self.counters = counters;
             self.told = Some(Instant::now());
             // A stop in between is seen by the loop.
-            let _ = self.send(GunEvent::Counters(counters));
+            let _ = self.teller.tell(GunEvent::Counters(counters));
         }
     }
 
     fn end(mut self, reason: DetachReason) -> ReaderEnd {
-        let is_hung_up = matches!(reason, DetachReason::HungUp);
-        let says_something =
-            self.gun.is_some() || matches!(reason, DetachReason::SameSerialElsewhere { .. });
-        if let Some(gun) = &self.gun {
-            self.shared.detach(gun, self.line);
-        }
-        if says_something {
-            tracing::info!(port = %self.line.port, %reason, "gun detached");
-            // Without a listener there is nobody to tell.
-            let _ = self.send(GunEvent::Detached { reason });
-        }
-        self.gun = None;
-        if is_hung_up {
-            ReaderEnd::HungUp
-        } else {
-            ReaderEnd::Silent
-        }
+        let end = reader_end(&reason, self.teller.gun.is_some());
+        self.teller.detach(reason);
+        end
     }
 }

@@ -5,9 +5,10 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serialport::{ClearBuffer, ErrorKind, SerialPort, SerialPortType};
+use meso_config::guns::Parity;
+use serialport::{ClearBuffer, DataBits, ErrorKind, SerialPort, SerialPortType, StopBits};
 
-use crate::{PortName, SerialConfig, SerialError};
+use crate::{PortDescription, PortName, SerialConfig, SerialError};
 
 /// How long a write may wait for room before the port counts as broken. A gun that reads at
 /// 115 200 baud makes room for the longest frame in 25 ms.
@@ -52,6 +53,11 @@ pub trait PortSource: Send + 'static {
     ///
     /// [`SerialError`] when the place cannot be looked at.
     fn list(&mut self) -> Result<Vec<PortName>, SerialError>;
+
+    /// What is known of a port without opening it; asked once for each opening.
+    fn describe_port(&mut self, port: &PortName) -> PortDescription {
+        PortDescription::of_path(port, PathBuf::from(port.as_str()))
+    }
 
     /// Opens a port for this program alone.
     ///
@@ -105,6 +111,10 @@ impl PortSource for FolderSource {
         Ok(names)
     }
 
+    fn describe_port(&mut self, port: &PortName) -> PortDescription {
+        PortDescription::of_path(port, self.folder.join(port.as_str()))
+    }
+
     fn open(&mut self, port: &PortName, config: &SerialConfig) -> Result<OpenPort, SerialError> {
         let path = self.folder.join(port.as_str());
         open_port(port, &path.to_string_lossy(), config)
@@ -153,6 +163,10 @@ impl PortSource for PathSource {
         Ok(vec![PortName::new(self.path.clone())])
     }
 
+    fn describe_port(&mut self, port: &PortName) -> PortDescription {
+        PortDescription::of_path(port, PathBuf::from(&self.path))
+    }
+
     fn open(&mut self, port: &PortName, config: &SerialConfig) -> Result<OpenPort, SerialError> {
         open_port(port, &self.path, config)
     }
@@ -166,7 +180,22 @@ fn open_port(port: &PortName, path: &str, config: &SerialConfig) -> Result<OpenP
             source,
         },
     };
-    let reader = serialport::new(path, config.baud).open().map_err(failed)?;
+    let reader = serialport::new(path, config.line.baud)
+        .parity(match config.line.parity {
+            Parity::None => serialport::Parity::None,
+            Parity::Even => serialport::Parity::Even,
+            Parity::Odd => serialport::Parity::Odd,
+        })
+        .data_bits(match config.line.data_bits {
+            7 => DataBits::Seven,
+            _ => DataBits::Eight,
+        })
+        .stop_bits(match config.line.stop_bits {
+            2 => StopBits::Two,
+            _ => StopBits::One,
+        })
+        .open()
+        .map_err(failed)?;
     let mut writer = reader.try_clone().map_err(failed)?;
     writer.set_timeout(WRITE_TIMEOUT).map_err(failed)?;
     // What an earlier opening left behind; the decoder also skips to the first delimiter, so a

@@ -252,9 +252,10 @@ fn an_inhibited_gun_fires_nothing_until_it_is_resumed() {
     });
     let answered = |journal: &Journal, wanted: u16, kind: CommandKind| {
         journal.seen.iter().any(|seen| {
-            matches!(&seen.event, GunEvent::Command { command, kind: told, outcome }
-                if *command == wanted && *told == kind && *outcome == CommandOutcome::Answered {
-                    result: ResultCode::Done, is_inhibited: kind == CommandKind::Inhibit })
+            matches!(&seen.event, GunEvent::Command { command, kind: told, outcome:
+                CommandOutcome::Answered { result: ResultCode::Done, is_inhibited, .. } }
+                if *command == wanted && *told == kind
+                    && *is_inhibited == (kind == CommandKind::Inhibit))
         })
     };
     let number = driver.ports.inhibit(&gun.serial, 1).unwrap();

@@ -6,7 +6,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use meso_serial::{
-    OpenPort, PortName, PortReader, PortSource, PortWriter, SerialConfig, SerialError,
+    OpenPort, PortDescription, PortName, PortReader, PortSource, PortWriter, SerialConfig,
+    SerialError, UsbDescription,
 };
 
 /// What is under way on a port.
@@ -78,7 +79,10 @@ impl PortWriter for FakeCable {
 
 /// Ports that a test plugs in.
 #[derive(Clone, Default)]
-pub(crate) struct FakeSource(Arc<Mutex<BTreeMap<PortName, Option<FakeCable>>>>);
+pub(crate) struct FakeSource(
+    Arc<Mutex<BTreeMap<PortName, Option<FakeCable>>>>,
+    Arc<Mutex<BTreeMap<PortName, UsbDescription>>>,
+);
 
 impl FakeSource {
     pub(crate) fn plug(&self, name: &str) -> FakeCable {
@@ -90,6 +94,18 @@ impl FakeSource {
         cable
     }
 
+    /// Says which USB device a port is.
+    pub(crate) fn describe_usb(&self, name: &str, serial: Option<&str>) {
+        let usb = UsbDescription {
+            vendor_id: 0x1209,
+            product_id: 1,
+            serial: serial.map(str::to_owned),
+            manufacturer: None,
+            product: None,
+        };
+        self.1.lock().unwrap().insert(PortName::new(name), usb);
+    }
+
     /// A port that is listed and cannot be opened.
     pub(crate) fn plug_unopenable(&self, name: &str) {
         self.0.lock().unwrap().insert(PortName::new(name), None);
@@ -99,6 +115,16 @@ impl FakeSource {
 impl PortSource for FakeSource {
     fn list(&mut self) -> Result<Vec<PortName>, SerialError> {
         Ok(self.0.lock().unwrap().keys().cloned().collect())
+    }
+
+    fn describe_port(&mut self, port: &PortName) -> PortDescription {
+        PortDescription {
+            name: port.clone(),
+            path: port.as_str().into(),
+            target: None,
+            usb: self.1.lock().unwrap().get(port).cloned(),
+            problem: None,
+        }
     }
 
     fn open(&mut self, port: &PortName, _: &SerialConfig) -> Result<OpenPort, SerialError> {

@@ -8,4 +8,8 @@
 
 mod emulated;
 mod fake;
+mod journal;
 mod misbehaving;
+mod modbus;
+mod text_line;
+mod usb;

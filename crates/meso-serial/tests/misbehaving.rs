@@ -3,13 +3,16 @@
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
+use meso_link_proto::auth::NonceSeed;
 use meso_link_proto::frame::{LineCounters, encode_frame};
 use meso_link_proto::message::kind;
 use meso_link_proto::{
     Capabilities, GunLimits, GunLink, GunSettings, GunText, LeaseLoss, Measured, RejectReason,
     ShotKey,
 };
-use meso_serial::{DetachReason, GunEvent, GunPorts, PortEvent, PortName, SerialConfig};
+use meso_serial::{
+    DetachReason, GunEvent, GunPorts, PortEvent, PortName, RejectCause, SerialConfig,
+};
 use meso_units::{BootId, Epoch, GunSerial, GunTick, Micrometres, ShotCounter};
 
 use crate::fake::{FakeCable, FakeSource};
@@ -18,14 +21,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const EPOCH: Epoch = Epoch(5);
 
 /// A gun on a fake cable, run by the test's own loop.
-struct FakeGun {
+pub(crate) struct FakeGun {
     link: GunLink,
     cable: FakeCable,
     started: Instant,
 }
 
 impl FakeGun {
-    fn new(serial: &str, cable: FakeCable) -> FakeGun {
+    pub(crate) fn new(serial: &str, cable: FakeCable) -> FakeGun {
         let settings = GunSettings {
             serial: GunSerial::parse(serial).unwrap(),
             model: GunText::new("model", "FAKE").unwrap(),
@@ -37,6 +40,8 @@ impl FakeGun {
             limits: GunLimits::default(),
             lease_loss: LeaseLoss::Continue,
             ring_shots_max: 64,
+            key: None,
+            nonce_seed: NonceSeed::default(),
         };
         FakeGun {
             link: GunLink::new(settings),
@@ -58,7 +63,7 @@ impl FakeGun {
         self.link.fire(measured, self.tick()).unwrap();
     }
 
-    fn pump(&mut self) {
+    pub(crate) fn pump(&mut self) {
         let bytes = self.cable.take();
         self.link.receive(&bytes, self.tick());
         while let Some(frame) = self.link.next_frame(self.tick()) {
@@ -161,10 +166,10 @@ fn an_impossible_shot_is_handed_on_with_its_identity_and_the_next_one_comes() {
     assert!(
         matches!(
             reason,
-            RejectReason::Impossible {
+            RejectCause::Frame(RejectReason::Impossible {
                 field: "depth_set_um",
                 ..
-            }
+            })
         ),
         "{reason}"
     );

@@ -45,6 +45,19 @@ pub struct Quarantined {
     pub at: Timestamp,
 }
 
+/// Something in quarantine, as it is read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuarantineRow {
+    /// What was refused; without its bytes where those were not kept.
+    pub quarantined: Quarantined,
+    /// How often it came.
+    pub seen_count: u64,
+    /// Whether its bytes were kept.
+    pub has_bytes: bool,
+    /// When it was let out, if it was.
+    pub released_at: Option<Timestamp>,
+}
+
 /// Something else than a block that the ledger is to commit to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEntry {
@@ -150,9 +163,33 @@ pub struct LogCommit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BlockRef(pub(crate) i64);
 
+impl BlockRef {
+    /// Names a row; for a store that keeps its rows elsewhere.
+    pub const fn new(row: i64) -> BlockRef {
+        BlockRef(row)
+    }
+
+    /// The row.
+    pub const fn row(self) -> i64 {
+        self.0
+    }
+}
+
 /// An entry of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EntryRef(pub(crate) i64);
+
+impl EntryRef {
+    /// Names a row; for a store that keeps its rows elsewhere.
+    pub const fn new(row: i64) -> EntryRef {
+        EntryRef(row)
+    }
+
+    /// The row.
+    pub const fn row(self) -> i64 {
+        self.0
+    }
+}
 
 /// What is stored and not logged yet, in the order of arrival.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

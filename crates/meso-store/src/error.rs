@@ -36,6 +36,14 @@ pub enum StoreError {
         /// The layout known.
         known: i64,
     },
+    /// A shot of a block is stored under another block already.
+    #[error("shot {counter} of block {place} is stored already; nothing of the commit was stored")]
+    StoredTwice {
+        /// The block.
+        place: String,
+        /// The counter of the shot.
+        counter: u32,
+    },
     /// SQLite refused.
     #[error("the database refused to {what}")]
     Database {
@@ -44,6 +52,40 @@ pub enum StoreError {
         /// What SQLite says.
         #[source]
         source: rusqlite::Error,
+    },
+    /// An InfluxDB did not do what was asked.
+    #[error("{what}: {detail}")]
+    Influx {
+        /// Where it is and what it did not do.
+        what: String,
+        /// What it said, and what to do.
+        detail: String,
+    },
+    /// There is a store where a new one was to be.
+    #[error("there is a store already: {}; name another place", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A copy is not equal to its source.
+    #[error("the copy is not equal to its source and was not put in place: {}", wrong.join("; "))]
+    CopyDiffers {
+        /// The first differences.
+        wrong: Vec<String>,
+    },
+    /// The store keeps its shots elsewhere than it was opened for.
+    #[error(
+        "the store in {} keeps its shots in {found}, not in {asked}; correct the configuration, or \
+         move them with `mesofleet store copy`",
+        path.display()
+    )]
+    OtherShelf {
+        /// The file.
+        path: PathBuf,
+        /// Where they are.
+        found: String,
+        /// Where they were looked for.
+        asked: String,
     },
     /// A row does not hold what was written into it.
     #[error("{what} in the store is damaged: {detail}; restore the store from a backup")]

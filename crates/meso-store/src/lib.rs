@@ -25,19 +25,29 @@
 //! ```
 
 mod commit;
+mod copy;
 mod error;
+mod extent;
+mod influx;
 mod open;
 mod pack;
+mod place;
 mod read;
+mod shelf;
 mod shot_row;
 mod write;
 
 pub use commit::{
     AlertRow, BlockRef, Commit, DayRow, EntryRef, LeafRow, LoadedBlock, LoadedRecord, LogCommit,
-    NewBlock, NewEntry, OpenSegment, Quarantined, SealedSession, SessionCounts, SessionRow,
-    ShotFate, StoredShot, Totals, TrackRow, Unlogged,
+    NewBlock, NewEntry, OpenSegment, QuarantineRow, Quarantined, SealedSession, SessionCounts,
+    SessionRow, ShotFate, StoredShot, Totals, TrackRow, Unlogged,
 };
+pub use copy::{Inspection, Progress, copy_store, inspect};
 pub use error::StoreError;
+pub use influx::{
+    InfluxOptions, InfluxReport, InfluxToken, InitOutcome, inspect_influx, prepare_influx,
+};
 pub use open::{READERS_IDLE_MAX, Readers, Store};
+pub use place::StorePlace;
 pub use read::{AlertSelection, BlockSelection, Reader, SealParts, SessionCursor, ShotCursor};
 pub use write::{QUARANTINE_BYTES_ROWS_MAX, QUARANTINE_ROWS_MAX, Writer};

@@ -2,16 +2,21 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::During as _;
-use crate::{Reader, StoreError, Writer};
+use crate::influx::{InfluxOptions, InfluxShelf};
+use crate::shelf::{Embedded, Shelf};
+use crate::{Reader, StoreError, StorePlace, Writer};
 
 /// The layout that this program writes.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
+
+/// Where shots are that lie in the file itself.
+const EMBEDDED: &str = "its own file";
 
 /// Page cache of the writer in KiB.
 const WRITER_CACHE_KIB: i64 = 8 * 1024;
@@ -48,6 +53,34 @@ impl Store {
     /// process has it, [`StoreError::Layout`] when it was
     /// written by another version.
     pub fn open(path: &Path, new_incarnation: u64) -> Result<Store, StoreError> {
+        Store::open_with(path, new_incarnation, EMBEDDED, || Ok(Arc::new(Embedded)))
+    }
+
+    /// Opens a store whose shots are kept in an InfluxDB, or makes a new one; everything else
+    /// about them is in the file.
+    ///
+    /// The InfluxDB need not be there yet: it is spoken to when shots are written or read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`]; [`StoreError::OtherShelf`] when the store keeps its shots elsewhere.
+    pub fn open_on_influx(
+        path: &Path,
+        new_incarnation: u64,
+        options: &InfluxOptions,
+    ) -> Result<Store, StoreError> {
+        let name = influx_name(options);
+        Store::open_with(path, new_incarnation, &name, || {
+            Ok(Arc::new(InfluxShelf::start(options)?))
+        })
+    }
+
+    fn open_with(
+        path: &Path,
+        new_incarnation: u64,
+        shelf_name: &str,
+        shelf: impl FnOnce() -> Result<Arc<dyn Shelf>, StoreError>,
+    ) -> Result<Store, StoreError> {
         let lock = lock(path)?;
         // Before SQLite makes it: its other files take the mode of this one.
         drop(private_file(path)?);
@@ -60,7 +93,9 @@ impl Store {
         connection
             .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
             .map_err(|source| open_error(path, source))?;
-        migrate(&connection, new_incarnation)?;
+        migrate(&connection, new_incarnation, shelf_name)?;
+        check_shelf(&connection, path, shelf_name)?;
+        let shelf = shelf()?;
         let incarnation = connection
             .query_row(
                 "SELECT value FROM meta WHERE key = 'incarnation'",
@@ -69,9 +104,10 @@ impl Store {
             )
             .during("read the life of the store")?;
         Ok(Store {
-            writer: Writer::new(connection, lock),
+            writer: Writer::new(connection, lock, Arc::clone(&shelf)),
             readers: Readers {
                 path: path.to_owned(),
+                shelf,
                 idle: Mutex::new(Vec::new()),
             },
             incarnation: u64::from_le_bytes(incarnation),
@@ -136,7 +172,45 @@ fn prepare(connection: &Connection, cache_kib: i64) -> Result<(), StoreError> {
         .during("set its cache")
 }
 
-fn migrate(connection: &Connection, new_incarnation: u64) -> Result<(), StoreError> {
+/// The address may change, and with it nothing else.
+fn influx_name(options: &InfluxOptions) -> String {
+    format!("influx {}/{}", options.org(), options.bucket())
+}
+
+/// How the file of a store names where its shots are.
+pub(crate) fn name_shelf(place: &StorePlace) -> String {
+    match place {
+        StorePlace::Embedded { .. } => EMBEDDED.to_owned(),
+        StorePlace::Influx { options, .. } => influx_name(options),
+    }
+}
+
+fn check_shelf(connection: &Connection, path: &Path, asked: &str) -> Result<(), StoreError> {
+    let found = shelf_name_of(connection)?;
+    if found == asked {
+        return Ok(());
+    }
+    Err(StoreError::OtherShelf {
+        path: path.to_owned(),
+        found,
+        asked: asked.to_owned(),
+    })
+}
+
+/// Where the shots of an opened store are.
+fn shelf_name_of(connection: &Connection) -> Result<String, StoreError> {
+    let sql = "SELECT value FROM meta WHERE key = 'shelf'";
+    let name: Vec<u8> = connection
+        .query_row(sql, [], |row| row.get(0))
+        .during("say where its shots are")?;
+    String::from_utf8(name).map_err(|error| StoreError::damaged("where shots are", error))
+}
+
+fn migrate(
+    connection: &Connection,
+    new_incarnation: u64,
+    shelf_name: &str,
+) -> Result<(), StoreError> {
     let found: i64 = connection
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .during("say its layout")?;
@@ -146,8 +220,9 @@ fn migrate(connection: &Connection, new_incarnation: u64) -> Result<(), StoreErr
             let schema = include_str!("schema.sql");
             let batch = format!(
                 "BEGIN; {schema}
-                 INSERT INTO meta VALUES ('incarnation', x'{}'); COMMIT;",
-                hex(&new_incarnation.to_le_bytes())
+                 INSERT INTO meta VALUES ('incarnation', x'{}'), ('shelf', x'{}'); COMMIT;",
+                hex(&new_incarnation.to_le_bytes()),
+                hex(shelf_name.as_bytes())
             );
             connection
                 .execute_batch(&batch)
@@ -164,10 +239,43 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+impl StorePlace {
+    /// Connections that only read, beside a server that may have the store.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Open`] when there is no store, [`StoreError::Layout`] or
+    /// [`StoreError::OtherShelf`] when it is another than it is taken for.
+    pub fn read(&self) -> Result<Readers, StoreError> {
+        let shelf: Arc<dyn Shelf> = match self {
+            StorePlace::Embedded { .. } => Arc::new(Embedded),
+            StorePlace::Influx { options, .. } => Arc::new(InfluxShelf::start(options)?),
+        };
+        let readers = Readers {
+            path: self.path().to_owned(),
+            shelf,
+            idle: Mutex::new(Vec::new()),
+        };
+        let connection = readers.take()?;
+        let found: i64 = connection
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .during("say its layout")?;
+        if found != LAYOUT {
+            return Err(StoreError::Layout {
+                found,
+                known: LAYOUT,
+            });
+        }
+        check_shelf(&connection, self.path(), &name_shelf(self))?;
+        Ok(readers)
+    }
+}
+
 /// Connections that read, each from a consistent snapshot.
 #[derive(Debug)]
 pub struct Readers {
     path: PathBuf,
+    shelf: Arc<dyn Shelf>,
     /// A std lock: it is held only to take or give back a connection.
     idle: Mutex<Vec<Connection>>,
 }
@@ -183,7 +291,7 @@ impl Readers {
         ask: impl FnOnce(&Reader<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let connection = self.take()?;
-        let answer = snapshot(&connection, ask);
+        let answer = snapshot(&connection, &*self.shelf, ask);
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < READERS_IDLE_MAX {
             idle.push(connection);
@@ -210,6 +318,7 @@ impl Readers {
 
 fn snapshot<T, E: From<StoreError>>(
     connection: &Connection,
+    shelf: &dyn Shelf,
     ask: impl FnOnce(&Reader<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
     // A read transaction: every question of one answer sees the same state.
@@ -217,7 +326,7 @@ fn snapshot<T, E: From<StoreError>>(
         .unchecked_transaction()
         .during("begin to read")
         .map_err(E::from)?;
-    let answer = ask(&Reader::new(&transaction));
+    let answer = ask(&Reader::new(&transaction, shelf));
     // Nothing was written, so whether this ends by commit or by rollback is the same.
     drop(transaction);
     answer

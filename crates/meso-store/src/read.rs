@@ -8,6 +8,7 @@ use rusqlite::{Connection, Params, Row};
 
 use crate::StoreError;
 use crate::error::During as _;
+use crate::shelf::{self, BlockSpan, Shelf, ShelvedShot};
 
 pub use evidence::BlockSelection;
 pub use fleet::AlertSelection;
@@ -17,11 +18,38 @@ pub use sessions::{SealParts, SessionCursor, ShotCursor};
 #[derive(Debug)]
 pub struct Reader<'c> {
     connection: &'c Connection,
+    shelf: &'c dyn Shelf,
 }
 
 impl<'c> Reader<'c> {
-    pub(crate) const fn new(connection: &'c Connection) -> Reader<'c> {
-        Reader { connection }
+    pub(crate) const fn new(connection: &'c Connection, shelf: &'c dyn Shelf) -> Reader<'c> {
+        Reader { connection, shelf }
+    }
+
+    /// Blocks with shots: `rest` is the condition and the order.
+    fn spans(
+        &self,
+        what: &'static str,
+        rest: &str,
+        values: impl Params,
+    ) -> Result<Vec<BlockSpan>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM {} WHERE {rest}",
+            BlockSpan::COLUMNS,
+            BlockSpan::TABLES
+        );
+        self.all(what, &sql, values, BlockSpan::read)
+    }
+
+    /// The blocks with shots among some rows.
+    pub(crate) fn spans_between(&self, first: i64, end: i64) -> Result<Vec<BlockSpan>, StoreError> {
+        let rest = "b.id >= ?1 AND b.id < ?2 ORDER BY b.id";
+        self.spans("read blocks", rest, [first, end])
+    }
+
+    /// The stored shots of blocks, in the order of the blocks.
+    pub(crate) fn take(&self, spans: &[BlockSpan]) -> Result<Vec<Vec<ShelvedShot>>, StoreError> {
+        shelf::take(self.connection, self.shelf, spans)
     }
 
     fn all<T>(

@@ -1,4 +1,4 @@
--- Layout 1 of the embedded store. 64-bit identifiers are kept as the signed number with the same
+-- Layout 2 of the store's file. 64-bit identifiers are kept as the signed number with the same
 -- bits. Records keep their sealed fields only; what was judged or counted about them lies beside.
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
@@ -13,7 +13,11 @@ CREATE TABLE tallies (
 CREATE TABLE guns (
   id INTEGER PRIMARY KEY,
   serial TEXT NOT NULL UNIQUE,
-  shot_count INTEGER NOT NULL DEFAULT 0
+  shot_count INTEGER NOT NULL DEFAULT 0,
+  -- The widest block of the gun, in time and in counters: how far a search for blocks that overlap
+  -- a moment or a counter must look.
+  span_ns_max INTEGER NOT NULL DEFAULT 0,
+  span_counter_max INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- One line of blocks, and how far the receiver had it at the last ledger commit.
@@ -74,30 +78,59 @@ CREATE TABLE segments (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX segments_session ON segments (session);
 
--- The shots of a block have neighbouring ids, so a range stands for them and needs no index.
+-- The shots of a block have neighbouring ids, so a range stands for them and needs no index. What
+-- has to be found by identity or by time is found by block: one index entry for up to 64 shots, all
+-- of them at the right edge of their gun, so that inserts stay as fast as on the first day.
 CREATE TABLE blocks (
   id INTEGER PRIMARY KEY,
   stream INTEGER NOT NULL,
   number INTEGER NOT NULL,
   hash BLOB NOT NULL,
-  header BLOB NOT NULL,
-  record_hashes BLOB NOT NULL,
-  judgements BLOB NOT NULL,
   gun INTEGER,
   session INTEGER,
-  first_shot INTEGER,
-  last_shot INTEGER,
   first_at_ns INTEGER NOT NULL,
   last_at_ns INTEGER NOT NULL,
   leaf INTEGER,
+  -- The stored shots: ids, places in the block and counters, first and last moment; absent where
+  -- the block has none.
+  first_shot INTEGER,
+  last_shot INTEGER,
+  runs BLOB,
+  epoch INTEGER,
+  first_counter INTEGER,
+  last_counter INTEGER,
+  shots_from_ns INTEGER,
+  shots_to_ns INTEGER,
+  -- Where two shots of a gun have one nanosecond, their blocks have different slots.
+  slot INTEGER,
+  slot_count INTEGER,
   UNIQUE (stream, number)
 ) STRICT;
 CREATE INDEX blocks_unlogged ON blocks (id) WHERE leaf IS NULL;
 CREATE INDEX blocks_gun ON blocks (gun, id) WHERE first_shot IS NOT NULL;
 CREATE INDEX blocks_time ON blocks (last_at_ns, first_at_ns);
 CREATE INDEX blocks_session ON blocks (session, id) WHERE session IS NOT NULL;
+CREATE INDEX blocks_counter ON blocks (gun, epoch, last_counter, first_counter)
+ WHERE first_shot IS NOT NULL;
+CREATE INDEX blocks_moment ON blocks (gun, shots_to_ns, shots_from_ns)
+ WHERE first_shot IS NOT NULL;
 
--- In order of arrival, so that inserts stay as fast as on the first day.
+-- What is long and never changes: beside the blocks, because a row that changes is written whole.
+CREATE TABLE block_bodies (
+  block INTEGER PRIMARY KEY,
+  header BLOB NOT NULL,
+  record_hashes BLOB NOT NULL,
+  judgements BLOB NOT NULL
+) STRICT;
+
+-- Shots of blocks that have yet to go where the store keeps them: place in the block, length and
+-- canonical bytes of each.
+CREATE TABLE pending (
+  block INTEGER PRIMARY KEY,
+  shots BLOB NOT NULL
+) STRICT;
+
+-- In order of arrival. Where the store keeps shots elsewhere, only those that were refused there.
 CREATE TABLE shots (
   id INTEGER PRIMARY KEY,
   block INTEGER NOT NULL,
@@ -126,7 +159,6 @@ CREATE TABLE shots (
   segment BLOB,
   library INTEGER
 ) STRICT;
-CREATE UNIQUE INDEX shots_identity ON shots (gun, epoch, counter);
 
 -- Session events, gaps and amendments, as canonical bytes.
 CREATE TABLE records (
@@ -162,7 +194,8 @@ CREATE TABLE quarantine (
   reason TEXT NOT NULL,
   bytes BLOB,
   first_at_ns INTEGER NOT NULL,
-  seen_count INTEGER NOT NULL
+  seen_count INTEGER NOT NULL,
+  released_at_ns INTEGER
 ) STRICT;
 
 CREATE TABLE alerts (
@@ -222,4 +255,4 @@ CREATE TABLE hashes (
   PRIMARY KEY (level, idx)
 ) STRICT, WITHOUT ROWID;
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

@@ -14,12 +14,12 @@ use crate::StoreError;
 use crate::error::During as _;
 
 /// Writes the columns of [`INSERT`].
-pub(crate) const INSERT: &str = "INSERT INTO shots (block, position, gun, epoch, counter, at_ns,
+pub(crate) const INSERT: &str = "INSERT INTO shots (id, block, position, gun, epoch, counter, at_ns,
  uncertainty_ns, clock_segment, gun_tick_us, needle_depth_set_um, needle_depth_um,
  needle_depth_source, volume_set_nl, volume_nl, volume_source, interval_us, frequency_set_spm,
  needles_working_count, needles_working_source, pressure_pa, flags, purpose, purpose_decided_by,
  segment, library)
- VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25)";
+ VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26)";
 
 /// The columns that [`read`] wants, from `shots s JOIN guns g ON g.id = s.gun`.
 pub(crate) const COLUMNS: &str = "g.serial, s.epoch, s.counter, s.at_ns, s.uncertainty_ns,
@@ -33,6 +33,7 @@ pub(crate) const COLUMN_COUNT: usize = 23;
 
 /// Where a shot stands.
 pub(crate) struct Place {
+    pub(crate) id: i64,
     pub(crate) block: i64,
     pub(crate) position: usize,
     pub(crate) gun: i64,
@@ -68,6 +69,7 @@ pub(crate) fn insert(
     let needles = shot.needles_working.as_ref();
     statement
         .execute(params![
+            place.id,
             place.block,
             place.position as i64,
             place.gun,

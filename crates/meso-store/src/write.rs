@@ -1,24 +1,29 @@
 //! The connection that writes.
 
 mod beside;
+mod claim;
 mod ledger;
 mod sums;
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::sync::Arc;
 
 use meso_delivery::StreamKey;
 use meso_domain::canonical::Canonical as _;
-use meso_domain::{Judgement, Record, Shot, Stream};
-use meso_units::{ClinicId, GunSerial};
+use meso_domain::{Judgement, Record, Shot, ShotIdentity, Stream};
+use meso_units::{ClinicId, GunSerial, Timestamp};
 use rusqlite::{Connection, Transaction, params};
 
 use crate::commit::{Commit, LogCommit, NewBlock, SealedSession, ShotFate, Unlogged};
 use crate::error::During as _;
 use crate::read::Reader;
+use crate::shelf::{self, Shelf};
 use crate::shot_row::{self, Place, bits};
 use crate::{StoreError, pack};
-use beside::{insert_entry, insert_quarantined, replace_track, upsert_alert};
+pub(crate) use beside::{insert_entry, insert_quarantined};
+use beside::{replace_track, upsert_alert};
+use claim::Claim;
 use sums::Sums;
 
 /// Things in quarantine; of further ones only the tally `quarantine_full` counts, and the ledger
@@ -34,6 +39,7 @@ pub const QUARANTINE_BYTES_ROWS_MAX: i64 = 1_000;
 pub struct Writer {
     connection: Connection,
     names: Names,
+    shelf: Arc<dyn Shelf>,
     /// Held for as long as the connection, and dropped after it.
     _lock: File,
 }
@@ -48,39 +54,109 @@ impl Drop for Writer {
     }
 }
 
-/// Row numbers of names, so that a commit need not look them up.
+/// Row numbers of names and the like, so that a commit need not look them up.
 #[derive(Debug, Default)]
 struct Names {
     guns: HashMap<GunSerial, i64>,
     streams: HashMap<StreamKey, i64>,
+    spans: HashMap<i64, Spans>,
+    /// The number of the next shot; unknown until the first is stored.
+    next_shot: Option<i64>,
+    /// Whether shots leave the registry's file.
+    is_elsewhere: bool,
+}
+
+/// How wide the widest block of a gun is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spans {
+    ns_max: i64,
+    counter_max: i64,
 }
 
 impl Writer {
-    pub(crate) fn new(connection: Connection, lock: File) -> Writer {
+    pub(crate) fn new(connection: Connection, lock: File, shelf: Arc<dyn Shelf>) -> Writer {
         Writer {
             connection,
             _lock: lock,
-            names: Names::default(),
+            names: Names::fresh(&*shelf),
+            shelf,
         }
+    }
+
+    pub(crate) const fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Reads what this connection sees.
     pub fn read(&self) -> Reader<'_> {
-        Reader::new(&self.connection)
+        Reader::new(&self.connection, &*self.shelf)
     }
 
-    /// Makes blocks and what follows from them durable, in one transaction.
+    /// Makes blocks and what follows from them durable: first in one transaction of the registry's
+    /// file, then, where shots are kept elsewhere, there.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; nothing of the commit is then stored.
+    /// [`StoreError`]. Either nothing of the commit is then stored, or all of it lies in the
+    /// registry's file and waits for [`Writer::settle`]: call that before anything else.
     pub fn store(&mut self, commit: &Commit) -> Result<(), StoreError> {
         let done = self.in_transaction(|transaction, names| store(transaction, names, commit));
         if done.is_err() {
             // Row numbers given in a transaction that was undone mean nothing.
-            self.names = Names::default();
+            self.names = Names::fresh(&*self.shelf);
         }
-        done
+        done?;
+        self.settle()
+    }
+
+    /// Brings what an earlier commit left in the registry's file to where shots are kept.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] while that cannot be reached; what is not there yet stays where it is.
+    pub fn settle(&self) -> Result<(), StoreError> {
+        self.shelf.settle(&self.connection)
+    }
+
+    /// Sends shots of a block again that the store they are kept in has refused; says whether it
+    /// has them now. `false` also where the shot lies where it should.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the shot is not stored, or the other store cannot be reached.
+    pub fn send_again(&self, identity: &ShotIdentity) -> Result<bool, StoreError> {
+        let reader = self.read();
+        let Some(block) = reader.block_of(identity)? else {
+            let detail = format!("{identity} is not stored");
+            return Err(StoreError::damaged("the quarantine", detail));
+        };
+        let kept = |reader: &Reader<'_>| reader.is_in_file(&block, identity);
+        if !self.shelf.is_elsewhere() || !kept(&reader)? {
+            return Ok(false);
+        }
+        let transaction = self.connection.unchecked_transaction();
+        let transaction = transaction.during("begin to write")?;
+        shelf::stage_kept(&transaction, &block)?;
+        transaction.commit().during("make a commit durable")?;
+        self.settle()?;
+        Ok(!kept(&reader)?)
+    }
+
+    /// Notes that something left the quarantine, and when.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; nothing is then noted.
+    pub fn note_released(&mut self, digest: [u8; 32], at: Timestamp) -> Result<(), StoreError> {
+        self.in_transaction(|transaction, _| {
+            transaction
+                .execute(
+                    "UPDATE quarantine SET released_at_ns = ?2 WHERE digest = ?1",
+                    params![digest, at.unix_ns()],
+                )
+                .during("note a release")?;
+            Ok(())
+        })
     }
 
     /// Seals sessions, in one transaction; one that is sealed already is left alone.
@@ -126,6 +202,15 @@ impl Writer {
         let done = work(&transaction, &mut self.names)?;
         transaction.commit().during("make a commit durable")?;
         Ok(done)
+    }
+}
+
+impl Names {
+    fn fresh(shelf: &dyn Shelf) -> Names {
+        Names {
+            is_elsewhere: shelf.is_elsewhere(),
+            ..Names::default()
+        }
     }
 }
 
@@ -178,6 +263,14 @@ fn add_tally(transaction: &Transaction<'_>, name: &str, count: u64) -> Result<()
     Ok(())
 }
 
+/// A shot of a block that is to be stored.
+struct Stored<'b> {
+    position: usize,
+    shot: &'b Shot,
+    edge: &'b Judgement,
+    verdict: &'b Judgement,
+}
+
 fn store_block(
     transaction: &Transaction<'_>,
     names: &mut Names,
@@ -185,57 +278,73 @@ fn store_block(
     new: &NewBlock,
 ) -> Result<(), StoreError> {
     let header = new.block.header();
-    let stream = stream_row(
-        transaction,
-        names,
-        &header.clinic,
-        &StreamKey::from(&header.place),
-    )?;
-    let gun = match &header.place.stream {
-        Stream::Gun(serial) => Some(gun_row(transaction, names, serial)?),
-        Stream::Room => None,
-    };
+    let key = StreamKey::from(&header.place);
+    let stream = stream_row(transaction, names, &header.clinic, &key)?;
     let session = match header.session {
         Some(id) => Some(sums::session_row(transaction, header, id)?),
         None => None,
     };
-    let block = insert_block(
-        transaction,
-        new,
-        stream,
-        gun,
-        session.as_ref().map(|s| s.row),
-    )?;
-    let mut inserted = Vec::new();
-    let mut judged = new.block.judgements().iter().zip(&new.fates);
+    let session_row = session.as_ref().map(|session| session.row);
+    let stored = stored_shots(new);
+    let gun = match &header.place.stream {
+        Stream::Gun(serial) => Some(gun_row(transaction, names, serial)?),
+        Stream::Room => None,
+    };
+    let claim = match gun {
+        Some(gun) => claim::claim(transaction, names, header, gun, &stored)?,
+        None => None,
+    };
+    let block = insert_block(transaction, new, stream, gun, session_row, claim.as_ref())?;
     for (position, record) in new.block.records().iter().enumerate() {
-        let Record::Shot(shot) = record else {
-            insert_record(
-                transaction,
-                block,
-                position,
-                record,
-                session.as_ref().map(|s| s.row),
-            )?;
-            continue;
-        };
-        let (Some(gun), Some((edge, fate))) = (gun, judged.next()) else {
-            continue;
-        };
-        let ShotFate::Store(verdict) = fate else {
-            insert_other_copy(transaction, block, position, shot)?;
-            continue;
-        };
+        match record {
+            Record::Shot(_) => {}
+            _ => insert_record(transaction, block, position, record, session_row)?,
+        }
+    }
+    insert_other_copies(transaction, block, new)?;
+    let (Some(gun), Some(claim)) = (gun, claim) else {
+        return Ok(());
+    };
+    for (id, stored) in (claim.first_shot..).zip(&stored) {
+        insert_verdict(transaction, id, stored)?;
+        sums.count(header, gun, session.as_ref(), stored.shot, stored.verdict);
+    }
+    let shots = (claim.first_shot..).zip(&stored).map(|(id, stored)| {
         let place = Place {
+            id,
             block,
-            position,
+            position: stored.position,
             gun,
         };
-        let row = insert_shot(transaction, &place, shot, edge, verdict)?;
-        inserted.push(row);
-        sums.count(header, gun, session.as_ref(), shot, verdict);
+        (place, stored.shot)
+    });
+    match names.is_elsewhere {
+        true => shelf::stage(
+            transaction,
+            block,
+            shots.map(|(place, shot)| (place.position, shot)),
+        ),
+        false => insert_shots(transaction, shots),
     }
-    set_shot_range(transaction, block, &inserted)
+}
+
+/// The shots of a block that are stored under it.
+fn stored_shots(new: &NewBlock) -> Vec<Stored<'_>> {
+    let records = new.block.records().iter().enumerate();
+    let shots = records.filter_map(|(position, record)| Some((position, record.as_shot()?)));
+    let judged = new.block.judgements().iter().zip(&new.fates);
+    shots
+        .zip(judged)
+        .filter_map(|((position, shot), (edge, fate))| match fate {
+            ShotFate::Store(verdict) => Some(Stored {
+                position,
+                shot,
+                edge,
+                verdict,
+            }),
+            ShotFate::OtherCopyStored => None,
+        })
+        .collect()
 }
 
 fn insert_block(
@@ -244,29 +353,52 @@ fn insert_block(
     stream: i64,
     gun: Option<i64>,
     session: Option<i64>,
+    claim: Option<&Claim>,
 ) -> Result<i64, StoreError> {
     let header = new.block.header();
     let times = || new.block.records().iter().map(record_at_ns);
+    let extent = claim.map(|claim| &claim.extent);
     let mut statement = transaction
         .prepare_cached(
-            "INSERT INTO blocks (stream, number, hash, header, record_hashes, judgements, gun,
-             session, first_at_ns, last_at_ns) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
+            "INSERT INTO blocks (stream, number, hash, gun, session, first_at_ns, last_at_ns,
+             first_shot, last_shot, runs, epoch, first_counter, last_counter, shots_from_ns,
+             shots_to_ns, slot, slot_count)
+             VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
         )
         .during("prepare to write a block")?;
-    statement
+    let block = statement
         .insert(params![
             stream,
             bits(header.place.number.get()),
             new.hash.0,
-            header.canonical_bytes(),
-            pack::hashes(&new.record_hashes),
-            pack::judgements(new.block.judgements()),
             gun,
             session,
             times().min(),
             times().max(),
+            claim.map(|claim| claim.first_shot),
+            claim.map(|claim| claim.last_shot),
+            extent.map(|extent| extent.runs.pack()),
+            claim.map(|claim| bits(claim.epoch)),
+            extent.map(|extent| extent.first_counter),
+            extent.map(|extent| extent.last_counter),
+            extent.map(|extent| extent.from_ns),
+            extent.map(|extent| extent.to_ns),
+            claim.map(|claim| claim.slot),
+            extent.map(|extent| extent.slot_count),
         ])
-        .during("write a block")
+        .during("write a block")?;
+    transaction
+        .prepare_cached("INSERT INTO block_bodies VALUES (?1, ?2, ?3, ?4)")
+        .and_then(|mut statement| {
+            statement.execute(params![
+                block,
+                header.canonical_bytes(),
+                pack::hashes(&new.record_hashes),
+                pack::judgements(new.block.judgements()),
+            ])
+        })
+        .during("write a block")?;
+    Ok(block)
 }
 
 fn record_at_ns(record: &Record) -> i64 {
@@ -278,44 +410,52 @@ fn record_at_ns(record: &Record) -> i64 {
     }
 }
 
-fn set_shot_range(
-    transaction: &Transaction<'_>,
-    block: i64,
-    inserted: &[i64],
+/// Writes shots into the file itself.
+pub(crate) fn insert_shots<'s>(
+    transaction: &Connection,
+    shots: impl Iterator<Item = (Place, &'s Shot)>,
 ) -> Result<(), StoreError> {
-    let (Some(first), Some(last)) = (inserted.first(), inserted.last()) else {
-        return Ok(());
-    };
-    transaction
-        .prepare_cached("UPDATE blocks SET first_shot = ?2, last_shot = ?3 WHERE id = ?1")
-        .and_then(|mut statement| statement.execute(params![block, first, last]))
-        .during("write the range of a block")?;
-    Ok(())
-}
-
-fn insert_shot(
-    transaction: &Transaction<'_>,
-    place: &Place,
-    shot: &Shot,
-    edge: &Judgement,
-    verdict: &Judgement,
-) -> Result<i64, StoreError> {
     let mut statement = transaction
         .prepare_cached(shot_row::INSERT)
         .during("prepare to write a shot")?;
-    shot_row::insert(&mut statement, place, shot)?;
-    let row = transaction.last_insert_rowid();
-    if verdict.findings.is_empty() && verdict == edge {
-        return Ok(row);
+    for (place, shot) in shots {
+        shot_row::insert(&mut statement, &place, shot)?;
+    }
+    Ok(())
+}
+
+fn insert_verdict(
+    transaction: &Transaction<'_>,
+    shot: i64,
+    stored: &Stored<'_>,
+) -> Result<(), StoreError> {
+    let verdict = stored.verdict;
+    if verdict.findings.is_empty() && verdict == stored.edge {
+        return Ok(());
     }
     transaction
         .prepare_cached("INSERT INTO verdicts VALUES (?1, ?2, ?3)")
         .and_then(|mut statement| {
             let worst = verdict.worst().map(meso_domain::Severity::code);
-            statement.execute(params![row, worst, verdict.canonical_bytes()])
+            statement.execute(params![shot, worst, verdict.canonical_bytes()])
         })
         .during("write a verdict")?;
-    Ok(row)
+    Ok(())
+}
+
+fn insert_other_copies(
+    transaction: &Transaction<'_>,
+    block: i64,
+    new: &NewBlock,
+) -> Result<(), StoreError> {
+    let records = new.block.records().iter().enumerate();
+    let shots = records.filter_map(|(position, record)| Some((position, record.as_shot()?)));
+    for ((position, shot), fate) in shots.zip(&new.fates) {
+        if matches!(fate, ShotFate::OtherCopyStored) {
+            insert_other_copy(transaction, block, position, shot)?;
+        }
+    }
+    Ok(())
 }
 
 fn insert_other_copy(
@@ -358,14 +498,24 @@ fn gun_row(
     if let Some(row) = names.guns.get(serial) {
         return Ok(*row);
     }
-    let row = transaction
+    let (row, spans) = transaction
         .prepare_cached(
             "INSERT INTO guns (serial) VALUES (?1)
-             ON CONFLICT (serial) DO UPDATE SET serial = serial RETURNING id",
+             ON CONFLICT (serial) DO UPDATE SET serial = serial
+             RETURNING id, span_ns_max, span_counter_max",
         )
-        .and_then(|mut statement| statement.query_row([serial.as_str()], |row| row.get(0)))
+        .and_then(|mut statement| {
+            statement.query_row([serial.as_str()], |row| {
+                let spans = Spans {
+                    ns_max: row.get(1)?,
+                    counter_max: row.get(2)?,
+                };
+                Ok((row.get(0)?, spans))
+            })
+        })
         .during("write a gun")?;
     names.guns.insert(serial.clone(), row);
+    names.spans.insert(row, spans);
     Ok(row)
 }
 

@@ -7,6 +7,7 @@
 //!
 //! It is **not** for a gun in use: it acknowledges shots that nobody keeps, inhibits and resumes.
 
+mod authentic;
 mod commands;
 mod epoch;
 mod framing;
@@ -16,6 +17,7 @@ mod load;
 mod port;
 mod probe;
 mod raw;
+mod settings;
 mod shots;
 mod time;
 mod watermark;
@@ -23,6 +25,7 @@ mod wire;
 
 use std::fmt;
 
+use meso_link_proto::auth::LinkKey;
 use meso_units::Epoch;
 use serde::Serialize;
 
@@ -35,7 +38,7 @@ pub use wire::{Wire, WireError};
 use probe::{Probe, Stop};
 
 /// What a check is told of the bench.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bench {
     /// The first session number; each check takes a further one. Random, so that no gun knows
     /// it from a run before.
@@ -44,6 +47,11 @@ pub struct Bench {
     pub epoch: Epoch,
     /// How long a check waits for somebody to pull the trigger, in ns.
     pub shot_patience_ns: u64,
+    /// The gun's key, where it holds one.
+    pub key: Option<LinkKey>,
+    /// What the host's random number of each session is made of. Random, so that no session is
+    /// one of a run before.
+    pub nonce: [u8; 16],
 }
 
 /// Whether a gun may do without.
@@ -165,11 +173,19 @@ pub const CHECKS: &[Check] = &[
     ),
     must("epoch", "7.1", epoch::counter_goes_on),
     must("assign-epoch", "9", epoch::assignment_is_guarded),
+    must("change-epoch", "7.1, 9", epoch::new_one_is_taken),
     must("time", "8", time::stamps_make_sense),
     must("inhibit", "9", commands::inhibit_is_idempotent),
     must("resume", "9", commands::resume_names_its_inhibition),
+    must("set-limits", "9", settings::limits_are_enforced),
+    must("read-settings", "9", settings::settings_are_true),
+    must("identify", "9", settings::gun_shows_itself),
     must("overload", "7.2-7.5", load::nothing_is_lost_silently),
     must("lease", "6.1, 6.4", lease::silence_ends_it),
+    must("sealed", "10", authentic::every_frame_is_sealed),
+    must("forged", "10", authentic::forged_frames_are_not_obeyed),
+    must("replay", "10", authentic::old_frames_are_not_obeyed),
+    must("fresh-nonce", "10", authentic::each_session_is_new),
     should("answer-time", "8", time::answers_are_quick),
     should("senses", "5", greeting::senses_depth_and_volume),
     should("durable-ring", "5", greeting::ring_outlives_power_cut),
@@ -188,7 +204,7 @@ pub fn run(
     ask: &mut dyn FnMut(&str),
     tell: &mut dyn FnMut(&Finding),
 ) -> Result<Vec<Finding>, WireError> {
-    let mut probe = Probe::new(wire, *bench, ask);
+    let mut probe = Probe::new(wire, bench, ask);
     let mut findings = Vec::new();
     for check in CHECKS.iter().filter(|check| wanted(check)) {
         let (outcome, seen) = match (check.run)(&mut probe) {

@@ -1,8 +1,9 @@
 //! The emulated gun: its plan, its process, its own log.
 
+pub mod bank;
 pub mod fault;
-mod line;
+pub(crate) mod line;
 pub mod log;
 pub mod plan;
-mod player;
+pub(crate) mod player;
 pub mod process;

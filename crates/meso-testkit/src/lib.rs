@@ -7,6 +7,12 @@
 //! [`conform`] holds the published checks of the link and runs them against whatever is on a
 //! port; [`gun::fault`] makes an emulated gun fail the one that it names.
 //!
+//! [`qemu`] runs the reference firmware in QEMU, behind a cable and at a test rig.
+//!
+//! [`influx`] runs a real `influxd` behind a proxy that behaves as its later versions, or badly.
+//!
+//! [`modbus`] and [`text_line`] are guns of other languages, with the same log of the truth.
+//!
 //! It is **not** part of the product: no core or adapter crate depends on it outside of tests.
 //! Only the demo and the commands under `mesofleet gun` use it.
 //!
@@ -26,3 +32,7 @@
 
 pub mod conform;
 pub mod gun;
+pub mod influx;
+pub mod modbus;
+pub mod qemu;
+pub mod text_line;

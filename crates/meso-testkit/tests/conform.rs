@@ -1,13 +1,14 @@
 //! The conformance kit against guns in memory, on simulated time.
 
+use meso_link_proto::auth::{LinkKey, NonceSeed};
 use meso_link_proto::{
-    Capabilities, GunLimits, GunLink, GunSettings, GunText, LeaseLoss, Measured,
+    Capabilities, GunLimits, GunLink, GunSettings, GunText, LeaseLoss, Measured, SetPoints,
 };
 use meso_testkit::conform::{
     Bench, CHECKS, Finding, Outcome, Weight, Wire, WireError, is_conformant, run,
 };
 use meso_testkit::gun::fault::{Fault, FaultyLine};
-use meso_units::{BootId, Epoch, GunSerial, GunTick};
+use meso_units::{BootId, Epoch, GunSerial, GunTick, Micrometres};
 
 const MS: u64 = 1_000_000;
 /// What a pseudo-terminal holds for a host that does not read; then the gun waits.
@@ -25,6 +26,15 @@ struct GunInMemory {
     budget: usize,
     unread: Vec<u8>,
     unread_max: usize,
+    key: Option<LinkKey>,
+}
+
+/// What every shot is.
+fn measured() -> Measured {
+    Measured {
+        depth_set: Some(Micrometres::new(4_000).unwrap()),
+        ..Measured::default()
+    }
 }
 
 fn settings(capabilities: Capabilities, lease_loss: LeaseLoss) -> GunSettings {
@@ -39,14 +49,32 @@ fn settings(capabilities: Capabilities, lease_loss: LeaseLoss) -> GunSettings {
         limits: GunLimits::default(),
         lease_loss,
         ring_shots_max: 4_096,
+        key: None,
+        nonce_seed: NonceSeed::new([3; 32]),
+    }
+}
+
+const KEY: LinkKey = LinkKey::new([0x42; 32]);
+
+/// The same gun with a key.
+fn keyed(settings: GunSettings) -> GunSettings {
+    GunSettings {
+        key: Some(KEY),
+        ..settings
     }
 }
 
 impl GunInMemory {
     fn new(settings: GunSettings, fault: Option<Fault>) -> GunInMemory {
+        let mut link = GunLink::new(settings.clone());
+        link.dial(SetPoints {
+            depth: measured().depth_set,
+            ..SetPoints::default()
+        });
         GunInMemory {
             now_ns: 5_000 * MS,
-            link: GunLink::new(settings.clone()),
+            key: settings.key.clone(),
+            link,
             faulty: fault.map(|fault| FaultyLine::new(fault, settings)),
             fire_every_ns: Some(110 * MS),
             fire_at_ns: 0,
@@ -68,8 +96,8 @@ impl GunInMemory {
             && self.link.epoch().is_some()
         {
             self.fire_at_ns = self.now_ns + every_ns;
-            // An inhibited gun does not fire.
-            let _ = self.link.fire(Measured::default(), tick);
+            // An inhibited gun does not fire, nor one above its limits.
+            let _ = self.link.fire(measured(), tick);
         }
         self.budget = (self.budget + BYTES_PER_MS).min(256);
         while self.budget >= 128 && self.unread.len() < self.unread_max {
@@ -112,19 +140,40 @@ impl Wire for GunInMemory {
     }
 }
 
-const BENCH: Bench = Bench {
-    session: 0x0100,
-    epoch: Epoch(0x1234_5678_9ABC_DEF0),
-    shot_patience_ns: 5_000 * MS,
-};
+fn bench(key: Option<LinkKey>) -> Bench {
+    Bench {
+        session: 0x0100,
+        epoch: Epoch(0x1234_5678_9ABC_DEF0),
+        shot_patience_ns: 5_000 * MS,
+        key,
+        nonce: [0x5A; 16],
+    }
+}
 
 fn check(gun: &mut GunInMemory, only: Option<&str>) -> Vec<Finding> {
     let wanted = |check: &meso_testkit::conform::Check| only.is_none_or(|name| check.name == name);
-    run(gun, &BENCH, wanted, &mut |_| {}, &mut |_| {}).unwrap()
+    let key = gun.key.clone();
+    run(gun, &bench(key), wanted, &mut |_| {}, &mut |_| {}).unwrap()
 }
 
+/// All but the key.
 fn all_capabilities() -> Capabilities {
-    Capabilities(0b11_1111)
+    Capabilities(0b1_1011_1111)
+}
+
+/// What a sound gun does not do: n/a for one without a key.
+const KEY_CHECKS: [&str; 4] = ["sealed", "forged", "replay", "fresh-nonce"];
+
+fn not_applicable(findings: &[Finding]) -> Vec<&str> {
+    let is = |f: &&Finding| f.outcome == Outcome::NotApplicable;
+    findings.iter().filter(is).map(|f| f.check).collect()
+}
+
+/// A sound gun but for the fault, with a key or without.
+fn faulty(fault: Fault, with_key: bool) -> GunInMemory {
+    let settings = settings(all_capabilities(), LeaseLoss::Continue);
+    let settings = if with_key { keyed(settings) } else { settings };
+    GunInMemory::new(settings, Some(fault))
 }
 
 fn failed(findings: &[Finding]) -> Vec<&str> {
@@ -135,8 +184,11 @@ fn failed(findings: &[Finding]) -> Vec<&str> {
 #[test]
 fn a_sound_gun_passes_every_check() {
     for lease_loss in [LeaseLoss::Continue, LeaseLoss::Inhibit] {
-        let mut gun = GunInMemory::new(settings(all_capabilities(), lease_loss), None);
-        let findings = check(&mut gun, None);
+        let sound = settings(all_capabilities(), lease_loss);
+        let findings = check(&mut GunInMemory::new(sound.clone(), None), None);
+        assert_eq!(failed(&findings), [""; 0], "{findings:#?}");
+        assert_eq!(not_applicable(&findings), KEY_CHECKS, "{findings:#?}");
+        let findings = check(&mut GunInMemory::new(keyed(sound), None), None);
         let passed = findings
             .iter()
             .filter(|f| f.outcome == Outcome::Passed)
@@ -148,15 +200,19 @@ fn a_sound_gun_passes_every_check() {
 #[test]
 fn each_fault_fails_the_check_that_it_is_for_and_no_other() {
     for fault in Fault::ALL {
-        let settings = settings(all_capabilities(), LeaseLoss::Continue);
-        let findings = check(&mut GunInMemory::new(settings, Some(fault)), None);
-        assert_eq!(
-            failed(&findings),
-            fault.fails(),
-            "{}: {findings:#?}",
-            fault.name()
-        );
-        assert!(!is_conformant(&findings), "{}", fault.name());
+        for with_key in [false, true] {
+            if fault.needs_key() && !with_key {
+                continue;
+            }
+            let findings = check(&mut faulty(fault, with_key), None);
+            assert_eq!(
+                failed(&findings),
+                fault.fails(),
+                "{} with key {with_key}: {findings:#?}",
+                fault.name()
+            );
+            assert!(!is_conformant(&findings), "{}", fault.name());
+        }
     }
 }
 
@@ -164,9 +220,7 @@ fn each_fault_fails_the_check_that_it_is_for_and_no_other() {
 fn each_check_stands_alone() {
     for fault in Fault::ALL {
         for only in fault.fails() {
-            let settings = settings(all_capabilities(), LeaseLoss::Continue);
-            let mut gun = GunInMemory::new(settings, Some(fault));
-            let findings = check(&mut gun, Some(only));
+            let findings = check(&mut faulty(fault, fault.needs_key()), Some(only));
             assert_eq!(
                 failed(&findings),
                 [*only],
@@ -176,11 +230,47 @@ fn each_check_stands_alone() {
         }
     }
     for published in CHECKS {
-        let settings = settings(all_capabilities(), LeaseLoss::Continue);
+        let settings = keyed(settings(all_capabilities(), LeaseLoss::Continue));
         let findings = check(&mut GunInMemory::new(settings, None), Some(published.name));
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].outcome, Outcome::Passed, "{findings:#?}");
     }
+}
+
+#[test]
+fn a_gun_that_can_do_nothing_more_than_it_must_passes() {
+    let settings = settings(Capabilities::default(), LeaseLoss::Continue);
+    let findings = check(&mut GunInMemory::new(settings, None), None);
+    assert!(is_conformant(&findings), "{findings:#?}");
+    let optional = [
+        &["inhibit", "resume", "set-limits", "identify"][..],
+        &KEY_CHECKS,
+    ];
+    assert_eq!(not_applicable(&findings), optional.concat());
+}
+
+#[test]
+fn built_in_limits_cannot_be_loosened_and_the_check_sees_it() {
+    let mut settings = settings(all_capabilities(), LeaseLoss::Continue);
+    settings.limits.depth_max = Some(Micrometres::new(6_000).unwrap());
+    let findings = check(&mut GunInMemory::new(settings, None), Some("set-limits"));
+    assert_eq!(findings[0].outcome, Outcome::Passed, "{findings:#?}");
+}
+
+#[test]
+fn a_key_that_is_not_the_guns_fails_and_so_does_none() {
+    let settings = settings(all_capabilities(), LeaseLoss::Continue);
+    let mut gun = GunInMemory::new(keyed(settings.clone()), None);
+    gun.key = None;
+    let findings = check(&mut gun, Some("greeting"));
+    assert!(findings[0].seen.contains("--key-file"), "{findings:#?}");
+    assert_eq!(findings[0].outcome, Outcome::Failed);
+    let mut gun = GunInMemory::new(keyed(settings.clone()), None);
+    gun.key = Some(LinkKey::new([1; 32]));
+    assert!(!is_conformant(&check(&mut gun, None)));
+    let mut gun = GunInMemory::new(settings, None);
+    gun.key = Some(KEY);
+    assert_eq!(failed(&check(&mut gun, None)), KEY_CHECKS);
 }
 
 #[test]
@@ -211,7 +301,14 @@ fn a_gun_at_which_nobody_fires_is_not_said_to_pass() {
     gun.fire_every_ns = None;
     let mut asked = 0;
     let wanted = |check: &meso_testkit::conform::Check| check.name == "stream";
-    let findings = run(&mut gun, &BENCH, wanted, &mut |_| asked += 1, &mut |_| {}).unwrap();
+    let findings = run(
+        &mut gun,
+        &bench(None),
+        wanted,
+        &mut |_| asked += 1,
+        &mut |_| {},
+    )
+    .unwrap();
     assert_eq!(failed(&findings), ["stream"]);
     assert_eq!(asked, 1, "somebody was asked to fire");
 }

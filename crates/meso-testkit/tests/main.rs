@@ -6,6 +6,7 @@
     reason = "tests fail by panic"
 )]
 
+mod bank;
 mod conform;
 mod plan;
 mod process;

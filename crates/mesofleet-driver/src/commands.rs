@@ -1,13 +1,18 @@
 //! The commands, one file each.
 //!
 //! Each ends with 0 where it did what was asked, 1 where it could not, 2 where the command line
-//! or the configuration is wrong, and 130 where the keyboard interrupted it. What a program would
+//! or the configuration is wrong, 3 where another computer has taken this one's place, and 130
+//! where the keyboard interrupted it. What a program would
 //! read goes to standard output, everything else to standard error.
 
 mod check_config;
 mod journal;
+mod key;
 mod list_ports;
 mod monitor;
+mod replace;
+mod resume;
+mod room_client;
 mod run;
 mod status;
 mod table;
@@ -24,12 +29,15 @@ use serde::Serialize;
 /// What a wrong configuration ends with; clap ends a wrong command line with the same.
 const EXIT_CONFIG: u8 = 2;
 
+/// What a driver ends with whose place another computer has taken: it is not to be started again.
+const EXIT_REPLACED: u8 = 3;
+
 /// Takes the shots of a treatment room's guns and brings them to the server.
 #[derive(Debug, Parser)]
 #[command(name = "mesofleet-driver", version, arg_required_else_help = true)]
 #[command(
     after_help = "Ends with 0 where it did what was asked, 1 where it could not, 2 where \
-    command line or configuration is wrong."
+    command line or configuration is wrong, 3 where another computer has taken this one's place."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -46,8 +54,15 @@ enum Command {
     ListPorts(list_ports::ListPortsArguments),
     /// Ask the running driver how its guns, sessions and backlog are.
     Status(status::StatusArguments),
+    /// Let a gun that was inhibited fire again; asks the running driver.
+    Resume(resume::ResumeArguments),
+    /// Make keys with which guns prove who they are.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Show a gun's shots as it fires them; takes the port and acknowledges nothing.
     Monitor(monitor::MonitorArguments),
+    /// Let a new computer take the place of an old one; changes nothing there.
+    Replace(replace::ReplaceArguments),
     /// Look into the journal or carry blocks away, also while a driver runs.
     #[command(subcommand)]
     Journal(journal::JournalCommand),
@@ -63,6 +78,8 @@ enum Command {
 enum Failure {
     /// The configuration is wrong: 2. The text names the file itself.
     Configuration(anyhow::Error),
+    /// Another computer has taken this one's place: 3.
+    Replaced(anyhow::Error),
     /// Something else: 1.
     Command(anyhow::Error),
 }
@@ -80,21 +97,21 @@ pub(crate) fn main() -> ExitCode {
         Command::CheckConfig(arguments) => check_config::check_config(arguments),
         Command::ListPorts(arguments) => list_ports::list_ports(&arguments),
         Command::Status(arguments) => status::status(&arguments),
+        Command::Resume(arguments) => resume::resume(&arguments),
+        Command::Key(command) => key::key(command),
         Command::Monitor(arguments) => monitor::monitor(&arguments),
+        Command::Replace(arguments) => replace::replace(arguments),
         Command::Journal(command) => journal::journal(&command),
         Command::Completions { shell } => completions(shell),
     };
-    match done {
-        Ok(code) => code,
-        Err(Failure::Configuration(error)) => {
-            eprintln!("{error:#}");
-            ExitCode::from(EXIT_CONFIG)
-        }
-        Err(Failure::Command(error)) => {
-            eprintln!("mesofleet-driver: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let (error, code) = match done {
+        Ok(code) => return code,
+        Err(Failure::Configuration(error)) => (error, EXIT_CONFIG),
+        Err(Failure::Replaced(error)) => (error, EXIT_REPLACED),
+        Err(Failure::Command(error)) => (error, 1),
+    };
+    eprintln!("mesofleet-driver: {error:#}");
+    ExitCode::from(code)
 }
 
 /// A configuration, and what the command line puts over it.

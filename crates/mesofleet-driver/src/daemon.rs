@@ -5,6 +5,7 @@
 //! events in which an acknowledgement overtakes its commit.
 
 mod bus;
+mod guns;
 mod start;
 
 use std::convert::Infallible;
@@ -13,27 +14,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meso_bus::{ConnectionState, Consumer, Message};
-use meso_contract::room::{RoomStepBody, StepTakenBody};
+use meso_contract::room::{ResumeGunBody, RoomGunBody, RoomStepBody, StepTakenBody};
 use meso_contract::topics;
 use meso_delivery::{Effect, SenderEvent};
-use meso_domain::Stream;
+use meso_domain::SessionEvent;
 use meso_journal::{Batch, Committed, Journal, JournalError, SealedBlock};
 use meso_room::{RoomRequest, StepFailure};
 use meso_serial::{GunPorts, PortEvent};
-use meso_units::BlockNumber;
+use meso_units::GunSerial;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::engine::{AfterCommit, Call, Engine, SealOrder, StepTaken, Work};
-use crate::machine::{Clocks, Now, random, random_number};
-use crate::outbox::Job;
+use crate::engine::{Engine, SealOrder, StepTaken, Work};
+use crate::latency::Latency;
+use crate::machine::{Clocks, Now, random};
+use crate::outbox::{Job, Undeliverable, WhyNot};
 use crate::{DriverError, Settings, Supervisor};
-
-/// How long events of guns are collected for one commit, at most.
-const COMMIT_WINDOW: Duration = Duration::from_millis(5);
-
-/// The most events of one commit; more go into the next one.
-const COMMIT_EVENTS_MAX: usize = 256;
 
 /// How often states and idle sessions are looked at.
 const HOUSEKEEPING: Duration = Duration::from_millis(250);
@@ -83,24 +79,30 @@ async fn live(
 
 struct Daemon {
     settings: Settings,
-    supervisor: Supervisor,
+    supervisor: Arc<Supervisor>,
     clocks: Clocks,
     engine: Engine,
     journal: Arc<Journal>,
     /// `None` once they are stopped.
     ports: Option<GunPorts>,
     guns: mpsc::Receiver<PortEvent>,
+    /// What the guns said while the last commit was under way.
+    heard: Work,
     room: mpsc::Receiver<RoomRequest>,
     room_server: tokio::task::JoinHandle<()>,
     consumer: Consumer,
     connection: watch::Receiver<ConnectionState>,
     /// As of the last change that was looked at.
     is_connected: bool,
+    latency: Latency,
     outbox: mpsc::Sender<Job>,
-    missing: mpsc::Receiver<(Stream, BlockNumber)>,
+    undeliverable: mpsc::Receiver<Undeliverable>,
     /// When the sender wants to be called, in monotonic ms.
     sender_wake_ms: Option<u64>,
     offline: Message,
+    /// What those hear whose place this journal took, over every new connection.
+    successor: Option<Message>,
+    is_successor_due: bool,
     /// Whether it was told to stop.
     leaving: watch::Receiver<bool>,
 }
@@ -112,14 +114,11 @@ impl Daemon {
             let wake_at = self.next_wake();
             tokio::select! {
                 () = told_to_leave(&mut self.leaving) => return Ok(()),
-                Some(first) = self.guns.recv() => self.handle_guns(first).await?,
+                first = next_of_guns(&mut self.guns, &self.heard) => self.handle_guns(first).await?,
                 Some(request) = self.room.recv() => self.handle_room(request).await?,
                 Some(event) = self.consumer.next() => self.handle_bus(event).await?,
                 Ok(()) = self.connection.changed() => self.handle_connection(),
-                Some((stream, number)) = self.missing.recv() => {
-                    let effects = self.engine.unavailable(self.clocks.now(), stream, number);
-                    self.apply(effects);
-                }
+                Some(block) = self.undeliverable.recv() => self.give_up(block).await?,
                 () = sleep_until(wake_at) => self.handle_time().await?,
             }
         }
@@ -136,61 +135,6 @@ impl Daemon {
         due.map_or(housekeeping, |due| due.min(housekeeping))
     }
 
-    /// Collects what the guns say for a few milliseconds and writes it in one go.
-    async fn handle_guns(&mut self, first: PortEvent) -> Result<(), DriverError> {
-        let mut events = vec![first];
-        let until = Instant::now() + COMMIT_WINDOW;
-        while events.len() < COMMIT_EVENTS_MAX {
-            match tokio::time::timeout_at(until, self.guns.recv()).await {
-                Ok(Some(event)) => events.push(event),
-                Ok(None) | Err(_) => break,
-            }
-        }
-        self.take_guns(events).await
-    }
-
-    async fn take_guns(&mut self, events: Vec<PortEvent>) -> Result<(), DriverError> {
-        let mut failed = None;
-        let work = self.engine.take_gun_events(self.clocks.now(), events, || {
-            random_number().unwrap_or_else(|error| {
-                failed = Some(error);
-                1
-            })
-        });
-        match failed {
-            Some(error) => Err(error),
-            None => self.write(work).await,
-        }
-    }
-
-    /// Writes work down and lets it take effect.
-    async fn write(&mut self, mut work: Work) -> Result<(), DriverError> {
-        if work.is_empty() {
-            return Ok(());
-        }
-        let batch = std::mem::take(&mut work.batch);
-        let leaving = &mut self.leaving;
-        let committed = commit(&self.journal, &self.supervisor, batch, leaving).await?;
-        let AfterCommit { calls, seals } =
-            self.engine
-                .after_commit(self.clocks.now(), work, &committed);
-        calls.into_iter().for_each(|call| self.tell_gun(call));
-        self.seal(seals).await
-    }
-
-    fn tell_gun(&self, call: Call) {
-        let Some(ports) = &self.ports else { return };
-        let told = match &call {
-            Call::Acknowledge(gun, epoch, counter) => ports.acknowledge(gun, *epoch, *counter),
-            Call::ExpectFrom(gun, epoch, next) => ports.expect_from(gun, *epoch, *next),
-            Call::AssignEpoch(gun, epoch) => ports.assign_epoch(gun, *epoch).map(|_| ()),
-        };
-        if let Err(error) = told {
-            // A gun that went away greets anew, and is told then.
-            tracing::debug!(?call, %error, "a gun could not be told");
-        }
-    }
-
     async fn seal(&mut self, orders: Vec<SealOrder>) -> Result<(), DriverError> {
         for order in orders {
             let (now, leaving) = (self.clocks.now(), &mut self.leaving);
@@ -205,16 +149,16 @@ impl Daemon {
 
     async fn handle_room(&mut self, request: RoomRequest) -> Result<(), DriverError> {
         // What the guns have said before this request belongs before it.
-        let mut events = Vec::new();
-        while events.len() < COMMIT_EVENTS_MAX
-            && let Ok(event) = self.guns.try_recv()
-        {
-            events.push(event);
-        }
-        self.take_guns(events).await?;
+        self.handle_guns_so_far().await?;
         match request {
             RoomRequest::State { reply } => {
-                let _ = reply.send(self.engine.room_state(self.is_connected));
+                let mut state = self.engine.room_state(self.clocks.now(), self.is_connected);
+                state.latencies = self.latency.bodies();
+                let _ = reply.send(state);
+            }
+            RoomRequest::ResumeGun { gun, body, reply } => {
+                let answer = self.resume_gun(&gun, &body).await?;
+                let _ = reply.send(answer);
             }
             RoomRequest::Step { step, reply } => {
                 let answer = self.take_step(&step).await?;
@@ -238,8 +182,28 @@ impl Daemon {
             Err(failure) => return Ok(Err(failure)),
         };
         self.write(work).await?;
-        self.engine.apply_events(&events);
+        self.apply_events(&events).await?;
         Ok(Ok(answer))
+    }
+
+    /// Lets events take effect that are on the disk, and the guns hear what follows.
+    async fn apply_events(&mut self, events: &[SessionEvent]) -> Result<(), DriverError> {
+        self.engine.apply_events(events);
+        let work = self.engine.reconcile_all();
+        self.write(work).await
+    }
+
+    async fn resume_gun(
+        &mut self,
+        gun: &GunSerial,
+        body: &ResumeGunBody,
+    ) -> Result<Result<RoomGunBody, StepFailure>, DriverError> {
+        let work = match self.engine.take_resume(self.clocks.now(), gun, body) {
+            Ok(work) => work,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        self.write(work).await?;
+        Ok(Ok(self.engine.resumed_gun(gun, self.clocks.now())))
     }
 
     async fn handle_time(&mut self) -> Result<(), DriverError> {
@@ -256,15 +220,36 @@ impl Daemon {
         if let Some((work, events)) = self.engine.take_idle(now) {
             tracing::warn!(count = events.len(), "sessions ended by time-out");
             self.write(work).await?;
-            self.engine.apply_events(&events);
+            self.apply_events(&events).await?;
         }
         self.publish_statuses();
+        Ok(())
+    }
+
+    /// A block cannot be sent: what is lost with it gets a name first.
+    async fn give_up(&mut self, block: Undeliverable) -> Result<(), DriverError> {
+        if block.why == WhyNot::Forgotten {
+            let (done, answer) = oneshot::channel();
+            self.journal
+                .forgotten(block.stream.clone(), block.number, |shots| {
+                    let _ = done.send(shots);
+                });
+            let shots = answer.await.unwrap_or(Err(JournalError::Closed))?;
+            let now = self.clocks.now();
+            let work = self.engine.declare_forgotten(now, &block.stream, &shots);
+            self.write(work).await?;
+        }
+        let effects = self.engine.undeliverable(self.clocks.now(), block);
+        self.apply(effects);
         Ok(())
     }
 
     fn publish_statuses(&mut self) {
         if !self.is_connected {
             return;
+        }
+        if let Some(message) = self.successor.clone().filter(|_| self.is_successor_due) {
+            self.is_successor_due = self.outbox.try_send(Job::Message(message)).is_err();
         }
         let config = self.settings.config();
         for (gun, status) in self.engine.due_statuses(self.clocks.now()) {
@@ -322,11 +307,7 @@ impl Daemon {
         if let Some(ports) = self.ports.take() {
             ports.stop();
         }
-        let mut events = Vec::new();
-        while let Some(event) = self.guns.recv().await {
-            events.push(event);
-        }
-        self.take_guns(events).await?;
+        self.handle_guns_to_the_end().await?;
         let seals = self.engine.all_seals();
         self.seal(seals).await?;
         self.publish_statuses();
@@ -344,6 +325,18 @@ impl Daemon {
 /// A random number from 0 to 1000; any number does where the system has none.
 fn jitter() -> u16 {
     random::<2>().map_or(500, |bytes| u16::from_le_bytes(bytes) % 1_001)
+}
+
+/// The next event of the guns; `None` at once where something waits to be written.
+async fn next_of_guns(guns: &mut mpsc::Receiver<PortEvent>, heard: &Work) -> Option<PortEvent> {
+    if !heard.is_empty() {
+        return guns.try_recv().ok();
+    }
+    match guns.recv().await {
+        Some(event) => Some(event),
+        // The ports are closed: nothing comes any more.
+        None => std::future::pending().await,
+    }
 }
 
 async fn told_to_leave(leaving: &mut watch::Receiver<bool>) {

@@ -5,9 +5,12 @@
 //! crash between the two leaves a journal and guns that agree.
 
 mod attach;
+mod clock;
 mod gun;
+mod interlock;
 mod lane;
 mod recovery;
+mod resume;
 mod room;
 mod shot;
 mod status;
@@ -19,18 +22,21 @@ use meso_config::DriverConfig;
 use meso_delivery::{
     CutContext, CutLimits, Effect, Sender, SenderEvent, StreamPosition, Watermark,
 };
-use meso_domain::{Record, Stream};
+use meso_domain::Stream;
 use meso_journal::{Batch, Committed, NewRecord, Outcome, SealedBlock};
 use meso_limits::Judge;
 use meso_serial::{GunEvent, PortEvent};
 use meso_sessions::Sessions;
-use meso_units::{BlockNumber, Epoch, GunSerial, JournalIncarnation, ShotCounter};
+use meso_units::{ClockSegment, Epoch, GunSerial, JournalIncarnation, ShotCounter};
 
 use crate::machine::Now;
 use gun::Gun;
 use lane::Lane;
 
+use crate::outbox::{Undeliverable, WhyNot};
+pub use recovery::JournalContents;
 pub(crate) use recovery::Recovered;
+pub use resume::{RESUME_VALUES, Resumed};
 pub(crate) use room::StepTaken;
 
 /// The time that a stretch of this daemon's clock is known by in the journal.
@@ -44,6 +50,16 @@ struct Note {
     is_urgent: bool,
 }
 
+/// A gun of a broken epoch all of whose shots have come.
+#[derive(Clone, Debug)]
+struct Salvaged {
+    gun: GunSerial,
+    epoch: Epoch,
+    /// The last counter that came; 0 for none.
+    newest: ShotCounter,
+    new_epoch: Epoch,
+}
+
 /// What is to be written, and what is to follow.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
@@ -55,6 +71,12 @@ pub(crate) struct Work {
     expecting: Vec<(GunSerial, Epoch)>,
     /// Guns that wait for an epoch.
     assigning: Vec<(GunSerial, Epoch)>,
+    /// Guns whose broken epoch ends once the batch is written.
+    salvaged: Vec<Salvaged>,
+    /// What guns are told before anything is written: to fire no more.
+    pub(crate) first: Vec<Call>,
+    /// What guns are told after all else.
+    last: Vec<Call>,
 }
 
 impl Work {
@@ -65,6 +87,14 @@ impl Work {
             && self.batch.values.is_empty()
             && self.expecting.is_empty()
             && self.assigning.is_empty()
+            && self.salvaged.is_empty()
+            && self.last.is_empty()
+    }
+
+    /// What the next commit is to keep under a name; the newest counts.
+    fn keep(&mut self, name: String, value: Vec<u8>) {
+        self.batch.values.retain(|(known, _)| *known != name);
+        self.batch.values.push((name, value));
     }
 
     fn push(&mut self, record: NewRecord, epoch: Option<Epoch>, is_urgent: bool) {
@@ -89,6 +119,10 @@ pub(crate) enum Call {
     ExpectFrom(GunSerial, Epoch, ShotCounter),
     /// Its counter begins anew under this epoch.
     AssignEpoch(GunSerial, Epoch),
+    /// It is to fire no further shot, for this reason.
+    Inhibit(GunSerial, u8),
+    /// It may fire again.
+    Resume(GunSerial),
 }
 
 /// Seal every record of a stream up to this one.
@@ -117,8 +151,16 @@ pub(crate) struct Engine {
     sender: Sender,
     /// The first clock segment of this start; each gun's own steps count on from it.
     clock_segment_base: u32,
+    /// The present one, as far as a mapping has told of it.
+    clock_segment: ClockSegment,
     /// The highest clock segment that the journal knows of.
     clock_segment_top: u32,
+    /// Blocks that no message can carry.
+    unsendable_block_count: u64,
+    /// How often a person has resumed a gun.
+    resume_count: u64,
+    /// Ports that cannot be used, and why.
+    port_problems: BTreeMap<String, String>,
 }
 
 impl Engine {
@@ -138,60 +180,78 @@ impl Engine {
             lanes: BTreeMap::new(),
             sender,
             clock_segment_base,
+            clock_segment: ClockSegment(clock_segment_base),
             clock_segment_top: clock_segment_base,
+            unsendable_block_count: 0,
+            resume_count: 0,
+            port_problems: BTreeMap::new(),
         }
     }
 
-    /// Takes what the ports say, in order. `new_epoch` gives random numbers.
-    pub(crate) fn take_gun_events(
+    /// Takes what the ports say, one after the other. `new_epoch` gives random numbers.
+    ///
+    /// What [`Work::first`] then holds is to be told at once, before the rest is written.
+    pub(crate) fn take_gun_event(
         &mut self,
         now: Now,
-        events: Vec<PortEvent>,
-        mut new_epoch: impl FnMut() -> u64,
-    ) -> Work {
-        let mut work = Work::default();
-        for PortEvent { port, gun, event } in events {
-            let Some(serial) = gun_of(gun, &event) else {
-                self.take_port_event(port.as_str(), &event);
-                continue;
-            };
-            match event {
-                GunEvent::Attached(hello) => {
-                    self.take_attached(now, &hello, &mut new_epoch, &mut work);
+        event: PortEvent,
+        new_epoch: &mut impl FnMut() -> u64,
+        work: &mut Work,
+    ) {
+        let PortEvent {
+            port, gun, event, ..
+        } = event;
+        let Some(serial) = gun_of(gun, &event) else {
+            self.take_port_event(port.as_str(), &event);
+            return;
+        };
+        match event {
+            GunEvent::Attached(hello) => {
+                self.port_problems.remove(port.as_str());
+                self.gun(&serial).port = Some(port);
+                self.take_attached(now, &hello, new_epoch, work);
+                self.reconcile(&serial, work);
+            }
+            GunEvent::Shot { shot, received_at } => {
+                self.take_shot(&serial, *shot, received_at, work);
+            }
+            GunEvent::Rejected {
+                reason,
+                bytes,
+                identity,
+            } => self.take_rejected(now, &serial, &reason.to_string(), bytes, identity, work),
+            GunEvent::Lost { epoch, first, last } => {
+                self.take_lost(now, &serial, epoch, first, last, work);
+            }
+            GunEvent::CounterWentBack { epoch, newest, .. } => {
+                tracing::warn!(gun = %serial, newest, "the gun's counter went back");
+                self.close_epoch(now, &serial, epoch, work);
+            }
+            GunEvent::Salvaged { shot, .. } => self.take_salvaged(now, &serial, &shot, work),
+            GunEvent::SalvageEnded { epoch, newest } => {
+                work.salvaged.push(Salvaged {
+                    gun: serial,
+                    epoch,
+                    newest: ShotCounter(newest),
+                    new_epoch: Epoch(new_epoch()),
+                });
+            }
+            // Another port has the gun by now, and its word overtook this one's.
+            GunEvent::Detached { .. } if self.gun(&serial).port != Some(port.clone()) => {
+                tracing::debug!(gun = %serial, %port, "a port lost a gun that another one has");
+            }
+            GunEvent::Clock(mapping) => self.learn_clock(&serial, mapping),
+            GunEvent::Command { kind, outcome, .. } => {
+                if self.gun(&serial).needs_another_try(kind, outcome) {
+                    work.assigning.push((serial.clone(), Epoch(new_epoch())));
                 }
-                GunEvent::Shot { shot, received_at } => {
-                    self.take_shot(&serial, *shot, received_at, &mut work);
-                }
-                GunEvent::Rejected {
-                    reason,
-                    bytes,
-                    identity,
-                } => self.take_rejected(
-                    now,
-                    &serial,
-                    &reason.to_string(),
-                    bytes,
-                    identity,
-                    &mut work,
-                ),
-                GunEvent::Lost { epoch, first, last } => {
-                    self.take_lost(now, &serial, epoch, first, last, &mut work);
-                }
-                GunEvent::CounterWentBack { epoch, newest, .. } => {
-                    tracing::warn!(gun = %serial, newest, "the gun's counter went back");
-                    self.close_epoch(now, &serial, epoch, &mut work);
-                    work.assigning.push((serial, Epoch(new_epoch())));
-                }
-                other => {
-                    if self.gun(&serial).needs_another_try(&other) {
-                        work.assigning.push((serial.clone(), Epoch(new_epoch())));
-                    }
-                    self.gun(&serial).note(&serial, other);
-                }
+                self.note_command(&serial, kind, outcome, work);
+            }
+            other => {
+                self.gun(&serial).note(&serial, other);
+                self.reconcile(&serial, work);
             }
         }
-        self.note_clock_segments(&mut work);
-        work
     }
 
     /// Something about a port on which no gun has answered.
@@ -199,6 +259,7 @@ impl Engine {
         match event {
             GunEvent::Unavailable { problem } => {
                 tracing::warn!(port, problem, "a port cannot be used");
+                self.note_port(port, problem);
             }
             GunEvent::Rejected { reason, bytes, .. } => {
                 tracing::warn!(port, %reason, length = bytes.len(), "a frame of no known gun was refused");
@@ -213,20 +274,11 @@ impl Engine {
     }
 
     /// Keeps the number of a stretch of clock before a shot carries it into the open.
-    fn note_clock_segments(&mut self, work: &mut Work) {
-        let highest = work
-            .batch
-            .records
-            .iter()
-            .filter_map(|new| match &new.record {
-                Record::Shot(shot) => Some(shot.clock_segment.0),
-                _ => None,
-            });
-        if let Some(highest) = highest.max()
-            && highest > self.clock_segment_top
-        {
-            self.clock_segment_top = highest;
-            work.batch.values.push(clock_segment_value(highest));
+    fn note_clock_segment(&mut self, segment: ClockSegment, work: &mut Work) {
+        if segment.0 > self.clock_segment_top {
+            self.clock_segment_top = segment.0;
+            let (name, value) = clock_segment_value(segment.0);
+            work.keep(name, value);
         }
     }
 
@@ -255,6 +307,17 @@ impl Engine {
         for (gun, epoch) in work.assigning {
             after.calls.push(Call::AssignEpoch(gun, epoch));
         }
+        for salvaged in work.salvaged {
+            let Salvaged {
+                gun, epoch, newest, ..
+            } = salvaged;
+            if newest.get() > 0 {
+                let call = Call::Acknowledge(gun.clone(), epoch, newest);
+                after.calls.push(call);
+            }
+            after.calls.push(Call::AssignEpoch(gun, salvaged.new_epoch));
+        }
+        after.calls.extend(work.last);
         for (note, outcome) in work.notes.into_iter().zip(&committed.outcomes) {
             match outcome {
                 Outcome::Recorded { sequence } => {
@@ -353,13 +416,16 @@ impl Engine {
         self.sender.restore(position);
     }
 
-    /// The journal does not have a block any more.
-    pub(crate) fn unavailable(
-        &mut self,
-        now: Now,
-        stream: Stream,
-        number: BlockNumber,
-    ) -> Vec<Effect> {
+    /// A block cannot be sent: to try it again would be of no use before the next start.
+    pub(crate) fn undeliverable(&mut self, now: Now, block: Undeliverable) -> Vec<Effect> {
+        let Undeliverable {
+            stream,
+            number,
+            why,
+        } = block;
+        if why == WhyNot::NoMessage {
+            self.unsendable_block_count += 1;
+        }
         self.delivery(now, 0, SenderEvent::Unavailable { stream, number })
     }
 }

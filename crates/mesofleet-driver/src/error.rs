@@ -6,6 +6,8 @@ use meso_journal::JournalError;
 use meso_room::AccessError;
 use meso_serial::SerialError;
 
+use crate::KeyProblem;
+
 /// Why the daemon cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -43,6 +45,28 @@ pub enum DriverError {
         #[from]
         source: AccessError,
     },
+    /// Another computer has taken this driver's place.
+    #[error(
+        "journal {by} of another computer has taken the place of this one: this driver stays \
+         stopped; what only this journal holds goes to the server with `journal export` and \
+         `journal import`"
+    )]
+    Replaced {
+        /// The life of the journal in force.
+        by: String,
+    },
+    /// Keys of guns cannot be used.
+    #[error("keys of guns cannot be used:\n{}", lines(problems))]
+    Keys {
+        /// Everything that is wrong.
+        problems: Vec<KeyProblem>,
+    },
+    /// Profiles of guns cannot be used.
+    #[error("profiles of guns cannot be used:\n{}", problems.join("\n"))]
+    Profiles {
+        /// Everything that is wrong.
+        problems: Vec<String>,
+    },
     /// The system gives no thread.
     #[error("the system gives no thread for {name}")]
     Thread {
@@ -59,4 +83,9 @@ pub enum DriverError {
         #[source]
         source: getrandom::Error,
     },
+}
+
+fn lines(problems: &[KeyProblem]) -> String {
+    let lines: Vec<String> = problems.iter().map(|it| format!("  {it}")).collect();
+    lines.join("\n")
 }

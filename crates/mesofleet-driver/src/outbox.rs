@@ -29,8 +29,25 @@ pub(crate) struct Outbox {
     pub(crate) clinic: ClinicId,
     pub(crate) publisher: Publisher,
     pub(crate) journal: Arc<Journal>,
-    /// Takes the blocks that the journal does not have any more.
-    pub(crate) missing: mpsc::Sender<(Stream, BlockNumber)>,
+    /// Takes the blocks that cannot be sent.
+    pub(crate) undeliverable: mpsc::Sender<Undeliverable>,
+}
+
+/// A block that cannot be sent, however often it is tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Undeliverable {
+    pub(crate) stream: Stream,
+    pub(crate) number: BlockNumber,
+    pub(crate) why: WhyNot,
+}
+
+/// Why a block cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhyNot {
+    /// The journal has forgotten it, after an ingest had settled it.
+    Forgotten,
+    /// It cannot be read or no message can carry it. It stays in the journal.
+    NoMessage,
 }
 
 impl Outbox {
@@ -50,25 +67,40 @@ impl Outbox {
     }
 
     async fn send_block(&self, place: BlockPlace) {
-        let block = match self.load(&place).await {
-            Ok(Some(block)) => block,
+        let why = match self.load(&place).await {
+            Ok(Some(block)) => match BlockMessage::encode(&block) {
+                Ok(payload) => {
+                    let topic = topics::blocks(&self.clinic, &place.driver, &place.stream);
+                    self.send(Message::new(topic, payload)).await;
+                    return;
+                }
+                Err(error) => {
+                    tracing::error!(%place, %error, "ALARM: no message can carry the block");
+                    WhyNot::NoMessage
+                }
+            },
             Ok(None) => {
                 tracing::error!(%place, "the journal does not have the block any more");
-                let _ = self.missing.send((place.stream, place.number)).await;
-                return;
+                WhyNot::Forgotten
             }
+            Err(error) if error.is_of_content() => {
+                tracing::error!(%place, %error, "ALARM: the block in the journal does not decode");
+                WhyNot::NoMessage
+            }
+            // The disk may answer the next time.
             Err(error) => {
                 tracing::error!(%place, %error, "the journal cannot read the block");
                 return;
             }
         };
-        match BlockMessage::encode(&block) {
-            Ok(payload) => {
-                let topic = topics::blocks(&self.clinic, &place.driver, &place.stream);
-                self.send(Message::new(topic, payload)).await;
-            }
-            Err(error) => tracing::error!(%place, %error, "the block cannot be sent"),
-        }
+        let BlockPlace { stream, number, .. } = place;
+        let undeliverable = Undeliverable {
+            stream,
+            number,
+            why,
+        };
+        // The daemon may have left.
+        let _ = self.undeliverable.send(undeliverable).await;
     }
 
     async fn load(&self, place: &BlockPlace) -> Result<Option<RecordBlock>, JournalError> {

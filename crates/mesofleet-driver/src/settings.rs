@@ -6,6 +6,11 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use meso_config::{DriverConfig, PortSource, Problems};
 use meso_limits::{LimitsError, SignerList};
+use meso_link_proto::auth::Keys;
+use meso_serial::ProfileRule;
+
+use crate::profiles::read_profiles;
+use crate::{KeyProblem, read_keys};
 
 /// What the command line may replace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -140,6 +145,31 @@ impl Settings {
                 Err(one_or_several(problems))
             }
         }
+    }
+
+    /// The folder of the guns' keys: a relative one lies in the data folder.
+    pub fn keys_folder(&self) -> PathBuf {
+        self.config.data_dir.join(&self.config.link.keys_folder)
+    }
+
+    /// Reads the guns' keys.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with any of them.
+    pub fn keys(&self) -> Result<Keys, Vec<KeyProblem>> {
+        let keys = read_keys(&self.keys_folder())?;
+        let only_authentic = self.config.link.only_authentic;
+        Ok(Keys::new(keys.into_iter().collect(), only_authentic))
+    }
+
+    /// Reads the profiles of the guns that do not speak the meso link.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with any of them.
+    pub fn profiles(&self) -> Result<Vec<ProfileRule>, Vec<String>> {
+        read_profiles(&self.config.guns)
     }
 
     /// The configuration, with the command line over it.

@@ -6,13 +6,15 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::platform::Notify;
+
 /// Signs of life in one watchdog interval: two may get lost before the manager kills.
 const BEATS_PER_INTERVAL: u32 = 4;
 
 /// The service manager that started the daemon, if one did.
 #[derive(Debug)]
 pub struct Supervisor {
-    socket: Option<socket::Notify>,
+    socket: Option<Notify>,
     /// `None` where the manager wants no signs of life.
     beat_every: Option<Duration>,
     started: Instant,
@@ -38,7 +40,7 @@ impl Supervisor {
         let is_for_us =
             number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
         let interval = number("WATCHDOG_USEC").filter(|_| is_for_us);
-        match socket::Notify::connect(&address) {
+        match Notify::connect(&address) {
             Ok(socket) => Supervisor::new(Some(socket), interval.map(Duration::from_micros)),
             Err(error) => {
                 tracing::warn!(?address, %error, "the service manager cannot be told anything");
@@ -47,7 +49,7 @@ impl Supervisor {
         }
     }
 
-    fn new(socket: Option<socket::Notify>, interval: Option<Duration>) -> Supervisor {
+    fn new(socket: Option<Notify>, interval: Option<Duration>) -> Supervisor {
         Supervisor {
             socket,
             beat_every: interval.map(|interval| interval / BEATS_PER_INTERVAL),
@@ -92,58 +94,6 @@ impl Supervisor {
     }
 }
 
-#[cfg(target_os = "linux")]
-mod socket {
-    use std::ffi::OsStr;
-    use std::io;
-    use std::os::linux::net::SocketAddrExt;
-    use std::os::unix::ffi::OsStrExt;
-    use std::os::unix::net::{SocketAddr, UnixDatagram};
-
-    /// The manager's socket. Never waits: a manager that does not read misses words.
-    #[derive(Debug)]
-    pub(super) struct Notify(UnixDatagram);
-
-    impl Notify {
-        pub(super) fn connect(address: &OsStr) -> io::Result<Notify> {
-            // systemd writes an abstract address with @ for its leading zero byte.
-            let address = match address.as_bytes().strip_prefix(b"@") {
-                Some(name) => SocketAddr::from_abstract_name(name)?,
-                None => SocketAddr::from_pathname(address)?,
-            };
-            let socket = UnixDatagram::unbound()?;
-            socket.connect_addr(&address)?;
-            socket.set_nonblocking(true)?;
-            Ok(Notify(socket))
-        }
-
-        pub(super) fn send(&self, words: &str) -> io::Result<()> {
-            self.0.send(words.as_bytes()).map(|_| ())
-        }
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod socket {
-    use std::convert::Infallible;
-    use std::ffi::OsStr;
-    use std::io;
-
-    /// There is no such manager here.
-    #[derive(Debug)]
-    pub(super) struct Notify(Infallible);
-
-    impl Notify {
-        pub(super) fn connect(_address: &OsStr) -> io::Result<Notify> {
-            Err(io::ErrorKind::Unsupported.into())
-        }
-
-        pub(super) fn send(&self, _words: &str) -> io::Result<()> {
-            match self.0 {}
-        }
-    }
-}
-
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::os::linux::net::SocketAddrExt;
@@ -157,7 +107,7 @@ mod tests {
         let address = SocketAddr::from_abstract_name(&name).unwrap();
         let manager = UnixDatagram::bind_addr(&address).unwrap();
         manager.set_nonblocking(true).unwrap();
-        let socket = socket::Notify::connect(format!("@{name}").as_ref()).unwrap();
+        let socket = Notify::connect(format!("@{name}").as_ref()).unwrap();
         let supervisor = Supervisor::new(Some(socket), Some(Duration::from_secs(3_600)));
         supervisor.ready();
         (0..5).for_each(|_| supervisor.beat());

@@ -8,7 +8,10 @@
 )]
 
 mod commands;
+mod computers;
+mod guns;
 mod harness;
+mod languages;
 
 use harness::Room;
 

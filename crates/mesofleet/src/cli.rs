@@ -1,13 +1,15 @@
 //! The command line: what a person types, and nothing resolved yet.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use meso_testkit::conform::CHECKS;
 use meso_testkit::gun::fault::Fault;
+
+use crate::store::StoreSpec;
 
 /// Telemetry and compliance for fleets of mesotherapy injector guns.
 #[derive(Debug, Parser)]
@@ -25,6 +27,12 @@ pub enum Command {
     Demo(DemoOptions),
     /// Run broker, ingest, store and dashboards from a configuration file.
     Serve(ServeArguments),
+    /// Set a store up, check it, or move a history from one to another.
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// What was refused: look at it, or offer it once more.
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
     /// Emulated guns, and the conformance checks for makers of real ones.
     #[command(subcommand)]
     Gun(GunCommand),
@@ -41,6 +49,107 @@ pub struct ServeArguments {
     /// The configuration file; `config/server.toml` shows every key.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+}
+
+/// Stores as a whole.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Make what is missing: the folder and file, the bucket where the server lets us.
+    Init(StoreArguments),
+    /// Read every record and compare it with its hash; may run beside the server. Exit 1 where a
+    /// record is wrong.
+    Check(StoreArguments),
+    /// Copy everything from one store to a new one and prove the two equal; the server must be
+    /// stopped. The source stays as it is.
+    Copy(Box<CopyArguments>),
+}
+
+/// Which store, and how to answer.
+#[derive(Args, Debug)]
+pub struct StoreArguments {
+    /// The configuration file of the server.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "store",
+        required_unless_present = "store"
+    )]
+    pub config: Option<PathBuf>,
+    /// `embedded=DIR`, or `influx=URL,data=DIR` with, behind commas, `org=NAME`, `bucket=NAME` and
+    /// `token-file=PATH`.
+    #[arg(long, value_name = "SPEC", value_parser = StoreSpec::parse)]
+    pub store: Option<StoreSpec>,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `mesofleet store copy`.
+#[derive(Args, Debug)]
+pub struct CopyArguments {
+    /// The store that there is: `embedded=DIR` or `influx=URL,data=DIR`.
+    #[arg(long, value_name = "SPEC", value_parser = StoreSpec::parse)]
+    pub from: StoreSpec,
+    /// The store that is to be: `embedded=DIR` or `influx=URL,data=DIR`.
+    #[arg(long, value_name = "SPEC", value_parser = StoreSpec::parse)]
+    pub to: StoreSpec,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+    /// Ask nothing, even where the bucket already holds shots.
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// What was refused.
+#[derive(Debug, Subcommand)]
+pub enum QuarantineCommand {
+    /// List it, newest first; may run beside the server.
+    List(QuarantineListArguments),
+    /// Show one thing, or write its bytes to a file.
+    Show(QuarantineShowArguments),
+    /// Offer one thing to the ingest once more; the server must be stopped. Exit 1 where it is
+    /// refused again.
+    Release(QuarantineReleaseArguments),
+}
+
+/// Options of `mesofleet quarantine list`.
+#[derive(Args, Debug)]
+pub struct QuarantineListArguments {
+    /// The configuration file of the server.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// How many at most.
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: u32,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `mesofleet quarantine show`.
+#[derive(Args, Debug)]
+pub struct QuarantineShowArguments {
+    /// The configuration file of the server.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The first digits of its digest, as the list gives them.
+    #[arg(value_name = "DIGEST")]
+    pub digest: String,
+    /// Write its bytes to this file, which must not exist.
+    #[arg(long, value_name = "FILE")]
+    pub bytes: Option<PathBuf>,
+}
+
+/// Options of `mesofleet quarantine release`.
+#[derive(Args, Debug)]
+pub struct QuarantineReleaseArguments {
+    /// The configuration file of the server.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The first digits of its digest, as the list gives them.
+    #[arg(value_name = "DIGEST")]
+    pub digest: String,
 }
 
 /// Emulated guns, and the checks of real ones.
@@ -66,6 +175,9 @@ pub struct ConformOptions {
     /// Run this check only; may be given more than once.
     #[arg(long, value_name = "NAME", value_parser = parse_check)]
     pub only: Vec<String>,
+    /// The file of the gun's key, 64 hexadecimal digits, where it holds one.
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
     /// How long to wait for somebody to pull the trigger.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     pub shot_patience: Duration,
@@ -92,6 +204,10 @@ pub struct DemoOptions {
     /// Where to keep the data; else a temporary folder, removed at the end unless it holds a report.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Where to keep the shots: `embedded`, or `influx=URL` with, behind commas, `org=NAME`,
+    /// `bucket=NAME` and `token-file=PATH`.
+    #[arg(long, value_name = "SPEC", value_parser = StoreSpec::parse_without_data)]
+    pub store: Option<StoreSpec>,
     /// Let one gun go too deep, one too fast and one too much (the default).
     #[arg(long, overrides_with = "no_breach")]
     pub breach: bool,
@@ -102,6 +218,31 @@ pub struct DemoOptions {
     /// [default: 90d without --for, else none]
     #[arg(long, value_name = "DAYS", value_parser = parse_days)]
     pub history: Option<u16>,
+    /// What runs in the guns.
+    #[command(flatten)]
+    pub firmware: FirmwareOptions,
+}
+
+/// What runs in the guns.
+#[derive(Args, Clone, Debug, Default)]
+pub struct FirmwareOptions {
+    /// What runs in a gun.
+    #[arg(long, value_enum, default_value_t = FirmwareName::Emulated, value_name = "NAME")]
+    pub firmware: FirmwareName,
+    /// The image for `--firmware qemu`; else the one beside this program, which
+    /// `cargo xtask firmware` builds.
+    #[arg(long, value_name = "FILE")]
+    pub firmware_image: Option<PathBuf>,
+}
+
+/// What runs in a gun.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum FirmwareName {
+    /// The emulated gun: this program plays it.
+    #[default]
+    Emulated,
+    /// The reference firmware, C on an Arm processor that QEMU emulates.
+    Qemu,
 }
 
 impl DemoOptions {
@@ -121,14 +262,30 @@ impl DemoOptions {
 #[derive(Args, Clone, Debug)]
 pub struct EmulateOptions {
     /// The folder in which the gun's port appears, under its serial number.
-    #[arg(long, value_name = "DIR")]
-    pub ports: PathBuf,
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "link",
+        conflicts_with = "link"
+    )]
+    pub ports: Option<PathBuf>,
+    /// Put the gun's port at exactly this path.
+    #[arg(long, value_name = "PATH")]
+    pub link: Option<PathBuf>,
     /// The serial number.
     #[arg(long, value_name = "SERIAL", default_value = "GUN-0001")]
     pub serial: String,
-    /// The gun's own log of every shot, one JSON object a line.
-    #[arg(long, value_name = "FILE")]
+    /// The gun's own log of every shot, one JSON object a line; without it none is kept.
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/dev/null",
+        hide_default_value = true
+    )]
     pub log: PathBuf,
+    /// The file of the gun's key, 64 hexadecimal digits; without it the gun holds none.
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
     /// The seed: the same seed fires the same shots.
     #[arg(long, default_value_t = 1, value_name = "S")]
     pub seed: u64,
@@ -152,6 +309,26 @@ pub struct EmulateOptions {
     /// Break the gun on purpose, to see a check fail.
     #[arg(long, value_name = "NAME", value_parser = fault_names())]
     pub fault: Option<Fault>,
+    /// Emulate a gun that does not speak the meso link: a Modbus gun with the registers of this
+    /// profile, or one that prints the lines of config/guns/example-text-line.toml. It fires by
+    /// --fire-every or when told to; habit, breach, drift, fault and firmware do not apply.
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// What runs in the gun.
+    #[command(flatten)]
+    pub firmware: FirmwareOptions,
+}
+
+impl EmulateOptions {
+    /// Where the gun's port appears: the folder, and its name there.
+    pub fn port(&self) -> (PathBuf, String) {
+        let name = self.link.as_deref().and_then(Path::file_name);
+        let folder = self.link.as_deref().and_then(Path::parent);
+        match (folder, name) {
+            (Some(folder), Some(name)) => (folder.to_owned(), name.to_string_lossy().into_owned()),
+            _ => (self.ports.clone().unwrap_or_default(), self.serial.clone()),
+        }
+    }
 }
 
 /// How an emulated gun is used.

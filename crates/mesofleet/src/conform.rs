@@ -100,13 +100,16 @@ fn no_port(error: &anyhow::Error) -> ExitCode {
 fn bench(options: &ConformOptions) -> anyhow::Result<Bench> {
     let mut session = [0; 4];
     let mut epoch = [0; 8];
-    for bytes in [&mut session[..], &mut epoch[..]] {
+    let mut nonce = [0; 16];
+    for bytes in [&mut session[..], &mut epoch[..], &mut nonce[..]] {
         getrandom::fill(bytes).context("the system gives no random numbers")?;
     }
     Ok(Bench {
         session: u32::from_le_bytes(session),
         epoch: Epoch(u64::from_le_bytes(epoch).max(1)),
         shot_patience_ns: u64::try_from(options.shot_patience.as_nanos()).unwrap_or(u64::MAX),
+        key: crate::link_key::read(options.key_file.as_deref())?,
+        nonce,
     })
 }
 

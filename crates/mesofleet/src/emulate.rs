@@ -7,7 +7,7 @@ use meso_testkit::gun::plan::{Breach, Habit};
 use meso_testkit::gun::process::{BenchOptions, GunOptions, run_bench_gun};
 use meso_units::GunSerial;
 
-use crate::cli::{BreachName, EmulateOptions, HabitName};
+use crate::cli::{BreachName, EmulateOptions, FirmwareName, HabitName};
 
 impl From<HabitName> for Habit {
     fn from(name: HabitName) -> Habit {
@@ -37,15 +37,23 @@ impl From<BreachName> for Breach {
 ///
 /// The serial number is not one, or the port or the log cannot be used.
 pub fn run(options: &EmulateOptions) -> anyhow::Result<ExitCode> {
+    if let Some(profile) = &options.profile {
+        return crate::emulate_profile::run(options, profile);
+    }
+    if options.firmware.firmware == FirmwareName::Qemu {
+        return crate::firmware::emulate(options);
+    }
     let bench = BenchOptions {
         fire_every: options
             .fire_every
             .map(|ms| Duration::from_millis(u64::from(ms))),
         fault: options.fault,
+        key: crate::link_key::read(options.key_file.as_deref())?,
+        link: options.link.clone(),
     };
     let options = GunOptions {
         serial: GunSerial::parse(&options.serial)?,
-        ports_folder: options.ports.clone(),
+        ports_folder: options.port().0,
         log: options.log.clone(),
         seed: options.seed,
         habit: options.habit.into(),

@@ -9,9 +9,14 @@ pub mod clock;
 pub mod conform;
 pub mod demo;
 pub mod emulate;
+mod emulate_profile;
+mod firmware;
 pub mod ingest;
+mod link_key;
 pub mod logging;
+pub mod quarantine;
 pub mod report_export;
 #[cfg(test)]
 mod samples;
 pub mod serve;
+pub mod store;

@@ -21,6 +21,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(options) => mesofleet::demo::run(&options),
         Command::Serve(arguments) => mesofleet::serve::run(&arguments.config),
+        Command::Store(command) => mesofleet::store::run(&command),
+        Command::Quarantine(command) => mesofleet::quarantine::run(&command),
         Command::Gun(GunCommand::Emulate(options)) => mesofleet::emulate::run(&options),
         Command::Gun(GunCommand::Conform(options)) => mesofleet::conform::run(&options),
         Command::Completions { shell } => {

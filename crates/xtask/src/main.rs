@@ -3,10 +3,14 @@
 //! Each command says first what it will install and how long it takes, then does all of it. It is
 //! **not** part of the product: nothing that a clinic runs depends on it.
 
+mod bench;
 mod browser;
+mod firmware;
+mod fuzz;
 mod golden;
 mod packages;
 mod process;
+mod simulate;
 mod steps;
 mod suite;
 mod tools;
@@ -43,6 +47,8 @@ enum Command {
         #[arg(long)]
         full: bool,
     },
+    /// Build the reference firmware for QEMU, beside the programs.
+    Firmware,
     /// Build the dashboards into dashboards/web/dist.
     Web {
         /// Only say whether what is built there is current.
@@ -55,6 +61,31 @@ enum Command {
         #[arg(long)]
         full: bool,
     },
+    /// Fuzz the link in C and in Rust; it says what it has tried, and exits 1 after a crash.
+    Fuzz {
+        /// How many inputs each target is given.
+        #[arg(long, default_value_t = fuzz::RUNS_DEFAULT)]
+        runs: u64,
+        /// One target: c-decoder, c-gun, rust-decoder, rust-gun or rust-host.
+        #[arg(long, value_name = "NAME")]
+        only: Option<String>,
+    },
+    /// Measure something with optimised programs.
+    Bench {
+        #[command(subcommand)]
+        bench: bench::Bench,
+    },
+    /// Kill the driver at seeded moments, and compare what the guns fired with what is stored.
+    KillDriver {
+        /// How many moments.
+        #[arg(long, default_value_t = 100, value_name = "N")]
+        moments: u32,
+        /// Decides the moments.
+        #[arg(long, default_value_t = 1, value_name = "S")]
+        seed: u64,
+    },
+    /// Run the whole way of a shot under a seeded scheduler, with faults.
+    Simulate(simulate::Arguments),
     /// Write the golden files anew from what the code gives today.
     Golden,
 }
@@ -78,6 +109,15 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Web { check: true } => web::check(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Web { check: false } => web::build(&workspace).map(|_| ExitCode::SUCCESS),
         Command::Setup { full } => setup(&workspace, full),
+        Command::Firmware => firmware::command(&workspace).map(|()| ExitCode::SUCCESS),
+        Command::Fuzz { runs, only } => fuzz::run(&workspace, runs, only.as_deref()),
+        Command::Bench { bench } => bench::run(&workspace, bench).map(|()| ExitCode::SUCCESS),
+        Command::KillDriver { moments, seed } => {
+            bench::kill_driver(&workspace, moments, seed).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Simulate(arguments) => {
+            simulate::run(&workspace, &arguments).map(|()| ExitCode::SUCCESS)
+        }
         Command::Golden => golden::update(&workspace).map(|()| ExitCode::SUCCESS),
     }
 }
@@ -87,10 +127,15 @@ fn demo(workspace: &Workspace, arguments: &[OsString]) -> Result<ExitCode> {
     println!(
         "cargo xtask demo: installs nothing on the system. It fetches crates and npm packages,\n\
          builds the dashboards and three programs, then starts. The first time takes some\n\
-         minutes on two cores, later times seconds."
+         minutes on two cores, later times seconds. Only `--firmware qemu` installs Debian\n\
+         packages, where they are missing: gcc-arm-none-eabi (51 MB) and qemu-system-arm (16 MB)."
     );
     web::build(workspace)?;
     workspace.build_programs()?;
+    if firmware::is_wanted(arguments) {
+        firmware::command(workspace)?;
+        packages::qemu()?;
+    }
     let mut demo = std::process::Command::new(workspace.binary("mesofleet")?);
     demo.arg("demo").args(arguments);
     process::become_or_run(&mut demo)
@@ -101,7 +146,7 @@ fn setup(workspace: &Workspace, full: bool) -> Result<ExitCode> {
     println!(
         "cargo xtask setup: fetches crates and npm packages{}",
         if full {
-            ", Chromium, promtool and cargo-deny."
+            ", Chromium, promtool, influxd, cargo-deny, QEMU and a C compiler for Arm."
         } else {
             "."
         }
@@ -111,7 +156,10 @@ fn setup(workspace: &Workspace, full: bool) -> Result<ExitCode> {
     if full {
         packages::chromium()?;
         tools::promtool(workspace)?;
+        tools::influxd(workspace)?;
         tools::cargo_deny(workspace)?;
+        packages::arm_compiler()?;
+        packages::qemu()?;
     }
     Ok(ExitCode::SUCCESS)
 }

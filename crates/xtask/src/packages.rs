@@ -21,6 +21,46 @@ pub(crate) fn chromium() -> Result<PathBuf> {
     process::find(&names).context("the package chromium is installed, but brought no `chromium`")
 }
 
+/// A C compiler for Arm microcontrollers, from Debian's package if there is none. Only the
+/// compiler: with what the package recommends it would be 412 MB.
+pub(crate) fn arm_compiler() -> Result<()> {
+    demand("arm-none-eabi-gcc", "gcc-arm-none-eabi")
+}
+
+/// An emulator of Arm boards, from Debian's package if there is none.
+pub(crate) fn qemu() -> Result<()> {
+    demand("qemu-system-arm", "qemu-system-arm")
+}
+
+/// A program, from Debian's package if it is not there.
+fn demand(program: &str, package: &str) -> Result<()> {
+    if process::find(&[program]).is_some() {
+        return Ok(());
+    }
+    install(&[package])?;
+    process::find(&[program])
+        .map(drop)
+        .with_context(|| format!("the package {package} is installed, but brought no `{program}`"))
+}
+
+/// A clang that can build for libFuzzer, from Debian's packages if there is none.
+pub(crate) fn clang() -> Result<PathBuf> {
+    let names = ["clang-14", "clang"];
+    let runtime = format!("libclang_rt.fuzzer-{}.a", std::env::consts::ARCH);
+    let is_whole = |clang: &Path| -> Result<bool> {
+        let folder = process::output(Command::new(clang).arg("-print-resource-dir"))?;
+        let library = Path::new(folder.trim()).join("lib/linux").join(&runtime);
+        Ok(library.is_file())
+    };
+    if let Some(path) = process::find(&names)
+        && is_whole(&path)?
+    {
+        return Ok(path);
+    }
+    install(&["clang-14", "libclang-rt-14-dev"])?;
+    process::find(&names).context("the package clang-14 is installed, but brought no `clang-14`")
+}
+
 /// `apt-get` with the right to install, or `None` where a person must do it.
 fn apt_get() -> Result<Option<Command>> {
     if process::find(&["apt-get"]).is_none() {

@@ -72,6 +72,30 @@ pub(crate) fn run_watched(command: &mut Command, mut look: impl FnMut(&str)) -> 
     Ok(())
 }
 
+/// Runs a fuzzer, whose report goes to standard error: shows it, and gives whether the fuzzed
+/// program survived and how many inputs it was given.
+pub(crate) fn run_fuzzer(command: &mut Command) -> Result<(bool, u64)> {
+    let line = shown(command);
+    println!("$ {line}");
+    let mut child = command
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("`{line}` could not be started"))?;
+    let mut executions = 0;
+    if let Some(output) = child.stderr.take() {
+        for bytes in BufReader::new(output).split(b'\n') {
+            let bytes = bytes.with_context(|| format!("the output of `{line}` broke off"))?;
+            let text = String::from_utf8_lossy(&bytes);
+            println!("{text}");
+            if let Some(number) = text.strip_prefix("stat::number_of_executed_units:") {
+                executions = number.trim().parse().unwrap_or(0);
+            }
+        }
+    }
+    let status = child.wait().with_context(|| format!("`{line}` was lost"))?;
+    Ok((status.success(), executions))
+}
+
 /// The standard output of a command that must succeed.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let line = shown(command);

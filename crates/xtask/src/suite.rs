@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::steps::{Counts, Outcome, Steps};
 use crate::workspace::Workspace;
-use crate::{browser, process, tools, web};
+use crate::{browser, firmware, packages, process, simulate, tools, web};
 
 /// The feature of `tests/` that its slow targets require.
 const FULL_FEATURE: &str = "full";
@@ -42,9 +42,10 @@ pub(crate) fn run(workspace: &Workspace, full: bool) -> Result<ExitCode> {
 fn announce(full: bool) {
     if full {
         println!(
-            "cargo xtask test --full: fetches crates and npm packages; installs Debian's chromium\n\
-             if there is no Chromium; unpacks promtool and builds cargo-deny into the cache\n\
-             folder. From nothing it takes some tens of minutes on two cores, later some minutes."
+            "cargo xtask test --full: fetches crates and npm packages; installs Debian's chromium,\n\
+             gcc-arm-none-eabi and qemu-system-arm where they are missing; unpacks promtool and influxd and\n\
+             builds cargo-deny into the cache folder. From nothing it takes some tens of minutes\n\
+             on two cores, later some minutes."
         );
     } else {
         println!(
@@ -68,6 +69,10 @@ fn full_steps(workspace: &Workspace, steps: &mut Steps) {
     });
     steps.step("licences", |_| tools::check_licences(workspace));
     steps.step("advisories", |_| tools::check_advisories(workspace));
+    steps.step("simulation", |_| {
+        simulate::run(workspace, &simulate::Arguments::full())?;
+        Ok(Outcome::Done)
+    });
     steps.step("end to end", |counts| end_to_end(workspace, counts));
     steps.step("browser", |counts| browser::check(workspace, counts));
 }
@@ -104,6 +109,9 @@ fn end_to_end(workspace: &Workspace, counts: &mut Counts) -> Result<Outcome> {
         ));
     }
     workspace.build_programs()?;
+    tools::influxd(workspace)?;
+    firmware::command(workspace)?;
+    packages::qemu()?;
     let mut test = workspace.cargo(&["test", "--workspace", "--no-fail-fast", "--features"]);
     test.arg(format!("meso-tests/{FULL_FEATURE}"));
     for target in &targets {

@@ -37,6 +37,24 @@ pub(crate) fn promtool(workspace: &Workspace) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// influxd 1.6.7, unpacked from Debian's package `influxdb`, whose service listens on every
+/// interface. The tests find it in the cache folder.
+pub(crate) fn influxd(workspace: &Workspace) -> Result<PathBuf> {
+    if let Some(path) = process::find(&["influxd"]) {
+        return Ok(path);
+    }
+    let folder = workspace.cache()?.join("tools/influxdb");
+    let path = folder.join("usr/bin/influxd");
+    let works = || process::succeeds_within(Command::new(&path).arg("version"), VERSION_LIMIT);
+    if !path.is_file() || !works()? {
+        packages::unpack("influxdb", &folder)?;
+    }
+    if !works()? {
+        bail!("{} does not run", path.display());
+    }
+    Ok(path)
+}
+
 /// cargo-deny, built into the cache folder if it is not there.
 pub(crate) fn cargo_deny(workspace: &Workspace) -> Result<PathBuf> {
     let tools = workspace.cache()?.join("tools");

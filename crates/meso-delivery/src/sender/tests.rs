@@ -354,3 +354,70 @@ proptest! {
         prop_assert_eq!(sender.unsettled_count(), 0);
     }
 }
+
+/// A driver with two guns, both of which a first ingest has settled.
+fn sender_with_two_settled() -> Sender {
+    let mut sender = sender_with_backlog(3);
+    sender.step(0, 0, sealed(gun(2), 1));
+    sender.step(0, 0, SenderEvent::Connected);
+    for stream in [gun(1), gun(2)] {
+        let watermark = watermark(3, &[], 1);
+        sender.step(10, 0, SenderEvent::Settled { stream, watermark });
+    }
+    assert_eq!(sender.unsettled_count(), 0);
+    sender
+}
+
+fn settled_of_room(ingest: u64) -> SenderEvent {
+    SenderEvent::Settled {
+        stream: Stream::Room,
+        watermark: watermark(0, &[], ingest),
+    }
+}
+
+#[test]
+fn a_stream_that_a_new_ingest_does_not_speak_of_is_asked_about_and_sent_again() {
+    let mut sender = sender_with_two_settled();
+    let effects = sender.step(100, 0, settled_of_room(2));
+    assert_eq!(published(&effects), vec![], "it may speak of them yet");
+    assert_eq!(wake_ms(&effects), Some(100 + Sender::DOUBT_MS));
+    // Of gun 2 it speaks.
+    let watermark = watermark(1, &[], 2);
+    let spoken_of = SenderEvent::Settled {
+        stream: gun(2),
+        watermark,
+    };
+    sender.step(200, 0, spoken_of);
+    let effects = sender.step(100 + Sender::DOUBT_MS, 0, SenderEvent::Tick);
+    assert_eq!(published(&effects), vec![3], "the newest of gun 1 alone");
+    // The store was put back, and holds nothing but what was just sent.
+    let effects = sender.step(3_000, 0, settled(0, &[(3, 3)], 2));
+    assert_eq!(published(&effects), vec![1, 2]);
+    sender.step(3_100, 0, settled(3, &[], 2));
+    let effects = sender.step(60_000, 0, SenderEvent::Tick);
+    assert_eq!((published(&effects), wake_ms(&effects)), (vec![], None));
+}
+
+#[test]
+fn a_question_is_asked_again_until_there_is_an_answer() {
+    let mut sender = sender_with_two_settled();
+    sender.step(100, 0, settled_of_room(2));
+    let due_ms = 100 + Sender::DOUBT_MS;
+    let effects = sender.step(due_ms, 0, SenderEvent::Tick);
+    assert_eq!(published(&effects).len(), 2, "one block of each gun");
+    let effects = sender.step(due_ms + Sender::TIMEOUT_MS, 0, SenderEvent::Tick);
+    assert_eq!(published(&effects).len(), 2, "both again");
+    // Over a new connection it waits for what the broker has retained, and asks once more.
+    sender.step(50_000, 0, SenderEvent::Disconnected);
+    let effects = sender.step(60_000, 0, SenderEvent::Connected);
+    assert_eq!(published(&effects), vec![]);
+    let effects = sender.step(60_000 + Sender::DOUBT_MS, 0, SenderEvent::Tick);
+    assert!(!published(&effects).is_empty());
+}
+
+#[test]
+fn a_life_that_was_heard_of_raises_no_doubt_again() {
+    let mut sender = sender_with_two_settled();
+    let effects = sender.step(100, 0, settled_of_room(1));
+    assert_eq!((published(&effects), wake_ms(&effects)), (vec![], None));
+}

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::ns;
-use crate::message::{Message, ResultCode};
+use crate::message::{GunLimits, Message, ResultCode};
 use crate::{LinkError, timing};
 
 /// How many commands may wait for their answer; a further one is refused.
@@ -18,6 +18,12 @@ pub enum CommandKind {
     Inhibit,
     /// Fire again.
     Resume,
+    /// Enforce limits.
+    SetLimits,
+    /// Say what you are set to.
+    ReadSettings,
+    /// Blink or beep.
+    Identify,
 }
 
 /// What became of a command.
@@ -29,6 +35,8 @@ pub enum CommandOutcome {
         result: ResultCode,
         /// Whether it is inhibited after it.
         is_inhibited: bool,
+        /// The limits that it enforces after it.
+        limits: GunLimits,
     },
     /// It has not answered any of the tries; the next status tells its state.
     Unknown,

@@ -8,7 +8,7 @@ use meso_units::{Epoch, ShotCounter};
 use super::{CommandKind, CommandOutcome};
 use crate::clock::ClockMapping;
 use crate::frame::Garbage;
-use crate::message::{Hello, Rejection, ShotEvent, Status};
+use crate::message::{Hello, Rejection, Settings, ShotEvent, Status};
 
 /// What happened on the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum HostEvent {
     /// of the gun, after a lapse of its lease, after it was given an epoch. Until the caller has
     /// called [`crate::HostLink::expect_from`] for this greeting, no shot is asked for or acknowledged.
     Attached(Box<Hello>),
-    /// A gun is there, and its version of the link is not ours.
+    /// A gun is there, and this host must not speak with it.
     Refused {
         /// What it said of itself.
         hello: Box<Hello>,
@@ -40,7 +40,8 @@ pub enum HostEvent {
         last: ShotCounter,
     },
     /// The gun's newest counter is below what the host already holds of this epoch, so the
-    /// epoch was broken. The stream stands still until the gun has a new epoch.
+    /// epoch was broken. No shot of it comes any more; what the gun holds is read once more and
+    /// comes as [`HostEvent::Salvaged`], then the gun is to get a new epoch.
     CounterWentBack {
         /// The epoch that was broken.
         epoch: Epoch,
@@ -48,6 +49,22 @@ pub enum HostEvent {
         newest: u32,
         /// The counter that the host had asked for.
         expected: ShotCounter,
+    },
+    /// A shot of a broken epoch, in the order of the counter: to be kept apart, because its
+    /// number may stand in the record for another shot.
+    Salvaged {
+        /// The shot.
+        shot: Box<ShotEvent>,
+    },
+    /// All shots of a broken epoch up to `newest` were handed on. Once they are durable,
+    /// [`crate::HostLink::acknowledge`] them and assign a new epoch. Comes again for each shot that
+    /// the gun fires meanwhile.
+    SalvageEnded {
+        /// The epoch that was broken.
+        epoch: Epoch,
+        /// The last counter that was salvaged; 0 where the gun held no shot, and then there is
+        /// nothing to acknowledge.
+        newest: u32,
     },
     /// A new mapping of the gun's clock.
     Clock(ClockMapping),
@@ -62,6 +79,8 @@ pub enum HostEvent {
         /// What became of it.
         outcome: CommandOutcome,
     },
+    /// What the gun is set to; answers [`crate::HostLink::read_settings`].
+    Settings(Box<Settings>),
     /// Bytes that were no frame.
     Garbage {
         /// Why not.
@@ -101,4 +120,20 @@ pub enum RefuseReason {
         /// Ours.
         host: u32,
     },
+    /// The gun holds a key and this host does not know it.
+    #[error("the gun holds a key that this host does not have: put it among the keys")]
+    KeyMissing,
+    /// The host has a key for a gun that says it holds none: somebody has stripped it.
+    #[error(
+        "this host has a key for the gun, and the gun says that it holds none: it may be another gun under its serial number"
+    )]
+    KeyExpected,
+    /// The gun's answer is not sealed with its key.
+    #[error(
+        "the gun has not proven that it holds its key: it was given another one, or it is another gun"
+    )]
+    NotAuthentic,
+    /// This host speaks only with guns that hold a key.
+    #[error("the gun holds no key, and this host takes authentic guns only")]
+    OnlyAuthentic,
 }

@@ -5,21 +5,50 @@ use alloc::vec::Vec;
 
 use meso_units::ShotCounter;
 
-use super::stream::{RangeVerdict, Turn};
-use super::{AttachedGun, CommandOutcome, HostEvent, HostLink, RefuseReason};
+use super::stream::{RangeVerdict, Stream, Turn};
+use super::{CommandOutcome, HostEvent, HostLink};
 use crate::clock::HostNow;
+use crate::frame::Frame;
 use crate::message::{
-    CommandResult, Hello, Message, Range, RejectReason, Rejection, ShotEvent, ShotKey, Status, kind,
+    CommandResult, Message, Range, RejectReason, Rejection, Settings, ShotEvent, ShotKey, Status,
+    kind,
 };
-use crate::version;
 
 impl HostLink {
-    pub(super) fn handle(&mut self, message: Message, now: HostNow, events: &mut Vec<HostEvent>) {
+    /// Takes a frame: in an authenticated session only one with a right seal.
+    pub(super) fn on_frame(&mut self, frame: Frame, now: HostNow, events: &mut Vec<HostEvent>) {
+        if frame.kind == kind::HELLO {
+            if self.seal.is_none() {
+                self.heard(now);
+            }
+            self.on_hello_frame(frame, now, events);
+            return;
+        }
+        let opened = match self.seal.as_mut() {
+            Some(seal) => seal.open(&frame).ok(),
+            None => (!frame.is_sealed()).then_some(frame),
+        };
+        let Some(frame) = opened else {
+            self.count_not_authentic();
+            return;
+        };
+        self.heard(now);
+        match Message::decode(&frame) {
+            Ok(message) => self.handle(message, now, events),
+            Err(rejection) => self.reject(*rejection, now, events),
+        }
+    }
+
+    pub(super) fn heard(&mut self, now: HostNow) {
+        self.heard_at_ns = Some(now.monotonic_ns);
+        self.is_silent = false;
+    }
+
+    fn handle(&mut self, message: Message, now: HostNow, events: &mut Vec<HostEvent>) {
         match message {
-            Message::Hello(hello) => self.on_hello(hello, now, events),
             Message::Shot(shot) => self.on_shot(shot, now, events),
             Message::Status(status) => self.on_status(status, now, events),
-            Message::Range(range) => self.on_range(&range, events),
+            Message::Range(range) => self.on_range(&range, now, events),
             Message::TimeAnswer(answer) => {
                 let Some(gun) = &self.gun else { return };
                 if let Some(mapping) = self.time.answer(gun.hello.boot, &answer, now) {
@@ -27,6 +56,7 @@ impl HostLink {
                 }
             }
             Message::Result(result) => self.on_result(&result, events),
+            Message::Settings(settings) => self.on_settings(settings, events),
             // The host's own messages coming back mean a line that echoes.
             other => events.push(HostEvent::Rejected(Rejection {
                 reason: RejectReason::UnknownKind { kind: other.kind() },
@@ -37,64 +67,18 @@ impl HostLink {
         }
     }
 
-    fn on_hello(&mut self, hello: Hello, now: HostNow, events: &mut Vec<HostEvent>) {
-        if let Err(reason) = check_version(&hello) {
-            self.gun = None;
-            // Said once, not at every greeting, or a wrong gun would fill the log.
-            if self.refused.replace(reason) != Some(reason) {
-                events.push(HostEvent::Refused {
-                    hello: Box::new(hello),
-                    reason,
-                });
-            }
-            return;
-        }
-        self.refused = None;
-        if hello.session != self.session {
-            self.detach(events);
-            self.greet(now.monotonic_ns);
-            return;
-        }
-        let is_repeated = self.gun.as_ref().is_some_and(|gun| {
-            let known = &gun.hello;
-            known.serial == hello.serial
-                && known.boot == hello.boot
-                && known.epoch() == hello.epoch()
-        });
-        if is_repeated {
-            return;
-        }
-        let is_other = self.hello().is_none_or(|known| known.boot != hello.boot);
-        if is_other {
-            self.time.restart();
-        }
-        self.gun = Some(AttachedGun {
-            inhibit_number: hello.inhibit_number,
-            hello: hello.clone(),
-            stream: None,
-            keep_alive_at_ns: now.monotonic_ns,
-        });
-        events.push(HostEvent::Attached(Box::new(hello)));
-    }
-
-    /// Forgets the gun; what was commanded and not answered has an unknown outcome.
-    fn detach(&mut self, events: &mut Vec<HostEvent>) {
-        self.gun = None;
-        for (command, kind) in self.commands.clear() {
-            events.push(HostEvent::Command {
-                command,
-                kind,
-                outcome: CommandOutcome::Unknown,
-            });
-        }
-    }
-
     fn on_shot(&mut self, shot: ShotEvent, now: HostNow, events: &mut Vec<HostEvent>) {
         let Some(gun) = self.gun.as_mut() else { return };
         let Some(stream) = gun.stream.as_mut() else {
             return;
         };
         match stream.judge(shot.key, now.monotonic_ns) {
+            Turn::Next if stream.is_salvage() => {
+                events.push(HostEvent::Salvaged {
+                    shot: Box::new(shot),
+                });
+                self.tell_salvage_end(events);
+            }
             Turn::Next => events.push(HostEvent::Shot(Box::new(shot))),
             Turn::Again => self.duplicate_count += 1,
             Turn::TooEarly => {}
@@ -124,6 +108,7 @@ impl HostLink {
             (Some(key), Some(stream)) => match stream.judge(key, now.monotonic_ns) {
                 Turn::Next | Turn::OtherEpoch => {
                     events.push(HostEvent::Rejected(rejection));
+                    self.tell_salvage_end(events);
                 }
                 Turn::Again => self.duplicate_count += 1,
                 Turn::TooEarly => {}
@@ -148,7 +133,7 @@ impl HostLink {
         events.push(HostEvent::Status(Box::new(status)));
     }
 
-    fn on_range(&mut self, range: &Range, events: &mut Vec<HostEvent>) {
+    fn on_range(&mut self, range: &Range, now: HostNow, events: &mut Vec<HostEvent>) {
         let session = self.session;
         let Some(gun) = self.gun.as_mut() else { return };
         let Some(stream) = gun.stream.as_mut() else {
@@ -162,23 +147,37 @@ impl HostLink {
             RangeVerdict::Settled { lost, confirms } => {
                 let epoch = stream.position().epoch;
                 let mark = stream.watermark(session);
-                if let Some((first, last)) = lost {
+                // What is gone of a broken epoch has no place in the record.
+                if let Some((first, last)) = lost.filter(|_| !stream.is_salvage()) {
                     events.push(HostEvent::Lost { epoch, first, last });
                 }
                 if confirms && mark.counter.is_some() {
                     self.send(&Message::Acknowledge(mark));
                 }
+                self.tell_salvage_end(events);
             }
             RangeVerdict::WentBack { expected } => {
                 let epoch = stream.position().epoch;
                 let newest = range.newest.map_or(0, ShotCounter::get);
-                gun.stream = None;
                 events.push(HostEvent::CounterWentBack {
                     epoch,
                     newest,
                     expected,
                 });
+                // Whatever it holds may be other shots under known numbers: read once, apart.
+                gun.stream = Some(Stream::salvaging(epoch, now.monotonic_ns));
             }
+        }
+    }
+
+    /// Says once that all shots of a broken epoch are there.
+    fn tell_salvage_end(&mut self, events: &mut Vec<HostEvent>) {
+        let stream = self.gun.as_mut().and_then(|gun| gun.stream.as_mut());
+        if let Some(stream) = stream
+            && let Some(newest) = stream.salvage_end()
+        {
+            let epoch = stream.position().epoch;
+            events.push(HostEvent::SalvageEnded { epoch, newest });
         }
     }
 
@@ -193,6 +192,7 @@ impl HostLink {
             let outcome = CommandOutcome::Answered {
                 result: result.result,
                 is_inhibited: result.is_inhibited,
+                limits: result.limits,
             };
             events.push(HostEvent::Command {
                 command: result.command,
@@ -201,23 +201,10 @@ impl HostLink {
             });
         }
     }
-}
 
-fn check_version(hello: &Hello) -> Result<(), RefuseReason> {
-    let ours = (version::MIN, version::CURRENT);
-    match version::common(ours, (hello.protocol_min, hello.protocol_max)) {
-        None => Err(RefuseReason::NoCommonVersion {
-            gun_min: hello.protocol_min,
-            gun_max: hello.protocol_max,
-            host_min: ours.0,
-            host_max: ours.1,
-        }),
-        Some(version::CURRENT) if hello.schema != version::schema() => {
-            Err(RefuseReason::OtherSchema {
-                gun: hello.schema,
-                host: version::schema(),
-            })
+    fn on_settings(&mut self, settings: Settings, events: &mut Vec<HostEvent>) {
+        if settings.session == self.session && self.commands.answer(settings.command).is_some() {
+            events.push(HostEvent::Settings(Box::new(settings)));
         }
-        Some(_) => Ok(()),
     }
 }

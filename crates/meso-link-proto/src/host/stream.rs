@@ -50,9 +50,19 @@ pub(super) enum RangeVerdict {
     WentBack { expected: ShotCounter },
 }
 
+/// The shots of a broken epoch, read once more to be kept apart from the record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Salvage {
+    /// The newest counter when the gun was asked; `None` until it has answered.
+    until: Option<u32>,
+    /// Everything up to here was handed on and told as whole.
+    told: Option<u32>,
+}
+
 #[derive(Debug)]
 pub(super) struct Stream {
     epoch: Epoch,
+    salvage: Option<Salvage>,
     next: u32,
     acknowledged: u32,
     /// The number of the latest request; 0 before the first.
@@ -69,6 +79,7 @@ impl Stream {
     pub(super) fn new(epoch: Epoch, next: ShotCounter, now_ns: u64) -> Stream {
         Stream {
             epoch,
+            salvage: None,
             next: next.get(),
             acknowledged: next.get().saturating_sub(1),
             request: 0,
@@ -86,6 +97,37 @@ impl Stream {
             acknowledged: 0,
             ..Stream::new(epoch, next, now_ns)
         }
+    }
+
+    /// The stream that reads a broken epoch once more, from the oldest shot that the ring holds.
+    pub(super) fn salvaging(epoch: Epoch, now_ns: u64) -> Stream {
+        Stream {
+            salvage: Some(Salvage::default()),
+            // At once: nothing of it is mapped to a time.
+            asked_at_ns: Some(now_ns.saturating_sub(ns(timing::SEND_FROM_TIMEOUT))),
+            ..Stream::new(epoch, ShotCounter(1), now_ns)
+        }
+    }
+
+    pub(super) fn is_salvage(&self) -> bool {
+        self.salvage.is_some()
+    }
+
+    /// What a salvage has told as whole; `None` for the stream of the record.
+    pub(super) fn salvaged(&self) -> Option<u32> {
+        self.salvage.map(|salvage| salvage.told.unwrap_or(0))
+    }
+
+    /// Whether a salvage has just become whole, and up to which counter; 0 where there was no
+    /// shot. What the gun fires afterwards makes it whole again.
+    pub(super) fn salvage_end(&mut self) -> Option<u32> {
+        let salvage = self.salvage.as_mut()?;
+        let newest = self.next.saturating_sub(1);
+        if newest < salvage.until? || salvage.told == Some(newest) {
+            return None;
+        }
+        salvage.told = Some(newest);
+        Some(newest)
     }
 
     pub(super) fn position(&self) -> StreamPosition {
@@ -210,6 +252,9 @@ impl Stream {
         let confirms = is_answer && !self.is_settled;
         self.is_settled = true;
         self.is_confirmed = true;
+        if let Some(salvage) = self.salvage.as_mut() {
+            salvage.until.get_or_insert(newest);
+        }
         let lost = (range.from > self.next).then(|| {
             let lost = (ShotCounter(self.next), ShotCounter(range.from - 1));
             self.next = range.from;

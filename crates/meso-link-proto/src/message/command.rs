@@ -2,7 +2,7 @@
 
 use meso_units::{Epoch, GunTick, ShotCounter};
 
-use super::{RejectReason, flag, optional_epoch};
+use super::{GunLimits, RejectReason, flag, host_session, not_zero, optional_epoch};
 use crate::wire::{Reader, Writer};
 
 /// Send the shots of an epoch from this counter on, then go on with the new ones.
@@ -29,10 +29,10 @@ impl SendFrom {
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<SendFrom, RejectReason> {
         Ok(SendFrom {
-            session: reader.u32()?,
-            request: reader.u16()?,
+            session: host_session(reader)?,
+            request: not_zero("request", reader.u16()?)?,
             epoch: Epoch(reader.u64()?),
-            counter: ShotCounter(reader.u32()?),
+            counter: ShotCounter(not_zero("counter", reader.u32()?)?),
         })
     }
 }
@@ -126,19 +126,12 @@ impl AssignEpoch {
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<AssignEpoch, RejectReason> {
-        let command = AssignEpoch {
-            session: reader.u32()?,
+        Ok(AssignEpoch {
+            session: host_session(reader)?,
             command: reader.u16()?,
             replaces: optional_epoch(reader.u64()?),
-            epoch: Epoch(reader.u64()?),
-        };
-        if command.epoch.get() == 0 {
-            return Err(RejectReason::NoIdentity {
-                field: "epoch",
-                value: 0,
-            });
-        }
-        Ok(command)
+            epoch: Epoch(not_zero("epoch", reader.u64()?)?),
+        })
     }
 }
 
@@ -160,7 +153,7 @@ impl Inhibit {
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Inhibit, RejectReason> {
         Ok(Inhibit {
-            session: reader.u32()?,
+            session: host_session(reader)?,
             command: reader.u16()?,
             reason: reader.u8()?,
         })
@@ -188,7 +181,7 @@ impl Resume {
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Resume, RejectReason> {
         Ok(Resume {
-            session: reader.u32()?,
+            session: host_session(reader)?,
             command: reader.u16()?,
             inhibit_number: reader.u32()?,
         })
@@ -208,6 +201,8 @@ pub enum ResultCode {
     OtherInhibition,
     /// The gun cannot do this.
     Unsupported,
+    /// The limits are outside of what the gun can enforce; nothing has changed.
+    NotEnforceable,
     /// A code of a newer gun.
     Unknown(u8),
 }
@@ -220,6 +215,7 @@ impl ResultCode {
             ResultCode::HoldsUnacknowledged => 2,
             ResultCode::OtherInhibition => 3,
             ResultCode::Unsupported => 4,
+            ResultCode::NotEnforceable => 5,
             ResultCode::Unknown(code) => code,
         }
     }
@@ -231,6 +227,7 @@ impl ResultCode {
             2 => ResultCode::HoldsUnacknowledged,
             3 => ResultCode::OtherInhibition,
             4 => ResultCode::Unsupported,
+            5 => ResultCode::NotEnforceable,
             other => ResultCode::Unknown(other),
         }
     }
@@ -251,17 +248,20 @@ pub struct CommandResult {
     pub inhibit_number: u32,
     /// The gun's epoch after it.
     pub epoch: Option<Epoch>,
+    /// The limits that the gun enforces after it.
+    pub limits: GunLimits,
 }
 
 impl CommandResult {
     pub(super) fn write(&self, writer: Writer) -> Writer {
-        writer
+        let writer = writer
             .u32(self.session)
             .u16(self.command)
             .u8(self.result.code())
             .u8(u8::from(self.is_inhibited))
             .u32(self.inhibit_number)
-            .u64(self.epoch.map_or(0, Epoch::get))
+            .u64(self.epoch.map_or(0, Epoch::get));
+        self.limits.write(writer)
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<CommandResult, RejectReason> {
@@ -272,6 +272,7 @@ impl CommandResult {
             is_inhibited: flag("inhibited", reader.u8()?)?,
             inhibit_number: reader.u32()?,
             epoch: optional_epoch(reader.u64()?),
+            limits: GunLimits::read(reader)?,
         })
     }
 }

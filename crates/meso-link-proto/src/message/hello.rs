@@ -5,7 +5,7 @@ use core::fmt;
 
 use meso_units::{BootId, Epoch, GunSerial, GunTick, Micrometres, Nanolitres, ShotsPerMinute};
 
-use super::{Inventory, RejectReason, flag};
+use super::{Inventory, RejectReason, flag, host_session};
 use crate::LinkError;
 use crate::wire::{Reader, TEXT_BYTES, Writer};
 
@@ -65,10 +65,21 @@ impl Capabilities {
     pub const DURABLE_RING: Capabilities = Capabilities(1 << 4);
     /// It obeys inhibit and resume.
     pub const CAN_INHIBIT: Capabilities = Capabilities(1 << 5);
+    /// It holds a key: all its sessions are authenticated.
+    pub const HOLDS_KEY: Capabilities = Capabilities(1 << 6);
+    /// It enforces limits that the host sets.
+    pub const CAN_LIMIT: Capabilities = Capabilities(1 << 7);
+    /// It can blink or beep when asked who it is.
+    pub const CAN_IDENTIFY: Capabilities = Capabilities(1 << 8);
 
     /// Whether every bit of `other` is set.
     pub const fn contains(self, other: Capabilities) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// The bits that are not in `other`.
+    pub const fn without(self, other: Capabilities) -> Capabilities {
+        Capabilities(self.0 & !other.0)
     }
 
     /// Both sets of bits together.
@@ -77,7 +88,7 @@ impl Capabilities {
     }
 }
 
-/// The limits that the gun itself enforces; absent where it enforces none.
+/// The limits that the gun itself enforces, or is to enforce; absent where there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GunLimits {
     /// The deepest that the needle may be set.
@@ -96,6 +107,26 @@ pub enum LeaseLoss {
     Continue,
     /// It fires no more until a host greets it.
     Inhibit,
+}
+
+impl LeaseLoss {
+    pub(super) fn code(self) -> u8 {
+        match self {
+            LeaseLoss::Continue => 0,
+            LeaseLoss::Inhibit => 1,
+        }
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<LeaseLoss, RejectReason> {
+        match reader.u8()? {
+            0 => Ok(LeaseLoss::Continue),
+            1 => Ok(LeaseLoss::Inhibit),
+            other => Err(RejectReason::UnknownCode {
+                field: "lease_loss",
+                code: u32::from(other),
+            }),
+        }
+    }
 }
 
 /// What a gun says of itself at the greeting.
@@ -137,6 +168,8 @@ pub struct Hello {
     pub inhibit_number: u32,
     /// Its clock when it sent this.
     pub tick: GunTick,
+    /// Its random number for this session; zeros where it holds no key or speaks unasked.
+    pub nonce: [u8; 16],
 }
 
 impl Hello {
@@ -146,10 +179,6 @@ impl Hello {
     }
 
     pub(super) fn write(&self, writer: Writer) -> Writer {
-        let volume_max = self
-            .limits
-            .volume_max
-            .map_or(0, |nl| u32::try_from(nl.get()).unwrap_or(u32::MAX));
         let writer = writer
             .u8(self.protocol_min)
             .u8(self.protocol_max)
@@ -161,20 +190,15 @@ impl Hello {
             .raw(&self.firmware_hash)
             .u32(self.boot.get())
             .u32(self.boot_count);
-        self.inventory
+        let writer = self.inventory.write(writer).u32(self.capabilities.0);
+        self.limits
             .write(writer)
-            .u32(self.capabilities.0)
-            .u32(self.limits.depth_max.map_or(0, Micrometres::get))
-            .u32(volume_max)
-            .u16(self.limits.frequency_max.map_or(0, ShotsPerMinute::get))
             .u16(self.lease_ms)
-            .u8(match self.lease_loss {
-                LeaseLoss::Continue => 0,
-                LeaseLoss::Inhibit => 1,
-            })
+            .u8(self.lease_loss.code())
             .u8(u8::from(self.is_inhibited))
             .u32(self.inhibit_number)
             .u64(self.tick.get())
+            .raw(&self.nonce)
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Hello, RejectReason> {
@@ -198,30 +222,31 @@ impl Hello {
             capabilities: Capabilities(reader.u32()?),
             limits: GunLimits::read(reader)?,
             lease_ms: reader.u16()?,
-            lease_loss: match reader.u8()? {
-                0 => LeaseLoss::Continue,
-                1 => LeaseLoss::Inhibit,
-                other => {
-                    let code = u32::from(other);
-                    return Err(RejectReason::UnknownCode {
-                        field: "lease_loss",
-                        code,
-                    });
-                }
-            },
+            lease_loss: LeaseLoss::read(reader)?,
             is_inhibited: flag("inhibited", reader.u8()?)?,
             inhibit_number: reader.u32()?,
             tick: GunTick::new(reader.u64()?).map_err(|source| RejectReason::Impossible {
                 field: "tick_us",
                 source,
             })?,
+            nonce: reader.array()?,
         })
     }
 }
 
 impl GunLimits {
-    /// Zero on the wire means that the gun enforces no such limit.
-    fn read(reader: &mut Reader<'_>) -> Result<GunLimits, RejectReason> {
+    pub(super) fn write(&self, writer: Writer) -> Writer {
+        let volume_max = self
+            .volume_max
+            .map_or(0, |nl| u32::try_from(nl.get()).unwrap_or(u32::MAX));
+        writer
+            .u32(self.depth_max.map_or(0, Micrometres::get))
+            .u32(volume_max)
+            .u16(self.frequency_max.map_or(0, ShotsPerMinute::get))
+    }
+
+    /// Zero on the wire means that there is no such limit.
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<GunLimits, RejectReason> {
         let impossible = |field| move |source| RejectReason::Impossible { field, source };
         let depth_max_um = reader.u32()?;
         let volume_max_nl = reader.u32()?;
@@ -254,6 +279,8 @@ pub struct HostHello {
     pub schema: u32,
     /// A random number for this opening of the port; never 0.
     pub session: u32,
+    /// The host's part of the session key; zeros where it holds no keys.
+    pub nonce: [u8; 16],
 }
 
 impl HostHello {
@@ -263,6 +290,7 @@ impl HostHello {
             .u8(self.protocol_max)
             .u32(self.schema)
             .u32(self.session)
+            .raw(&self.nonce)
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<HostHello, RejectReason> {
@@ -270,7 +298,8 @@ impl HostHello {
             protocol_min: reader.u8()?,
             protocol_max: reader.u8()?,
             schema: reader.u32()?,
-            session: reader.u32()?,
+            session: host_session(reader)?,
+            nonce: reader.array()?,
         })
     }
 }

@@ -78,8 +78,9 @@ pub enum RejectReason {
         /// The field of the layout.
         field: &'static str,
     },
-    /// A shot without an epoch or a counter cannot be counted.
-    #[error("shot without an identity: {field} is {value}")]
+    /// A number that names something names nothing: the epoch or the counter of a shot, the
+    /// session of a host.
+    #[error("{field} {value} names nothing")]
     NoIdentity {
         /// The field of the layout.
         field: &'static str,

@@ -41,7 +41,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    fn code(purpose: Option<Purpose>) -> u8 {
+    pub(super) fn code(purpose: Option<Purpose>) -> u8 {
         match purpose {
             None => 0,
             Some(Purpose::Patient) => 1,
@@ -52,7 +52,7 @@ impl Purpose {
         }
     }
 
-    fn from_code(code: u8) -> Result<Option<Purpose>, RejectReason> {
+    pub(super) fn from_code(code: u8) -> Result<Option<Purpose>, RejectReason> {
         Ok(match code {
             0 => None,
             1 => Some(Purpose::Patient),
@@ -159,7 +159,7 @@ mod present {
 }
 
 /// A volume of one trigger as the `u32` of the wire; saturates, and the reader refuses that.
-fn wire_volume(volume: Option<Nanolitres>) -> u32 {
+pub(super) fn wire_volume(volume: Option<Nanolitres>) -> u32 {
     volume.map_or(0, |volume| u32::try_from(volume.get()).unwrap_or(u32::MAX))
 }
 
@@ -292,7 +292,7 @@ fn in_range<T>(field: &'static str, checked: Result<T, UnitError>) -> Result<T, 
 }
 
 /// The checked value of a field that is present, `None` for one that is not.
-fn when<T>(
+pub(super) fn when<T>(
     is_present: bool,
     field: &'static str,
     check: impl FnOnce() -> Result<T, UnitError>,
@@ -304,7 +304,7 @@ fn when<T>(
     }
 }
 
-fn volume_per_trigger(raw_nl: u32) -> Result<Nanolitres, UnitError> {
+pub(super) fn volume_per_trigger(raw_nl: u32) -> Result<Nanolitres, UnitError> {
     if u64::from(raw_nl) > VOLUME_PER_TRIGGER_NL_MAX {
         return Err(UnitError::OutOfRange {
             quantity: "volume of one trigger in nl",

@@ -2,7 +2,7 @@
 
 use meso_units::{Epoch, GaugePascals, GunTick, MilliCelsius, Millivolts, ShotCounter};
 
-use super::{RejectReason, flag, optional_counter, optional_epoch};
+use super::{RejectReason, flag, not_zero, optional_counter, optional_epoch};
 use crate::wire::{Reader, Writer};
 
 /// What the gun's ring holds.
@@ -65,6 +65,9 @@ pub struct Status {
     pub is_inhibited: bool,
     /// The number of its latest inhibition.
     pub inhibit_number: u32,
+    /// Triggers since its start that fired no shot, because it was inhibited or its setting was
+    /// above a limit in force; stays at the largest number.
+    pub refused_count: u32,
 }
 
 mod present {
@@ -94,6 +97,7 @@ impl Status {
             .u8(u8::from(self.is_inhibited))
             .u8(present)
             .u32(self.inhibit_number)
+            .u32(self.refused_count)
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Status, RejectReason> {
@@ -129,6 +133,7 @@ impl Status {
             faults,
             is_inhibited,
             inhibit_number: reader.u32()?,
+            refused_count: reader.u32()?,
         })
     }
 }
@@ -168,8 +173,8 @@ impl Range {
             session: reader.u32()?,
             request: reader.u16()?,
             epoch: Epoch(reader.u64()?),
-            requested: reader.u32()?,
-            from: reader.u32()?,
+            requested: not_zero("requested", reader.u32()?)?,
+            from: not_zero("from", reader.u32()?)?,
             newest: optional_counter(reader.u32()?),
         })
     }

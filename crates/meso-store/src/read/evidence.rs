@@ -15,7 +15,7 @@ use rusqlite::{Row, params, params_from_iter};
 
 use super::{Reader, cell};
 use crate::commit::{BlockRef, EntryRef, LoadedBlock, LoadedRecord, Unlogged};
-use crate::shot_row::{self, COLUMN_COUNT, COLUMNS, bits, from_bits};
+use crate::shot_row::{bits, from_bits};
 use crate::{StoreError, pack};
 
 /// Which blocks are wanted; an absent field does not narrow.
@@ -115,13 +115,26 @@ impl Reader<'_> {
         })
     }
 
+    /// Blocks and their hashes among some rows.
+    pub(crate) fn blocks_between(
+        &self,
+        first: i64,
+        end: i64,
+    ) -> Result<Vec<(BlockRef, BlockHash)>, StoreError> {
+        let sql = "SELECT id, hash FROM blocks WHERE id >= ?1 AND id < ?2 ORDER BY id";
+        self.all("read blocks", sql, [first, end], |row| {
+            Ok((BlockRef(cell(row, 0)?), BlockHash(cell(row, 1)?)))
+        })
+    }
+
     /// A block with its records.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when it cannot be read or is not there.
     pub fn load_block(&self, block: BlockRef) -> Result<LoadedBlock, StoreError> {
-        let sql = "SELECT header, record_hashes, judgements, leaf FROM blocks WHERE id = ?1";
+        let sql = "SELECT y.header, y.record_hashes, y.judgements, b.leaf FROM blocks b
+            JOIN block_bodies y ON y.block = b.id WHERE b.id = ?1";
         let row = self.one("read a block", sql, [block.0], |row| {
             let header = BlockHeader::from_canonical(&cell::<Vec<u8>>(row, 0)?)?;
             let hashes = pack::read_hashes(&cell::<Vec<u8>>(row, 1)?)?;
@@ -153,17 +166,13 @@ impl Reader<'_> {
             usize::try_from(raw).map_err(|_| StoreError::damaged("a position", raw))
         };
         let stored = |record| LoadedRecord::Stored(Box::new(record));
-        let shots = format!(
-            "SELECT {COLUMNS}, s.position FROM blocks b
-             JOIN shots s ON s.id BETWEEN b.first_shot AND b.last_shot
-             JOIN guns g ON g.id = s.gun WHERE b.id = ?1"
-        );
         let others = "SELECT position, bytes FROM records WHERE block = ?1";
         let copies = "SELECT position, counter FROM other_copies WHERE block = ?1";
-        let mut records = self.all("read shots of a block", &shots, [block.0], |row| {
-            let shot = Record::Shot(shot_row::read(row)?);
-            Ok((position(row, COLUMN_COUNT)?, stored(shot)))
-        })?;
+        let spans = self.spans("read shots of a block", "b.id = ?1", [block.0])?;
+        let shots = self.take(&spans)?.into_iter().flatten();
+        let mut records: Vec<(usize, LoadedRecord)> = shots
+            .map(|shelved| (shelved.position, stored(Record::Shot(shelved.shot))))
+            .collect();
         records.extend(
             self.all("read records of a block", others, [block.0], |row| {
                 let record = Record::from_canonical(&cell::<Vec<u8>>(row, 1)?)?;

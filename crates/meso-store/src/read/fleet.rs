@@ -6,7 +6,7 @@ use rusqlite::{Row, params};
 
 use super::{Reader, cell, count};
 use crate::StoreError;
-use crate::commit::{AlertRow, DayRow, Quarantined, Totals, TrackRow};
+use crate::commit::{AlertRow, DayRow, QuarantineRow, Quarantined, Totals, TrackRow};
 use crate::shot_row::from_bits;
 
 /// Which alerts are wanted; an absent field does not narrow.
@@ -182,17 +182,32 @@ impl Reader<'_> {
     ///
     /// [`StoreError`] when they cannot be read.
     pub fn quarantined(&self, limit: u32) -> Result<Vec<(Quarantined, u64)>, StoreError> {
-        let sql = "SELECT digest, source, reason, coalesce(bytes, x''), first_at_ns, seen_count
-            FROM quarantine ORDER BY id DESC LIMIT ?1";
+        let kept = self.quarantine(limit)?.into_iter();
+        Ok(kept.map(|row| (row.quarantined, row.seen_count)).collect())
+    }
+
+    /// The newest things in quarantine with all that is known of them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when they cannot be read.
+    pub fn quarantine(&self, limit: u32) -> Result<Vec<QuarantineRow>, StoreError> {
+        let sql = "SELECT digest, source, reason, coalesce(bytes, x''), first_at_ns, seen_count,
+            bytes IS NOT NULL, released_at_ns FROM quarantine ORDER BY id DESC LIMIT ?1";
         self.all("read the quarantine", sql, [limit], |row| {
-            let quarantined = Quarantined {
-                digest: cell(row, 0)?,
-                source: cell(row, 1)?,
-                reason: cell(row, 2)?,
-                bytes: cell(row, 3)?,
-                at: Timestamp::from_unix_ns(cell(row, 4)?)?,
-            };
-            Ok((quarantined, from_bits(cell(row, 5)?)))
+            let released: Option<i64> = cell(row, 7)?;
+            Ok(QuarantineRow {
+                quarantined: Quarantined {
+                    digest: cell(row, 0)?,
+                    source: cell(row, 1)?,
+                    reason: cell(row, 2)?,
+                    bytes: cell(row, 3)?,
+                    at: Timestamp::from_unix_ns(cell(row, 4)?)?,
+                },
+                seen_count: from_bits(cell(row, 5)?),
+                has_bytes: cell(row, 6)?,
+                released_at: released.map(Timestamp::from_unix_ns).transpose()?,
+            })
         })
     }
 }

@@ -1,5 +1,8 @@
 //! Questions about sessions and the shots of one gun or session.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
     Judgement, Record, RecordHash, SessionEnded, SessionEvent, SessionOutcome, Shot, ShotIdentity,
@@ -8,9 +11,11 @@ use meso_units::{ClinicId, GunSerial, SessionId, Timestamp};
 use rusqlite::{Row, params};
 
 use super::{Reader, cell, count};
-use crate::StoreError;
 use crate::commit::{OpenSegment, SessionCounts, SessionRow, StoredShot};
-use crate::shot_row::{self, COLUMN_COUNT, COLUMNS, bits};
+use crate::extent::Runs;
+use crate::shelf::{self, BlockSpan, ShelvedShot};
+use crate::shot_row::{bits, from_bits};
+use crate::{StoreError, pack};
 
 /// The place in the list of sessions after which the next page begins: time of opening, arrival.
 pub type SessionCursor = (i64, i64);
@@ -76,26 +81,46 @@ fn read_session(row: &Row<'_>) -> Result<SessionRow, StoreError> {
     })
 }
 
-/// The shots `s` of the blocks `b`, with session and verdict behind the shot's own columns.
-fn shot_sql(blocks: &str, rest: &str) -> String {
-    format!(
-        "SELECT {COLUMNS}, s.id, e.session, v.judgement FROM {blocks}
-         JOIN shots s ON s.id BETWEEN b.first_shot AND b.last_shot
-         JOIN guns g ON g.id = s.gun LEFT JOIN sessions e ON e.id = b.session
-         LEFT JOIN verdicts v ON v.shot = s.id {rest}"
-    )
+/// Blocks whose shots are read in one go while a page fills.
+const BLOCKS_PER_GO: usize = 64;
+
+/// Blocks in an order in which a later one has no shot before its own start: the shots of a page
+/// are complete once those before the next block's start are enough.
+struct Ordered<K> {
+    spans: Vec<(K, BlockSpan)>,
 }
 
-fn read_stored_shot(row: &Row<'_>) -> Result<StoredShot, StoreError> {
-    let session: Option<[u8; 16]> = cell(row, COLUMN_COUNT + 1)?;
-    let verdict: Option<Vec<u8>> = cell(row, COLUMN_COUNT + 2)?;
-    let verdict = verdict.map(|bytes| Judgement::from_canonical(&bytes));
-    Ok(StoredShot {
-        arrival: cell(row, COLUMN_COUNT)?,
-        shot: shot_row::read(row)?,
-        session: session.map(SessionId::from_bytes),
-        verdict: verdict.transpose()?,
-    })
+impl<K: Ord + Copy> Ordered<K> {
+    /// The first `limit` shots for which `key` gives something, by that.
+    fn page(
+        self,
+        reader: &Reader<'_>,
+        limit: u32,
+        key: impl Fn(&ShelvedShot) -> Option<(K, i64)>,
+    ) -> Result<Vec<(i64, ShelvedShot)>, StoreError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut page: Vec<((K, i64), i64, ShelvedShot)> = Vec::new();
+        let mut left = self.spans.into_iter().peekable();
+        while left.peek().is_some() {
+            let go: Vec<BlockSpan> = left
+                .by_ref()
+                .take(BLOCKS_PER_GO)
+                .map(|(_, span)| span)
+                .collect();
+            for (span, shots) in go.iter().zip(reader.take(&go)?) {
+                let keyed = shots.into_iter();
+                page.extend(keyed.filter_map(|shot| Some((key(&shot)?, span.row, shot))));
+            }
+            let Some((next, _)) = left.peek() else { break };
+            let certain = page.iter().filter(|((key, _), ..)| key < next).count();
+            if certain >= limit {
+                break;
+            }
+        }
+        page.sort_unstable_by_key(|(key, ..)| *key);
+        page.truncate(limit);
+        Ok(page.into_iter().map(|(_, row, shot)| (row, shot)).collect())
+    }
 }
 
 impl Reader<'_> {
@@ -175,7 +200,7 @@ impl Reader<'_> {
              WHERE e.sealed_at_ns IS NULL AND e.ended_at_ns IS NULL AND p.gun IS NOT NULL
              ORDER BY p.opened_at_ns"
         );
-        let mut newest = std::collections::BTreeMap::new();
+        let mut newest = BTreeMap::new();
         let segments = self.all("read open segments", &sql, [], |row| {
             Ok(OpenSegment {
                 gun: cell(row, 0)?,
@@ -235,14 +260,22 @@ impl Reader<'_> {
         after: Option<ShotCursor>,
         limit: u32,
     ) -> Result<Vec<StoredShot>, StoreError> {
-        let sql = shot_sql(
-            "blocks b",
-            "WHERE b.session = (SELECT id FROM sessions WHERE session = ?1)
-             AND (s.at_ns, s.id) > (?2, ?3) ORDER BY s.at_ns, s.id LIMIT ?4",
-        );
         let (at, arrival) = after.unwrap_or((-1, -1));
-        let values = params![session.as_bytes(), at, arrival, limit];
-        self.all("read shots of a session", &sql, values, read_stored_shot)
+        let values = params![session.as_bytes(), at];
+        let spans = self.spans(
+            "read shots of a session",
+            "b.session = (SELECT id FROM sessions WHERE session = ?1) AND b.shots_to_ns >= ?2
+             ORDER BY b.shots_from_ns",
+            values,
+        )?;
+        let ordered = Ordered {
+            spans: spans.into_iter().map(|span| (span.from_ns, span)).collect(),
+        };
+        let page = ordered.page(self, limit, |shelved| {
+            let key = (shelved.shot.at.unix_ns(), shelved.arrival);
+            (key > (at, arrival)).then_some(key)
+        })?;
+        self.with_verdicts(page)
     }
 
     /// The newest stored shots of a gun in the order of arrival, newest first.
@@ -252,13 +285,52 @@ impl Reader<'_> {
     /// [`StoreError`] when they cannot be read.
     pub fn recent_shots(&self, gun: &GunSerial, limit: u32) -> Result<Vec<StoredShot>, StoreError> {
         // Each block with shots has at least one, so so many blocks are enough.
-        let sql = shot_sql(
-            "(SELECT * FROM blocks WHERE first_shot IS NOT NULL
-              AND gun = (SELECT id FROM guns WHERE serial = ?1) ORDER BY id DESC LIMIT ?2) b",
-            "ORDER BY s.id DESC LIMIT ?2",
-        );
-        let values = params![gun.as_str(), limit];
-        self.all("read shots of a gun", &sql, values, read_stored_shot)
+        let spans = self.spans(
+            "read shots of a gun",
+            "b.gun = (SELECT id FROM guns WHERE serial = ?1) ORDER BY b.id DESC LIMIT ?2",
+            params![gun.as_str(), limit],
+        )?;
+        // Arrivals count upwards from block to block: the next block has the smaller ones.
+        let newest_first = |span: &BlockSpan| Reverse(span.arrival_last());
+        let ordered = Ordered {
+            spans: spans
+                .into_iter()
+                .map(|span| (newest_first(&span), span))
+                .collect(),
+        };
+        let page = ordered.page(self, limit, |shelved| Some((Reverse(shelved.arrival), 0)))?;
+        self.with_verdicts(page)
+    }
+
+    /// Shots of blocks with session and verdict.
+    fn with_verdicts(&self, shots: Vec<(i64, ShelvedShot)>) -> Result<Vec<StoredShot>, StoreError> {
+        let sessions = "SELECT e.session FROM blocks b JOIN sessions e ON e.id = b.session
+            WHERE b.id = ?1";
+        let verdicts = "SELECT judgement FROM verdicts WHERE shot = ?1";
+        let mut session_of: BTreeMap<i64, Option<SessionId>> = BTreeMap::new();
+        let mut stored = Vec::with_capacity(shots.len());
+        for (block, shelved) in shots {
+            let session = match session_of.get(&block) {
+                Some(session) => *session,
+                None => {
+                    let session = self.one("find a session", sessions, [block], |row| {
+                        Ok(SessionId::from_bytes(cell(row, 0)?))
+                    })?;
+                    session_of.insert(block, session);
+                    session
+                }
+            };
+            let verdict = self.one("read a verdict", verdicts, [shelved.arrival], |row| {
+                Ok(Judgement::from_canonical(&cell::<Vec<u8>>(row, 0)?)?)
+            })?;
+            stored.push(StoredShot {
+                arrival: shelved.arrival,
+                shot: shelved.shot,
+                session,
+                verdict,
+            });
+        }
+        Ok(stored)
     }
 
     /// The shots of a gun and epoch, in the order of their counters, from one counter on.
@@ -267,18 +339,28 @@ impl Reader<'_> {
     ///
     /// [`StoreError`] when they cannot be read.
     pub fn shots_from(&self, first: &ShotIdentity, limit: u32) -> Result<Vec<Shot>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM shots s JOIN guns g ON g.id = s.gun
-             WHERE s.gun = (SELECT id FROM guns WHERE serial = ?1) AND s.epoch = ?2
-             AND s.counter >= ?3 ORDER BY s.counter LIMIT ?4"
-        );
-        let values = params![
-            first.gun.as_str(),
-            bits(first.epoch.get()),
-            first.counter.get(),
-            limit
-        ];
-        self.all("read shots of a gun", &sql, values, shot_row::read)
+        let spans = self.spans(
+            "read shots of a gun",
+            "b.gun = (SELECT id FROM guns WHERE serial = ?1) AND b.epoch = ?2
+             AND b.last_counter >= ?3 ORDER BY b.first_counter",
+            params![
+                first.gun.as_str(),
+                bits(first.epoch.get()),
+                first.counter.get()
+            ],
+        )?;
+        let start = |span: &BlockSpan| span.runs.shots().map(|(_, counter)| counter).min();
+        let ordered = Ordered {
+            spans: spans
+                .into_iter()
+                .map(|span| (start(&span).unwrap_or(0), span))
+                .collect(),
+        };
+        let page = ordered.page(self, limit, |shelved| {
+            let counter = shelved.shot.identity.counter;
+            (counter >= first.counter).then_some((counter.get(), 0))
+        })?;
+        Ok(page.into_iter().map(|(_, shelved)| shelved.shot).collect())
     }
 
     /// One shot.
@@ -287,17 +369,40 @@ impl Reader<'_> {
     ///
     /// [`StoreError`] when it cannot be read.
     pub fn shot(&self, identity: &ShotIdentity) -> Result<Option<Shot>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM shots s JOIN guns g ON g.id = s.gun
-             WHERE s.gun = (SELECT id FROM guns WHERE serial = ?1) AND s.epoch = ?2
-             AND s.counter = ?3"
-        );
-        let values = params![
-            identity.gun.as_str(),
-            bits(identity.epoch.get()),
-            identity.counter.get()
-        ];
-        self.one("read a shot", &sql, values, shot_row::read)
+        let Some(span) = self.block_of(identity)? else {
+            return Ok(None);
+        };
+        let shots = self.take(&[span])?.into_iter().flatten();
+        let mut same = shots.filter(|shelved| shelved.shot.identity == *identity);
+        Ok(same.next().map(|shelved| shelved.shot))
+    }
+
+    /// The block under which a shot is stored.
+    pub(crate) fn block_of(
+        &self,
+        identity: &ShotIdentity,
+    ) -> Result<Option<BlockSpan>, StoreError> {
+        let counter = identity.counter.get();
+        let mut spans = self.spans(
+            "find a shot",
+            "g.serial = ?1 AND b.epoch = ?2 AND b.first_counter <= ?3
+             AND b.last_counter BETWEEN ?3 AND ?3 + g.span_counter_max",
+            params![identity.gun.as_str(), bits(identity.epoch.get()), counter],
+        )?;
+        spans.retain(|span| span.runs.shots().any(|(_, other)| other == counter));
+        Ok(spans.pop())
+    }
+
+    /// Whether a shot of a block lies in the store's own file.
+    pub(crate) fn is_in_file(
+        &self,
+        span: &BlockSpan,
+        identity: &ShotIdentity,
+    ) -> Result<bool, StoreError> {
+        let shots = shelf::kept(self.connection, span)?;
+        Ok(shots
+            .iter()
+            .any(|shelved| shelved.shot.identity == *identity))
     }
 
     /// What the seal of a session is made from.
@@ -308,20 +413,40 @@ impl Reader<'_> {
     pub fn seal_parts(&self, session: SessionId) -> Result<SealParts, StoreError> {
         let id = session.as_bytes();
         let hash = |row: &Row<'_>| Ok(RecordHash(cell(row, 0)?));
-        let events = "SELECT substr(b.record_hashes, r.position * 32 + 1, 32) FROM records r
-            JOIN blocks b ON b.id = r.block JOIN sessions e ON e.id = r.session
+        let events = "SELECT substr(y.record_hashes, r.position * 32 + 1, 32) FROM records r
+            JOIN block_bodies y ON y.block = r.block JOIN sessions e ON e.id = r.session
             WHERE e.session = ?1 AND r.kind = 2 ORDER BY r.id";
-        let shots = "SELECT substr(b.record_hashes, s.position * 32 + 1, 32) FROM sessions e
-            JOIN blocks b ON b.session = e.id
-            JOIN shots s ON s.id BETWEEN b.first_shot AND b.last_shot
-            JOIN guns g ON g.id = s.gun
-            WHERE e.session = ?1 ORDER BY g.serial, s.epoch, s.counter";
+        let shots = "SELECT g.serial, b.epoch, b.runs, y.record_hashes FROM sessions e
+            JOIN blocks b ON b.session = e.id AND b.first_shot IS NOT NULL
+            JOIN block_bodies y ON y.block = b.id
+            JOIN guns g ON g.id = b.gun WHERE e.session = ?1";
         let mut record_hashes = self.all("read events of a seal", events, [id], hash)?;
-        record_hashes.extend(self.all("read shots of a seal", shots, [id], hash)?);
+        let mut ordered = Vec::new();
+        for block in self.all("read shots of a seal", shots, [id], hashes_of_shots)? {
+            ordered.extend(block);
+        }
+        ordered.sort_unstable();
+        record_hashes.extend(ordered.into_iter().map(|(.., hash)| RecordHash(hash)));
         let counts = self.session(session)?.map(|row| row.counts);
         Ok(SealParts {
             record_hashes,
             counts: counts.unwrap_or_default(),
         })
     }
+}
+
+/// Gun, epoch, counter and hash of the stored shots of a block.
+type HashOfShot = (String, u64, u32, [u8; 32]);
+
+fn hashes_of_shots(row: &Row<'_>) -> Result<Vec<HashOfShot>, StoreError> {
+    let serial: String = cell(row, 0)?;
+    let epoch = from_bits(cell(row, 1)?);
+    let runs = Runs::unpack(&cell::<Vec<u8>>(row, 2)?)?;
+    let hashes = pack::read_hashes(&cell::<Vec<u8>>(row, 3)?)?;
+    let one = |(position, counter): (usize, u32)| {
+        let hash = hashes.get(position);
+        let hash = hash.ok_or_else(|| StoreError::damaged("a block", "a hash is missing"))?;
+        Ok((serial.clone(), epoch, counter, hash.0))
+    };
+    runs.shots().map(one).collect()
 }

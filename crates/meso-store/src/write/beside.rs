@@ -51,7 +51,7 @@ pub(super) fn replace_track(
     Ok(())
 }
 
-pub(super) fn insert_entry(
+pub(crate) fn insert_entry(
     transaction: &Transaction<'_>,
     entry: &NewEntry,
 ) -> Result<(), StoreError> {
@@ -62,7 +62,7 @@ pub(super) fn insert_entry(
     Ok(())
 }
 
-pub(super) fn insert_quarantined(
+pub(crate) fn insert_quarantined(
     transaction: &Transaction<'_>,
     quarantined: &Quarantined,
 ) -> Result<(), StoreError> {

@@ -1,5 +1,10 @@
 //! Blocks and shots to store.
 
+#![allow(
+    dead_code,
+    reason = "each of the programs that share these uses some of them"
+)]
+
 use std::ops::RangeInclusive;
 
 use meso_domain::*;
@@ -84,6 +89,21 @@ fn header(stream: Stream, number: u64, previous: Option<u8>) -> BlockHeader {
 pub(crate) fn block_of(number: u64, previous: Option<u8>, shots: Vec<Shot>) -> RecordBlock {
     let identity = &shots[0].identity;
     let mut header = header(Stream::Gun(identity.gun.clone()), number, previous);
+    header.epoch = Some(identity.epoch);
+    let judgements = shots.iter().map(|_| judgement()).collect();
+    let records = shots.into_iter().map(Record::Shot).collect();
+    RecordBlock::seal(header, records, judgements).unwrap()
+}
+
+/// A block that names the one before it.
+pub(crate) fn chained_block(
+    number: u64,
+    previous: Option<BlockHash>,
+    shots: Vec<Shot>,
+) -> RecordBlock {
+    let identity = &shots[0].identity;
+    let mut header = header(Stream::Gun(identity.gun.clone()), number, None);
+    header.previous = previous;
     header.epoch = Some(identity.epoch);
     let judgements = shots.iter().map(|_| judgement()).collect();
     let records = shots.into_iter().map(Record::Shot).collect();

@@ -5,7 +5,7 @@ use meso_link_proto::{Message, ResultCode};
 use meso_units::Epoch;
 
 use super::Seen;
-use super::probe::{Heard, MS, Probe, What, expect, words};
+use super::probe::{Heard, MS, Probe, What, expect, fail, words};
 
 pub(super) fn counter_goes_on(probe: &mut Probe<'_>) -> Seen {
     let shots = probe.attach_and_take(5)?;
@@ -27,6 +27,20 @@ pub(super) fn counter_goes_on(probe: &mut Probe<'_>) -> Seen {
             )
         })?,
     }
+    // Whatever the newest is, it is acknowledged: a ring without duties is no reason to begin anew.
+    probe.acknowledge(u32::MAX - 1)?;
+    probe.listen(300 * MS)?;
+    let kept = probe
+        .state()?
+        .inventory
+        .newest
+        .map_or(0, |counter| counter.get());
+    expect(kept >= now, || {
+        format!(
+            "shot {now} was the newest, and after everything was acknowledged {kept} is, under \
+             the same epoch"
+        )
+    })?;
     let request = probe.next_number();
     let foreign = probe.send_from(request, Epoch(epoch.get() ^ 1), 1);
     probe.send(&foreign)?;
@@ -92,4 +106,52 @@ pub(super) fn assignment_is_guarded(probe: &mut Probe<'_>) -> Seen {
         },
     )?;
     Ok("kept against a wrong predecessor and while shots are unacknowledged".to_owned())
+}
+
+/// How often the ring is acknowledged and a new epoch tried, while somebody may be firing.
+const CHANGES_MAX: u32 = 20;
+
+pub(super) fn new_one_is_taken(probe: &mut Probe<'_>) -> Seen {
+    probe.attach_and_take(1)?;
+    let before = probe.epoch()?;
+    let fresh = Epoch(before.get().rotate_left(17) ^ 0x5A5A_0000_0000_5A5A);
+    let mut answer = None;
+    for _ in 0..CHANGES_MAX {
+        probe.acknowledge(u32::MAX - 1)?;
+        let given = probe.assign_epoch(Some(before), fresh)?;
+        answer = Some(given);
+        if given.result != ResultCode::HoldsUnacknowledged {
+            break;
+        }
+    }
+    let Some(answer) = answer else {
+        return fail("no epoch was assigned");
+    };
+    expect(answer.result == ResultCode::Done, || {
+        format!(
+            "with everything acknowledged a new epoch got {}",
+            words(&answer)
+        )
+    })?;
+    let hello = probe.greet()?;
+    expect(
+        answer.epoch == Some(fresh) && hello.epoch() == Some(fresh),
+        || {
+            format!(
+                "epoch {:#018x} was taken, and the gun goes on under {:#018x}",
+                fresh.get(),
+                hello.epoch().map_or(0, Epoch::get)
+            )
+        },
+    )?;
+    probe.stream_from(1)?;
+    let first = probe.shots(1)?[0].counter;
+    expect(first == 1, || {
+        format!("the first shot of the new epoch has counter {first}")
+    })?;
+    Ok(format!(
+        "epoch {:#018x} taken in place of {:#018x}, its first shot is number 1",
+        fresh.get(),
+        before.get()
+    ))
 }

@@ -56,6 +56,18 @@ pub(super) fn names_version_and_schema(probe: &mut Probe<'_>) -> Seen {
             version::schema()
         )
     })?;
+    // A host that also speaks a version that does not exist yet.
+    probe.greet_as(version::CURRENT + 1, !version::schema())?;
+    let session = probe.session();
+    let is_obeyed = obeys(probe, session)?;
+    expect(is_obeyed, || {
+        format!(
+            "a host of versions {} to {} was not obeyed, though {} is common to both",
+            version::MIN,
+            version::CURRENT + 1,
+            version::CURRENT
+        )
+    })?;
     Ok(format!(
         "versions {} to {}, schema {:#010x}",
         theirs.0, theirs.1, hello.schema
@@ -104,6 +116,7 @@ pub(super) fn refuses_strange_versions(probe: &mut Probe<'_>) -> Seen {
             protocol_max,
             schema,
             session,
+            nonce: [0; 16],
         }))?;
         let answer = probe.find(NO_ANSWER, |heard| answers(heard, session))?;
         expect(answer.is_some(), || {
@@ -127,6 +140,19 @@ pub(super) fn ignores_other_sessions(probe: &mut Probe<'_>) -> Seen {
         after.epoch() == before.epoch() || before.epoch().is_none(),
         || "a command of a session that never greeted changed the epoch".to_owned(),
     )?;
+    // A gun that has a host greets nobody else, even if the command would have changed nothing.
+    let epoch = probe.epoch()?;
+    let command = probe.next_number();
+    probe.send(&Message::AssignEpoch(AssignEpoch {
+        session: stranger,
+        command,
+        replaces: Some(epoch),
+        epoch,
+    }))?;
+    let answer = probe.find(NO_ANSWER, |heard| answers(heard, stranger))?;
+    expect(answer.is_none(), || {
+        "a command of a session that never greeted was answered with HELLO".to_owned()
+    })?;
     // The counterpart: the same command of the host itself is answered.
     let mine = probe.assign_epoch(Some(Epoch(u64::MAX)), Epoch(u64::MAX - 1))?;
     expect(mine.result == ResultCode::OtherEpoch, || {

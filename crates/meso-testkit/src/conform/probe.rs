@@ -2,13 +2,16 @@
 //! tells it. It is lenient where [`meso_link_proto::HostLink`] is strict, because it must get far
 //! enough with a broken gun to say what is broken.
 
+mod ask;
+
 use std::collections::VecDeque;
 
-use meso_link_proto::frame::{DELIMITER, Decoded, FrameDecoder, Garbage};
-use meso_link_proto::message::{
-    AssignEpoch, CommandResult, HostHello, Inhibit, Range, Resume, SendFrom, Watermark, kind,
+use meso_link_proto::auth::{NONCE_BYTES, NotAuthentic, SealedSession, SessionName, unchecked};
+use meso_link_proto::frame::{DELIMITER, Decoded, Frame, FrameDecoder, Garbage};
+use meso_link_proto::message::{CommandResult, HostHello, Watermark, kind};
+use meso_link_proto::{
+    Capabilities, Hello, Message, RejectReason, Rejection, ShotEvent, timing, version,
 };
-use meso_link_proto::{Hello, Message, RejectReason, Rejection, timing, version};
 use meso_units::{Epoch, ShotCounter};
 
 use super::{Bench, Wire, WireError};
@@ -64,6 +67,8 @@ pub(super) enum What {
 pub(super) struct Heard {
     pub(super) at_ns: u64,
     pub(super) what: What,
+    /// Whether the gun's key sealed it; an error where it did not.
+    pub(super) seal: Result<(), NotAuthentic>,
 }
 
 /// A shot as it came, in range or not.
@@ -108,18 +113,23 @@ pub(super) struct Probe<'w> {
     /// When the next KEEP_ALIVE is due; `None` while silent.
     keep_alive_at_ns: Option<u64>,
     waiting: VecDeque<Heard>,
+    host_nonce: [u8; NONCE_BYTES],
+    /// The session under the gun's key, with the gun's random number; `None` without a key and
+    /// before HELLO.
+    seal: Option<(SealedSession, [u8; NONCE_BYTES])>,
+    greeted: u64,
 }
 
 impl<'w> Probe<'w> {
     pub(super) fn new(
         wire: &'w mut dyn Wire,
-        bench: Bench,
+        bench: &Bench,
         ask: &'w mut dyn FnMut(&str),
     ) -> Probe<'w> {
         Probe {
             wire,
             session: bench.session.max(1),
-            bench,
+            bench: bench.clone(),
             ask,
             decoder: FrameDecoder::new(),
             sequence: 0,
@@ -128,6 +138,9 @@ impl<'w> Probe<'w> {
             mark: None,
             keep_alive_at_ns: None,
             waiting: VecDeque::new(),
+            host_nonce: [0; NONCE_BYTES],
+            seal: None,
+            greeted: 0,
         }
     }
 
@@ -156,11 +169,40 @@ impl<'w> Probe<'w> {
     }
 
     pub(super) fn send(&mut self, message: &Message) -> Result<(), Stop> {
-        let frame = message
-            .encode(self.sequence)
-            .map_err(|error| Stop::Failed(error.to_string()))?;
-        self.sequence = self.sequence.wrapping_add(1);
+        let frame = self.encode(message)?;
         self.send_raw(&frame)
+    }
+
+    /// The bytes of a message, sealed where the gun holds a key; not sent yet.
+    pub(super) fn encode(&mut self, message: &Message) -> Result<Vec<u8>, Stop> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let is_greeting = matches!(message, Message::HostHello(_));
+        let encoded = match self.seal.as_mut().filter(|_| !is_greeting) {
+            Some((seal, _)) => message.encode_sealed(self.sequence, seal),
+            None => message.encode(self.sequence),
+        };
+        encoded.map_err(|error| Stop::Failed(error.to_string()))
+    }
+
+    /// The bytes of a message without a seal.
+    pub(super) fn encode_plain(&self, message: &Message) -> Result<Vec<u8>, Stop> {
+        message
+            .encode(self.sequence)
+            .map_err(|error| Stop::Failed(error.to_string()))
+    }
+
+    /// The session under the gun's key; ends the check where the gun holds none.
+    pub(super) fn sealed_session(&self) -> Result<SealedSession, Stop> {
+        match (&self.seal, &self.bench.key) {
+            (Some((seal, _)), _) => Ok(seal.clone()),
+            (None, None) => Err(Stop::NotApplicable("the gun holds no key".to_owned())),
+            (None, Some(_)) => fail("a key was given, and the gun says that it holds none"),
+        }
+    }
+
+    /// The gun's random number of the session that is on.
+    pub(super) fn gun_nonce(&self) -> Option<[u8; NONCE_BYTES]> {
+        self.seal.as_ref().map(|(_, nonce)| *nonce)
     }
 
     /// The next thing heard before `until_ns`; keeps the lease alive meanwhile.
@@ -178,16 +220,49 @@ impl<'w> Probe<'w> {
             let bytes = self.wire.receive(limit_ns)?;
             let at_ns = self.now_ns();
             for decoded in self.decoder.push(&bytes) {
-                let what = match decoded {
-                    Decoded::Frame(frame) => match Message::decode(&frame) {
-                        Ok(message) => What::Message(message),
-                        Err(rejection) => What::Rejected(*rejection),
-                    },
-                    Decoded::Garbage { reason, .. } => What::Garbage(reason),
+                let (what, seal) = match decoded {
+                    Decoded::Frame(frame) => self.understand(&frame),
+                    Decoded::Garbage { reason, .. } => (What::Garbage(reason), Ok(())),
                 };
-                self.waiting.push_back(Heard { at_ns, what });
+                self.waiting.push_back(Heard { at_ns, what, seal });
             }
         }
+    }
+
+    /// What a frame says, whoever sealed it, and whether the gun's key did.
+    fn understand(&mut self, frame: &Frame) -> (What, Result<(), NotAuthentic>) {
+        let plain = unchecked(frame);
+        let plain = plain.as_ref().unwrap_or(frame);
+        let what = match Message::decode(plain) {
+            Ok(message) => What::Message(message),
+            Err(rejection) => What::Rejected(*rejection),
+        };
+        if let What::Message(Message::Hello(hello)) = &what {
+            self.begin_sealed(hello);
+        }
+        let seal = match self.seal.as_mut() {
+            Some((seal, _)) => seal.open(frame).map(|_| ()),
+            None => Ok(()),
+        };
+        (what, seal)
+    }
+
+    /// Derives the session key from the answer of a gun that holds a key.
+    fn begin_sealed(&mut self, hello: &Hello) {
+        let holds_key = hello.capabilities.contains(Capabilities::HOLDS_KEY);
+        let is_known = self.gun_nonce() == Some(hello.nonce);
+        if hello.session != self.session || !holds_key || is_known {
+            return;
+        }
+        self.seal = self.bench.key.as_ref().map(|key| {
+            let name = SessionName {
+                host_nonce: self.host_nonce,
+                gun_nonce: hello.nonce,
+                session: hello.session,
+                serial: &hello.serial,
+            };
+            (SealedSession::new(key, &name), hello.nonce)
+        });
     }
 
     /// Everything heard for that long.
@@ -270,28 +345,47 @@ impl<'w> Probe<'w> {
     }
 
     /// The gun's answer to a HOST_HELLO of the session that is on.
-    fn host_hello(&mut self) -> Result<Hello, Stop> {
+    fn host_hello(&mut self, protocol_max: u8, schema: u32) -> Result<Hello, Stop> {
         let session = self.session;
         let hello = Message::HostHello(HostHello {
             protocol_min: version::MIN,
-            protocol_max: version::CURRENT,
-            schema: version::schema(),
+            protocol_max,
+            schema,
             session,
+            nonce: self.host_nonce,
         });
         self.send_raw(&[DELIMITER])?;
         let found = self.question(&hello, |message| match message {
             Message::Hello(hello) if hello.session == session => Some(hello.clone()),
             _ => None,
         })?;
-        found.map_or_else(|| fail("HOST_HELLO was not answered within 2 s"), Ok)
+        let Some(hello) = found else {
+            return fail("HOST_HELLO was not answered within 2 s");
+        };
+        let holds_key = hello.capabilities.contains(Capabilities::HOLDS_KEY);
+        expect(!holds_key || self.bench.key.is_some(), || {
+            "the gun holds a key and obeys nobody without it: give it with --key-file".to_owned()
+        })?;
+        Ok(hello)
     }
 
     /// Opens a new session and says what the gun answered.
     pub(super) fn greet(&mut self) -> Result<Hello, Stop> {
+        self.greet_as(version::CURRENT, version::schema())
+    }
+
+    /// Opens a new session as a host whose newest version is that one.
+    pub(super) fn greet_as(&mut self, protocol_max: u8, schema: u32) -> Result<Hello, Stop> {
         self.session = self.session.wrapping_add(1).max(1);
         self.mark = None;
         self.waiting.clear();
-        let hello = self.host_hello()?;
+        self.seal = None;
+        self.greeted += 1;
+        self.host_nonce = self.bench.nonce;
+        for (byte, count) in self.host_nonce.iter_mut().zip(self.greeted.to_le_bytes()) {
+            *byte ^= count;
+        }
+        let hello = self.host_hello(protocol_max, schema)?;
         self.epoch = hello.epoch();
         self.keep_alive_at_ns = Some(self.now_ns() + ns(timing::KEEP_ALIVE_INTERVAL));
         Ok(hello)
@@ -299,7 +393,7 @@ impl<'w> Probe<'w> {
 
     /// Asks again under the same session, which changes nothing: the gun's state now.
     pub(super) fn state(&mut self) -> Result<Hello, Stop> {
-        self.host_hello()
+        self.host_hello(version::CURRENT, version::schema())
     }
 
     /// Opens a new session on a gun that may fire: with an epoch, and not inhibited.
@@ -323,90 +417,28 @@ impl<'w> Probe<'w> {
         Ok(hello)
     }
 
-    /// Sends a command twice over if need be, and gives the gun's answer.
-    pub(super) fn command(
-        &mut self,
-        message: &Message,
-        number: u16,
-    ) -> Result<CommandResult, Stop> {
-        let session = self.session;
-        let found = self.question(message, |message| match message {
-            Message::Result(r) if r.session == session && r.command == number => Some(*r),
+    /// Asks the person at the gun for something.
+    pub(super) fn ask(&mut self, what: &str) {
+        (self.ask)(what);
+    }
+
+    /// How long somebody may take to pull the trigger, in ns.
+    pub(super) fn shot_patience_ns(&self) -> u64 {
+        self.bench.shot_patience_ns
+    }
+
+    /// The next shot that is in range.
+    pub(super) fn next_shot(&mut self) -> Result<ShotEvent, Stop> {
+        let pick = |heard: &Heard| match &heard.what {
+            What::Message(Message::Shot(shot)) => Some(shot.clone()),
             _ => None,
-        })?;
-        let name = format!(
-            "command {:#04x} was not answered within 2 s",
-            message.kind()
-        );
-        found.map_or_else(|| fail(name), Ok)
-    }
-
-    pub(super) fn assign_epoch(
-        &mut self,
-        replaces: Option<Epoch>,
-        epoch: Epoch,
-    ) -> Result<CommandResult, Stop> {
-        let command = self.next_number();
-        let session = self.session;
-        let message = Message::AssignEpoch(AssignEpoch {
-            session,
-            command,
-            replaces,
-            epoch,
-        });
-        self.command(&message, command)
-    }
-
-    pub(super) fn inhibit(&mut self, command: u16) -> Result<CommandResult, Stop> {
-        let session = self.session;
-        let message = Message::Inhibit(Inhibit {
-            session,
-            command,
-            reason: 0,
-        });
-        self.command(&message, command)
-    }
-
-    pub(super) fn resume(&mut self, inhibit_number: u32) -> Result<CommandResult, Stop> {
-        let command = self.next_number();
-        let session = self.session;
-        let message = Message::Resume(Resume {
-            session,
-            command,
-            inhibit_number,
-        });
-        self.command(&message, command)
-    }
-
-    /// Acknowledges up to `counter` of the attached gun's epoch.
-    pub(super) fn acknowledge(&mut self, counter: u32) -> Result<(), Stop> {
-        let mark = self.watermark(Some(counter));
-        self.mark = self.mark.max(Some(counter));
-        self.send(&Message::Acknowledge(mark))
-    }
-
-    /// Asks for shots from `counter` on.
-    pub(super) fn stream_from(&mut self, counter: u32) -> Result<Range, Stop> {
-        let request = self.next_number();
-        let message = self.send_from(request, self.epoch()?, counter);
-        let found = self.question(&message, |message| match message {
-            Message::Range(range) if range.request == request => Some(*range),
-            _ => None,
-        })?;
-        found.map_or_else(
-            || fail(format!("SEND_FROM {counter} was not answered within 2 s")),
-            Ok,
-        )
-    }
-
-    /// The message that asks for shots.
-    pub(super) fn send_from(&self, request: u16, epoch: Epoch, counter: u32) -> Message {
-        Message::SendFrom(SendFrom {
-            session: self.session,
-            request,
-            epoch,
-            counter: ShotCounter(counter),
-        })
+        };
+        if let Some(shot) = self.find(ASK_AFTER, pick)? {
+            return Ok(shot);
+        }
+        self.ask("pull the trigger of the gun a few times");
+        let found = self.find(self.bench.shot_patience_ns, pick)?;
+        found.map_or_else(|| fail("no shot came: somebody must fire"), Ok)
     }
 
     /// The next shots that come, in the order in which they do.

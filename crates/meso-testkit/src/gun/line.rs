@@ -12,11 +12,12 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::pty::openpty;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::sys::stat::Mode;
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
-use nix::unistd::{read, ttyname, write};
+use nix::unistd::{read, write};
 
 /// What 115 200 baud carry with one start and one stop bit, in bytes per second.
 pub(crate) const BYTES_PER_SECOND: u64 = 11_520;
@@ -154,20 +155,27 @@ impl Drop for Line {
 }
 
 /// Makes a pseudo-terminal and puts its name at `link`, in one step as seen from outside.
-fn open_port(link: &Path) -> io::Result<OwnedFd> {
-    let pair = openpty(None, None)?;
+pub(crate) fn open_port(link: &Path) -> io::Result<OwnedFd> {
+    // Closed on exec: a child of this program that had it would keep a pulled cable plugged in.
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let master = posix_openpt(flags)?;
+    grantpt(&master)?;
+    unlockpt(&master)?;
+    let target = ptsname_r(&master)?;
     // Raw before anybody can open it: a cooked terminal echoes the gun's bytes back to the gun.
-    let mut settings = tcgetattr(&pair.slave)?;
+    let slave = open(
+        target.as_str(),
+        OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )?;
+    let mut settings = tcgetattr(&slave)?;
     cfmakeraw(&mut settings);
-    tcsetattr(&pair.slave, SetArg::TCSANOW, &settings)?;
-    let flags = OFlag::from_bits_truncate(fcntl(&pair.master, FcntlArg::F_GETFL)?);
-    fcntl(&pair.master, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-    let target = ttyname(&pair.slave)?;
+    tcsetattr(&slave, SetArg::TCSANOW, &settings)?;
     let name = link.file_name().unwrap_or_default().to_string_lossy();
     // A leading dot: who scans the folder passes it over.
     let hidden = link.with_file_name(format!(".{name}.new"));
     let _ = fs::remove_file(&hidden);
     symlink(target, &hidden)?;
     fs::rename(&hidden, link)?;
-    Ok(pair.master)
+    Ok(master.into())
 }

@@ -1,6 +1,6 @@
 //! Plays a plan on the gun's clock: pure, time comes in as an argument.
 
-use meso_link_proto::{Measured, Purpose, ShotFlags};
+use meso_link_proto::{Measured, Purpose, SetPoints, ShotFlags};
 use meso_units::{
     GaugePascals, GunTick, Micrometres, Nanolitres, NeedleCount, ShotsPerMinute, UnitError,
 };
@@ -102,6 +102,20 @@ impl Player {
         }
     }
 
+    /// What the gun is set to for the shot that comes next, where that is known already.
+    pub(crate) fn set_points(&self) -> Option<SetPoints> {
+        let Waiting::Shot { shot, purpose, .. } = &self.waiting else {
+            return None;
+        };
+        Some(SetPoints {
+            depth: Micrometres::new(shot.depth_set_um).ok(),
+            volume: Nanolitres::new(shot.volume_set_nl).ok(),
+            frequency: ShotsPerMinute::new(shot.frequency_spm).ok(),
+            needles: NeedleCount::new(shot.needles).ok(),
+            purpose: Some(*purpose),
+        })
+    }
+
     /// Whether a shot is due now.
     pub(crate) fn is_shot_due(&self, now: GunTick) -> bool {
         matches!(&self.waiting, Waiting::Shot { due_us, .. } if now.get() >= *due_us)
@@ -182,7 +196,8 @@ impl Player {
     }
 }
 
-fn measured(shot: &PlannedShot, purpose: Purpose) -> Result<Measured, UnitError> {
+/// What a planned shot measures.
+pub(crate) fn measured(shot: &PlannedShot, purpose: Purpose) -> Result<Measured, UnitError> {
     Ok(Measured {
         depth_set: Some(Micrometres::new(shot.depth_set_um)?),
         depth_sensed: Some(Micrometres::new(shot.depth_sensed_um)?),

@@ -4,21 +4,21 @@
 //! the control stream ends the gun and takes its port away, so that a demo that dies leaves
 //! nothing running.
 
+mod setup;
+
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use meso_link_proto::{
-    Capabilities, FireRefused, GunLimits, GunLink, GunSettings, GunText, Housekeeping, LeaseLoss,
-    LinkError,
-};
-use meso_units::{
-    BootId, GunSerial, GunTick, Micrometres, MilliCelsius, Millivolts, Nanolitres, UnitError,
-};
+use meso_link_proto::auth::LinkKey;
+use meso_link_proto::{FireRefused, GunLink, Housekeeping, LinkError};
+use meso_units::{GunSerial, GunTick, MilliCelsius, Millivolts, UnitError};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::{Deserialize, Serialize};
+
+use setup::{port_place, settings};
 
 use super::fault::{Fault, FaultyLine};
 use super::line::{Line, LineChange};
@@ -60,12 +60,16 @@ pub struct GunOptions {
 }
 
 /// What a gun on a maker's bench does besides; all empty for a gun of the demo.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BenchOptions {
     /// Fires this often, in whole µs, with nobody at it, instead of playing a habit.
     pub fire_every: Option<Duration>,
     /// What is broken on purpose.
     pub fault: Option<Fault>,
+    /// The key that it holds.
+    pub key: Option<LinkKey>,
+    /// Exactly where its port appears, instead of under its serial number in the folder.
+    pub link: Option<PathBuf>,
 }
 
 /// What the gun can be told.
@@ -128,6 +132,13 @@ pub enum GunError {
     NotACommand {
         /// The line.
         line: String,
+    },
+    /// The system gives no random numbers.
+    #[error("cannot start the gun: the system gives no random numbers")]
+    Random {
+        /// Why.
+        #[source]
+        source: getrandom::Error,
     },
     /// The log cannot be written.
     #[error("the gun's log broke")]
@@ -213,13 +224,11 @@ impl<I: AsFd, O: Write> Gun<I, O> {
             started: Instant::now(),
             drift_ppm: options.drift_ppm,
         };
-        let line =
-            Line::expose(&options.ports_folder, options.serial.as_str()).map_err(|source| {
-                GunError::Port {
-                    folder: options.ports_folder.clone(),
-                    source,
-                }
-            })?;
+        let (ports_folder, name) = port_place(options, bench)?;
+        let line = Line::expose(&ports_folder, &name).map_err(|source| GunError::Port {
+            folder: ports_folder.clone(),
+            source,
+        })?;
         let plan = match bench.fire_every {
             Some(gap) => {
                 let gap_us = u64::try_from(gap.as_micros()).unwrap_or(u64::MAX);
@@ -227,10 +236,9 @@ impl<I: AsFd, O: Write> Gun<I, O> {
             }
             None => Plan::new(options.seed, options.habit, options.breach),
         };
-        let settings = settings(options)?;
+        let settings = settings(options, bench)?;
         let mut gun = Gun {
             serial: options.serial.to_string(),
-            ports_folder: options.ports_folder.clone(),
             player: Player::new(plan, clock.now()?),
             clock,
             line,
@@ -242,10 +250,11 @@ impl<I: AsFd, O: Write> Gun<I, O> {
             control: Vec::new(),
             fired: 0,
             shots_on_needle: 0,
+            ports_folder,
         };
         let ready = GunNotice::Ready {
             serial: gun.serial.clone(),
-            port: options.ports_folder.join(options.serial.as_str()),
+            port: gun.ports_folder.join(&name),
         };
         gun.tell(&ready)?;
         Ok(gun)
@@ -373,7 +382,11 @@ impl<I: AsFd, O: Write> Gun<I, O> {
                 self.player.hold(now);
                 return Ok(());
             }
-            match self.player.next(now)? {
+            let action = self.player.next(now)?;
+            if let Some(set_points) = self.player.set_points() {
+                self.link.dial(set_points);
+            }
+            match action {
                 None => return Ok(()),
                 Some(Action::Ask(step)) => {
                     if step == Step::ChangeNeedle {
@@ -387,6 +400,8 @@ impl<I: AsFd, O: Write> Gun<I, O> {
                         self.fired += 1;
                         self.shots_on_needle += 1;
                     }
+                    // The trigger was pulled in vain; the link has counted it.
+                    Err(FireRefused::AboveLimit { .. }) => {}
                     // Cannot happen: the shot was held back above, and an epoch lasts years.
                     Err(FireRefused::Inhibited | _) => return Ok(()),
                 },
@@ -430,27 +445,4 @@ impl<I: AsFd, O: Write> Gun<I, O> {
         }
         Ok(())
     }
-}
-
-fn settings(options: &GunOptions) -> Result<GunSettings, GunError> {
-    Ok(GunSettings {
-        serial: options.serial.clone(),
-        model: GunText::new("model", "MESO-EMULATED")?,
-        firmware: GunText::new("firmware", env!("CARGO_PKG_VERSION"))?,
-        firmware_hash: [0; 8],
-        // Information only; the process is the start of the firmware.
-        boot: BootId(std::process::id()),
-        boot_count: 1,
-        capabilities: Capabilities::SENSES_DEPTH
-            .union(Capabilities::SENSES_VOLUME)
-            .union(Capabilities::KNOWS_PURPOSE)
-            .union(Capabilities::CAN_INHIBIT),
-        limits: GunLimits {
-            depth_max: Some(Micrometres::MAX),
-            volume_max: Some(Nanolitres::new(1_000_000)?),
-            frequency_max: None,
-        },
-        lease_loss: LeaseLoss::Continue,
-        ring_shots_max: RING_SHOTS_MAX,
-    })
 }

@@ -4,7 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use meso_config::guns::GunMatch;
 use meso_config::{DriverConfig, PortSource};
+use meso_serial::ProfileRule;
+use mesofleet_driver::{DriverError, Settings};
 use serde::Serialize;
 
 use super::{ConfigArguments, Failure, print};
@@ -36,6 +39,13 @@ struct InForce {
     block_shots_max: u16,
     block_open_ms_max: u128,
     journal_settled_bytes_max: i64,
+    interlock_enabled: bool,
+    interlock_until_session: bool,
+    keys_folder: String,
+    key_count: usize,
+    only_authentic: bool,
+    /// Which ports speak something else than the meso link.
+    guns: Vec<String>,
     library_signers: Vec<String>,
     library_signatures_needed: u16,
     /// What is allowed and may surprise.
@@ -46,11 +56,23 @@ struct InForce {
 pub(super) fn check_config(arguments: CheckConfigArguments) -> Result<ExitCode, Failure> {
     let name = arguments.config.config.display().to_string();
     let settings = arguments.config.settings()?;
-    let found = in_force(name, settings.config());
+    let keys = settings.keys().map_err(|problems| {
+        let error = DriverError::Keys { problems };
+        Failure::Configuration(error.into())
+    })?;
+    let profiles = settings.profiles().map_err(|problems| {
+        let error = DriverError::Profiles { problems };
+        Failure::Configuration(error.into())
+    })?;
+    let found = InForce {
+        guns: profiles.iter().map(gun_rule).collect(),
+        ..in_force(name, &settings, keys.count())
+    };
     print(arguments.json, &found, || text(&found))
 }
 
-fn in_force(name: String, config: &DriverConfig) -> InForce {
+fn in_force(name: String, settings: &Settings, key_count: usize) -> InForce {
+    let config = settings.config();
     let (ports_source, ports_dir) = match &config.ports.source {
         PortSource::Folder(folder) => ("folder", Some(folder.as_path())),
         _ => ("enumerate", None),
@@ -73,6 +95,12 @@ fn in_force(name: String, config: &DriverConfig) -> InForce {
         block_shots_max: config.blocks.shots_max,
         block_open_ms_max: config.blocks.open_max.as_millis(),
         journal_settled_bytes_max: meso_journal::SETTLED_BYTES_MAX,
+        interlock_enabled: config.interlock.enabled,
+        interlock_until_session: config.interlock.until_session,
+        keys_folder: absolute(&settings.keys_folder()),
+        key_count,
+        only_authentic: config.link.only_authentic,
+        guns: Vec::new(),
         library_signers: config
             .library
             .signers
@@ -82,6 +110,20 @@ fn in_force(name: String, config: &DriverConfig) -> InForce {
         library_signatures_needed: config.library.signatures_needed,
         remarks: remarks(config, ports_dir),
     }
+}
+
+/// A rule in one line.
+fn gun_rule(rule: &ProfileRule) -> String {
+    let ports = match &rule.matches {
+        GunMatch::Usb {
+            vendor_id,
+            product_id,
+        } => format!("USB {vendor_id:04x}:{product_id:04x}"),
+        GunMatch::Port(pattern) => format!("ports {pattern}"),
+        GunMatch::Tcp(address) => format!("Modbus/TCP {address}"),
+        _ => "other ports".to_owned(),
+    };
+    format!("{ports} by profile {}", rule.profile.name)
 }
 
 fn remarks(config: &DriverConfig, ports_dir: Option<&Path>) -> Vec<String> {
@@ -137,6 +179,15 @@ fn text(it: &InForce) -> String {
     } else {
         ", made at the first start"
     };
+    let interlock = match (it.interlock_enabled, it.interlock_until_session) {
+        (false, _) => "off",
+        (true, false) => "on: a shot beyond a hard limit stops its gun",
+        (true, true) => "on: a shot beyond a hard limit stops its gun, and so does no session",
+    };
+    let only = match it.only_authentic {
+        true => "; guns without a key are refused",
+        false => "",
+    };
     let mut text = format!(
         "{} is in order. In force:\n\
          \x20 driver     {} of clinic {}, days of {}\n\
@@ -146,6 +197,8 @@ fn text(it: &InForce) -> String {
          \x20 room       {room}\n\
          \x20 blocks     sealed at {} records or after {} ms\n\
          \x20 journal    forgets settled blocks above {} MiB, unsettled ones never\n\
+         \x20 interlock  {interlock}\n\
+         \x20 keys       {} in {}{only}\n\
          \x20 signers    {signers}\n",
         it.config,
         it.driver,
@@ -157,9 +210,14 @@ fn text(it: &InForce) -> String {
         it.block_shots_max,
         it.block_open_ms_max,
         it.journal_settled_bytes_max / (1024 * 1024),
+        it.key_count,
+        it.keys_folder,
     );
     for signer in &it.library_signers {
         text.push_str(&format!("             {signer}\n"));
+    }
+    for rule in &it.guns {
+        text.push_str(&format!("  guns       {rule}\n"));
     }
     for remark in &it.remarks {
         text.push_str(&format!("note: {remark}\n"));

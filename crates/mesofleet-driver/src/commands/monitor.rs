@@ -3,16 +3,18 @@
 mod plot;
 
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
+use meso_link_proto::auth::Keys;
 use meso_link_proto::{Hello, ShotEvent};
 use meso_serial::{GunEvent, GunPorts, PathSource, PortEvent, SerialConfig};
 use meso_units::{GunSerial, ShotCounter, Timestamp};
+use mesofleet_driver::{DriverError, read_keys};
 
 use super::Failure;
 use plot::{Scale, line};
@@ -34,6 +36,7 @@ const NOBODY_AFTER: Duration = Duration::from_secs(3);
 )]
 pub(crate) struct MonitorArguments {
     /// The port, such as /dev/ttyUSB0 or COM3; list-ports names those that are there.
+    #[arg(value_name = "PORT")]
     port: String,
     /// Only this gun: another one on the port ends it with 1.
     #[arg(long, value_name = "SERIAL", value_parser = GunSerial::parse)]
@@ -41,6 +44,9 @@ pub(crate) struct MonitorArguments {
     /// Leave after this many shots.
     #[arg(long, value_name = "N")]
     shots: Option<u64>,
+    /// The folder of the guns' keys: a gun with a key is only heard by who knows it.
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
 }
 
 /// Whether there is more to show.
@@ -65,7 +71,11 @@ pub(super) fn monitor(arguments: &MonitorArguments) -> Result<ExitCode, Failure>
         return Err(anyhow!("there is no port {port}; list-ports names those that are").into());
     }
     let (events, heard) = sync_channel(EVENTS_WAITING_MAX);
-    let ports = GunPorts::start(PathSource::new(port), SerialConfig::default(), events)
+    let config = SerialConfig {
+        keys: keys(arguments)?,
+        ..SerialConfig::default()
+    };
+    let ports = GunPorts::start(PathSource::new(port), config, events)
         .context("the port cannot be watched")?;
     eprintln!("taking {port}; nothing is acknowledged, and the next driver gets every shot");
     let mut monitor = Monitor {
@@ -79,6 +89,15 @@ pub(super) fn monitor(arguments: &MonitorArguments) -> Result<ExitCode, Failure>
     monitor.ports.stop();
     done?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The keys of the guns; none where no folder is named.
+fn keys(arguments: &MonitorArguments) -> anyhow::Result<Keys> {
+    let Some(folder) = &arguments.keys else {
+        return Ok(Keys::default());
+    };
+    let read = read_keys(folder).map_err(|problems| DriverError::Keys { problems })?;
+    Ok(Keys::new(read.into_iter().collect(), false))
 }
 
 impl Monitor<'_> {
@@ -124,9 +143,16 @@ impl Monitor<'_> {
                 say(&format!("the gun's counter went back to {newest}"))?;
             }
             GunEvent::Detached { reason } => eprintln!("gun gone: {reason}; waiting for it"),
+            GunEvent::UsbSerialDiffers { usb } => {
+                eprintln!("its USB device has the serial number {usb}: is it the right gun?");
+            }
             GunEvent::Clock(_)
+            | GunEvent::Grade(_)
             | GunEvent::Status(_)
             | GunEvent::Command { .. }
+            | GunEvent::Settings(_)
+            | GunEvent::Salvaged { .. }
+            | GunEvent::SalvageEnded { .. }
             | GunEvent::Counters(_) => {}
         }
         Ok(Next::GoOn)

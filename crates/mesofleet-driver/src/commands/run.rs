@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use mesofleet_driver::{Settings, Supervisor, run};
+use mesofleet_driver::{DriverError, Settings, Supervisor, run, terminated};
 use tokio::sync::watch;
 use tracing::Level;
 
@@ -42,7 +42,7 @@ pub(super) fn run_daemon(arguments: RunArguments) -> Result<ExitCode, Failure> {
 }
 
 /// Runs the daemon; says whether an interrupt from the keyboard ended it.
-fn start(settings: Settings, stop_when_stdin_closes: bool) -> anyhow::Result<bool> {
+fn start(settings: Settings, stop_when_stdin_closes: bool) -> Result<bool, Failure> {
     // One thread: the work is waiting, and every further thread costs memory.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -56,9 +56,21 @@ fn start(settings: Settings, stop_when_stdin_closes: bool) -> anyhow::Result<boo
                 () = stdin_closed(stop_when_stdin_closes) => {}
             }
         };
-        run(settings, Supervisor::from_environment(), stop).await?;
+        run(settings, Supervisor::from_environment(), stop)
+            .await
+            .map_err(failure_of)?;
         Ok(*was_interrupted.borrow_and_update())
     })
+}
+
+fn failure_of(error: DriverError) -> Failure {
+    match error {
+        DriverError::Replaced { .. } => Failure::Replaced(error.into()),
+        DriverError::Keys { .. } | DriverError::Profiles { .. } => {
+            Failure::Configuration(error.into())
+        }
+        other => Failure::Command(other.into()),
+    }
 }
 
 /// Waits for a request to stop.
@@ -89,23 +101,4 @@ async fn stdin_closed(is_watched: bool) {
     });
     // The thread is never gone without having said so.
     let _ = is_closed.await;
-}
-
-#[cfg(unix)]
-async fn terminated() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            terminate.recv().await;
-        }
-        Err(error) => {
-            tracing::warn!(%error, "requests to terminate are not heard");
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-#[cfg(not(unix))]
-async fn terminated() {
-    std::future::pending::<()>().await;
 }

@@ -1,21 +1,17 @@
 //! `mesofleet-driver status`: how the running driver is.
 
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::Args;
-use meso_contract::room::{ROOM_ACCESS_FILE_NAME, RoomAccessFile, RoomStateBody};
+use meso_contract::room::{RoomGunBody, RoomStateBody};
 use serde::Serialize;
 
+use super::room_client::{Asked, RoomClient};
 use super::table::table;
 use super::{Failure, FolderArguments, print};
-
-/// How long the driver may take to answer: longer than it takes it to write for everybody else.
-const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
 /// Options of `status`.
 #[derive(Args, Debug)]
@@ -43,14 +39,6 @@ struct Status {
     state: Option<RoomStateBody>,
 }
 
-/// What became of the question.
-enum Asked {
-    /// The driver answered.
-    Answered(SocketAddr, RoomStateBody),
-    /// There is none, because …
-    NotRunning(String),
-}
-
 /// Asks the running driver how it is.
 pub(super) fn status(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
     let folder = arguments.folder.folder()?;
@@ -61,15 +49,17 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
         address: None,
         state: None,
     };
-    match ask(&folder)? {
-        Asked::Answered(address, state) => {
+    let (address, asked) = ask(&folder)?;
+    match asked {
+        Asked::Answered(state) => {
             status.running = true;
-            status.address = Some(address.to_string());
+            status.address = address.map(|address| address.to_string());
+            let address = status.address.as_deref().unwrap_or_default();
             let shown = text(&status.data_dir, address, &state);
             status.state = Some(state);
             print(arguments.json, &status, || shown)
         }
-        Asked::NotRunning(reason) => {
+        Asked::NotRunning(reason) | Asked::Refused(reason) => {
             let failed = anyhow!(
                 "no driver runs with the data folder {}: {reason}",
                 status.data_dir
@@ -83,75 +73,14 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
     }
 }
 
-fn ask(folder: &Path) -> anyhow::Result<Asked> {
-    let path = folder.join(ROOM_ACCESS_FILE_NAME);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let reason = format!("there is no {}", path.display());
-            return Ok(Asked::NotRunning(reason));
-        }
-        Err(error) => {
-            let name = path.display();
-            return Err(anyhow::Error::new(error).context(format!(
-                "cannot read {name}; ask as the user who runs the driver"
-            )));
-        }
-    };
-    let access: RoomAccessFile = serde_json::from_str(&text)
-        .with_context(|| format!("{} is no access file", path.display()))?;
-    let address: SocketAddr = access
-        .address
-        .parse()
-        .with_context(|| format!("{} names no address", path.display()))?;
-    if !address.ip().is_loopback() {
-        return Err(anyhow!(
-            "{} names {address}, which is not this computer: the token is not sent there",
-            path.display()
-        ));
-    }
-    state(address, &access.token)
+fn ask(folder: &Path) -> anyhow::Result<(Option<SocketAddr>, Asked<RoomStateBody>)> {
+    Ok(match RoomClient::of(folder)? {
+        Ok(client) => (Some(client.address), client.get("/api/v1/state")?),
+        Err(reason) => (None, Asked::NotRunning(reason)),
+    })
 }
 
-fn state(address: SocketAddr, token: &str) -> anyhow::Result<Asked> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(ANSWER_WITHIN))
-        .http_status_as_error(false)
-        .proxy(None)
-        .build()
-        .into();
-    let asked = agent
-        .get(format!("http://{address}/api/v1/state"))
-        .header("authorization", format!("Bearer {token}"))
-        .call();
-    let response = match asked {
-        Ok(response) => response,
-        Err(ureq::Error::Io(error)) if error.kind() == ErrorKind::ConnectionRefused => {
-            let reason = format!("nobody listens on {address}, where the last one did");
-            return Ok(Asked::NotRunning(reason));
-        }
-        Err(error) => {
-            return Err(anyhow::Error::new(error)
-                .context(format!("the driver at {address} does not answer")));
-        }
-    };
-    match response.status().as_u16() {
-        200 => {
-            let state = response.into_body().read_json();
-            let state = state.with_context(|| format!("{address} answers something else"))?;
-            Ok(Asked::Answered(address, state))
-        }
-        401 | 404 => {
-            let reason = format!("another program listens on {address}, where the last one did");
-            Ok(Asked::NotRunning(reason))
-        }
-        status => Err(anyhow!(
-            "the driver at {address} answers {status}; ask again"
-        )),
-    }
-}
-
-fn text(folder: &str, address: SocketAddr, state: &RoomStateBody) -> String {
+fn text(folder: &str, address: &str, state: &RoomStateBody) -> String {
     let library = match state.library_version {
         Some(version) => format!("release {version} in force"),
         None => "none in force: limits are not checkable".to_owned(),
@@ -164,35 +93,125 @@ fn text(folder: &str, address: SocketAddr, state: &RoomStateBody) -> String {
         0 => "none open".to_owned(),
         count => format!("{count} open: {}", state.open_sessions.join(", ")),
     };
+    let interlock = match state.interlock_enabled {
+        true => "on: a shot beyond a hard limit stops its gun",
+        false => "off",
+    };
     let mut text = format!(
         "a driver runs with {folder}, its room's interface on {address}\n\
          \x20 broker    {broker}\n\
          \x20 library   {library}\n\
          \x20 sessions  {sessions}\n\
+         \x20 interlock {interlock}\n\
          \x20 backlog   {} record blocks not settled, {} records in no block yet\n",
         state.unsettled_block_count, state.unsealed_record_count,
     );
+    if !state.clock_trusted {
+        text.push_str("  ALARM     this computer's clock was never set: set it, or no rule about time is judged\n");
+    }
+    if state.unsendable_block_count > 0 {
+        text.push_str(&format!(
+            "  ALARM     {} record blocks cannot be sent; they stay in the journal: see the log\n",
+            state.unsendable_block_count
+        ));
+    }
+    for latency in &state.latencies {
+        text.push_str(&format!(
+            "  latency   {}: half within {} µs, 99 in 100 within {} µs, longest {} µs, of {}\n",
+            latency.name, latency.p50_us, latency.p99_us, latency.max_us, latency.count
+        ));
+    }
+    for (port, problem) in &state.port_problems {
+        text.push_str(&format!("  port      {port} cannot be used: {problem}\n"));
+    }
     if state.guns.is_empty() {
         text.push_str("  guns      none seen since the start\n");
         return text;
     }
-    let rows: Vec<_> = state
+    text.push('\n');
+    text.push_str(&guns_table(&state.guns));
+    state
         .guns
         .iter()
-        .map(|gun| {
-            [
-                gun.serial.clone(),
-                if gun.attached { "yes" } else { "no" }.to_owned(),
-                gun.epoch.clone().unwrap_or_else(|| "–".to_owned()),
-                gun.newest_counter.to_string(),
-                gun.journalled_counter.to_string(),
-            ]
-        })
-        .collect();
-    text.push('\n');
-    text.push_str(&table(
-        ["GUN", "PLUGGED IN", "EPOCH", "NEWEST SHOT", "JOURNALLED"],
-        &rows,
-    ));
+        .for_each(|gun| text.push_str(&remarks_on(gun)));
     text
+}
+
+fn guns_table(guns: &[RoomGunBody]) -> String {
+    let row = |gun: &RoomGunBody| {
+        [
+            gun.serial.clone(),
+            if gun.attached { "yes" } else { "no" }.to_owned(),
+            if gun.authentic { "yes" } else { "no" }.to_owned(),
+            gun.epoch.clone().unwrap_or_else(|| "–".to_owned()),
+            gun.newest_counter.to_string(),
+            gun.journalled_counter.to_string(),
+        ]
+    };
+    let rows: Vec<_> = guns.iter().map(row).collect();
+    let headings = [
+        "GUN",
+        "PLUGGED IN",
+        "AUTHENTIC",
+        "EPOCH",
+        "NEWEST SHOT",
+        "JOURNALLED",
+    ];
+    table(headings, &rows)
+}
+
+/// What does not fit into the table: the gun's clock, and whatever a person should know.
+fn remarks_on(gun: &RoomGunBody) -> String {
+    let mut remarks = Vec::new();
+    if let Some(reason) = &gun.refused {
+        remarks.push(format!("refused: {reason}"));
+    }
+    if let Some(usb) = &gun.usb_serial {
+        remarks.push(format!("its USB device says {usb}: is it the right gun?"));
+    }
+    if let Some(grade) = &gun.grade {
+        remarks.push(format!("grade: {grade}"));
+    }
+    if let Some(interlock) = &gun.interlock {
+        let alarm = if interlock.state == "failed" {
+            "ALARM: "
+        } else {
+            ""
+        };
+        let problem = interlock.problem.as_ref();
+        let problem = problem.map_or(String::new(), |problem| format!(" ({problem})"));
+        remarks.push(format!(
+            "{alarm}{}{problem}: {}",
+            interlock.state, interlock.cause
+        ));
+    } else if gun.inhibited {
+        remarks.push("inhibited, and not by this driver".to_owned());
+    }
+    if gun.quarantined_frames > 0 {
+        remarks.push(format!("{} frames in quarantine", gun.quarantined_frames));
+    }
+    if gun.salvaged_shots > 0 {
+        remarks.push(format!(
+            "{} shots in quarantine after its counter went back",
+            gun.salvaged_shots
+        ));
+    }
+    if let Some(clock) = &gun.clock {
+        remarks.push(format!(
+            "clock: tick 0 at {}, drift {} ppb, within {} µs, segment {}",
+            moment(clock.offset_ns),
+            clock.drift_ppb,
+            clock.uncertainty_ns / 1_000,
+            clock.segment
+        ));
+    }
+    remarks
+        .into_iter()
+        .map(|remark| format!("{}  {remark}\n", gun.serial))
+        .collect()
+}
+
+fn moment(at_ns: i64) -> String {
+    let moment = jiff::Timestamp::from_nanosecond(at_ns.into());
+    moment.map_or_else(|_| at_ns.to_string(), |moment| moment.to_string())
 }

@@ -9,6 +9,7 @@ use meso_domain::Stream;
 use super::{Daemon, jitter};
 use crate::DriverError;
 use crate::engine::Engine;
+use crate::replacing::replaced_by;
 
 impl Daemon {
     pub(super) async fn handle_bus(&mut self, event: ConsumerEvent) -> Result<(), DriverError> {
@@ -32,6 +33,7 @@ impl Daemon {
                 self.handle_watermark(stream, &delivery.payload);
                 Ok(())
             }
+            Ok(Topic::Successor { .. }) => self.handle_successor(&delivery.payload),
             Ok(Topic::Library { .. }) => self.handle_library(delivery.payload).await,
             _ => {
                 tracing::warn!(topic = delivery.topic, "a message of no use was ignored");
@@ -60,6 +62,18 @@ impl Daemon {
         }
     }
 
+    /// Stops where another computer has taken this one's place.
+    fn handle_successor(&self, payload: &[u8]) -> Result<(), DriverError> {
+        match replaced_by(payload, self.engine.incarnation()) {
+            Ok(Some(by)) => Err(DriverError::Replaced { by }),
+            Ok(None) => Ok(()),
+            Err(error) => {
+                tracing::warn!(%error, "a successor's message was not understood");
+                Ok(())
+            }
+        }
+    }
+
     async fn handle_library(&mut self, payload: Vec<u8>) -> Result<(), DriverError> {
         match self.engine.check_release(&payload, self.settings.signers()) {
             Ok(library) if Some(library.version()) == self.engine.library_version() => Ok(()),
@@ -82,6 +96,7 @@ impl Daemon {
             ConnectionState::Up { epoch } => {
                 tracing::info!(epoch, "connected to the broker");
                 self.is_connected = true;
+                self.is_successor_due = true;
                 self.engine.all_statuses_due();
                 SenderEvent::Connected
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use meso_bus::{ClientOptions, Consumer, Message, Publisher};
 use meso_config::{DriverConfig, PortSource};
 use meso_contract::{DriverStatusMessage, PAYLOAD_VERSION, topics};
-use meso_journal::{Identity, OpenedJournal};
+use meso_journal::{Identity, Journal, OpenedJournal};
 use meso_room::{REQUESTS_WAITING_MAX, RoomRequest, Token, app, write_access_file};
 use meso_serial::{EnumeratedSource, FolderSource, GunPorts, PortEvent, SerialConfig};
 use meso_units::JournalIncarnation;
@@ -14,13 +14,15 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::{Daemon, commit};
-use crate::engine::{Engine, Recovered};
+use crate::engine::{Engine, Recovered, Work};
+use crate::latency::Latency;
 use crate::machine::{Clocks, random, random_number};
-use crate::outbox::{JOBS_WAITING_MAX, Outbox};
+use crate::outbox::{JOBS_WAITING_MAX, Job, Outbox, Undeliverable};
+use crate::replacing::successor_message;
 use crate::{DriverError, Settings, Supervisor, gun_events};
 
-/// Blocks that the journal does not have any more and the engine has not heard of yet.
-const MISSING_WAITING_MAX: usize = 16;
+/// Blocks that cannot be sent and of which the engine has not heard yet.
+const UNDELIVERABLE_WAITING_MAX: usize = 16;
 
 pub(super) async fn start(
     settings: &Settings,
@@ -28,13 +30,10 @@ pub(super) async fn start(
     mut leaving: watch::Receiver<bool>,
 ) -> Result<Daemon, DriverError> {
     let config = settings.config();
-    let identity = Identity {
-        clinic: config.clinic_id.clone(),
-        driver: config.driver_id.clone(),
-    };
-    let new_incarnation = JournalIncarnation(random_number()?);
-    let opened = OpenedJournal::open(&config.data_dir, identity, new_incarnation)?;
+    let serial = serial_config(settings)?;
+    let opened = open_journal(config)?;
     let incarnation = opened.recovery().incarnation;
+    let successor = successor_message(config, &opened)?;
     let Recovered {
         engine,
         batch,
@@ -57,40 +56,64 @@ pub(super) async fn start(
         vec![
             topics::watermark_filter(&config.clinic_id, &config.driver_id),
             topics::library(&config.clinic_id),
+            topics::successor(&config.clinic_id, &config.driver_id),
         ],
     );
     let connection = publisher.state();
-    let (outbox, jobs) = mpsc::channel(JOBS_WAITING_MAX);
-    let (missing_sender, missing) = mpsc::channel(MISSING_WAITING_MAX);
-    let task = Outbox {
-        clinic: config.clinic_id.clone(),
-        publisher,
-        journal: Arc::clone(&journal),
-        missing: missing_sender,
-    };
-    tokio::spawn(task.run(jobs));
-    let (ports, guns) = open_ports(config)?;
+    let (outbox, undeliverable) = start_outbox(config, publisher, &journal);
+    let (ports, guns) = open_ports(config, serial)?;
     let mut daemon = Daemon {
         settings: settings.clone(),
-        supervisor,
+        supervisor: Arc::new(supervisor),
         clocks: Clocks::start(),
         engine,
         journal,
         ports: Some(ports),
         guns,
+        heard: Work::default(),
         room,
         room_server,
         consumer,
         connection,
         is_connected: false,
+        latency: Latency::new(),
         outbox,
-        missing,
+        undeliverable,
         sender_wake_ms: None,
         offline,
+        successor,
+        is_successor_due: false,
         leaving,
     };
     daemon.seal(seals).await?;
     Ok(daemon)
+}
+
+fn open_journal(config: &DriverConfig) -> Result<OpenedJournal, DriverError> {
+    let identity = Identity {
+        clinic: config.clinic_id.clone(),
+        driver: config.driver_id.clone(),
+    };
+    let new_incarnation = JournalIncarnation(random_number()?);
+    let opened = OpenedJournal::open(&config.data_dir, identity, new_incarnation)?;
+    Ok(opened)
+}
+
+fn start_outbox(
+    config: &DriverConfig,
+    publisher: Publisher,
+    journal: &Arc<Journal>,
+) -> (mpsc::Sender<Job>, mpsc::Receiver<Undeliverable>) {
+    let (outbox, jobs) = mpsc::channel(JOBS_WAITING_MAX);
+    let (sender, undeliverable) = mpsc::channel(UNDELIVERABLE_WAITING_MAX);
+    let task = Outbox {
+        clinic: config.clinic_id.clone(),
+        publisher,
+        journal: Arc::clone(journal),
+        undeliverable: sender,
+    };
+    tokio::spawn(task.run(jobs));
+    (outbox, undeliverable)
 }
 
 /// The birth message, and the last will.
@@ -148,12 +171,30 @@ async fn serve_room(
     Ok((requests, server))
 }
 
-fn open_ports(config: &DriverConfig) -> Result<(GunPorts, mpsc::Receiver<PortEvent>), DriverError> {
-    let (events, guns) = gun_events::bridge()?;
-    let serial = SerialConfig {
+/// Keys and profiles of the guns, read before anything is opened.
+fn serial_config(settings: &Settings) -> Result<SerialConfig, DriverError> {
+    let config = settings.config();
+    let keys = settings
+        .keys()
+        .map_err(|problems| DriverError::Keys { problems })?;
+    tracing::info!(count = keys.count(), "keys of guns");
+    let profiles = settings
+        .profiles()
+        .map_err(|problems| DriverError::Profiles { problems })?;
+    Ok(SerialConfig {
         scan_interval: config.ports.rescan,
+        usb_serial: config.ports.usb_serial,
+        profiles,
+        keys,
         ..SerialConfig::default()
-    };
+    })
+}
+
+fn open_ports(
+    config: &DriverConfig,
+    serial: SerialConfig,
+) -> Result<(GunPorts, mpsc::Receiver<PortEvent>), DriverError> {
+    let (events, guns) = gun_events::bridge()?;
     let ports = match &config.ports.source {
         PortSource::Folder(folder) => GunPorts::start(FolderSource::new(folder), serial, events)?,
         _ => GunPorts::start(EnumeratedSource, serial, events)?,

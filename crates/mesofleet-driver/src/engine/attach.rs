@@ -1,8 +1,8 @@
 //! A gun greets: which epoch it has, what the journal lacks of it, and what is gone.
 
 use meso_domain::{Gap, GapReason, GapState, Record, Stream};
-use meso_journal::NewRecord;
-use meso_link_proto::{Hello, ShotKey};
+use meso_journal::{ForgottenShots, NewRecord};
+use meso_link_proto::{Hello, ShotEvent, ShotKey};
 use meso_units::{Epoch, GunSerial, ShotCounter};
 
 use super::{Engine, Work};
@@ -10,6 +10,10 @@ use crate::machine::Now;
 
 /// Under this and its serial number the journal keeps the present epoch of a gun.
 pub(super) const EPOCH_VALUES: &str = "epoch/";
+
+/// Why a shot of a broken epoch is in quarantine.
+const COUNTER_WENT_BACK: &str =
+    "the gun's counter went back: this number may name another shot of the same epoch";
 
 fn epoch_value_name(gun: &GunSerial) -> String {
     format!("{EPOCH_VALUES}{gun}")
@@ -55,7 +59,7 @@ impl Engine {
         gun.judged_to = gun.held.get(&epoch).map_or(0, |held| held.get());
         gun.newest_at = None;
         let value = epoch.get().to_le_bytes().to_vec();
-        work.batch.values.push((epoch_value_name(serial), value));
+        work.keep(epoch_value_name(serial), value);
     }
 
     /// A gun that this journal meets in the middle of its epoch: what it does not offer any more
@@ -112,6 +116,29 @@ impl Engine {
         }
     }
 
+    /// Names shots that the journal has forgotten after a store had settled them, and that the
+    /// store has lost since: nobody can bring them any more.
+    pub(crate) fn declare_forgotten(
+        &self,
+        now: Now,
+        stream: &Stream,
+        forgotten: &[ForgottenShots],
+    ) -> Work {
+        let mut work = Work::default();
+        let Stream::Gun(serial) = stream else {
+            return work;
+        };
+        let counter =
+            |number: u64| u32::try_from(number).map_or(ShotCounter(u32::MAX), ShotCounter);
+        for ForgottenShots { epoch, counters } in forgotten {
+            let (first, last) = (counter(counters.first), counter(counters.last));
+            tracing::error!(gun = %serial, %first, %last, "ALARM: the store has lost shots that the journal has forgotten");
+            let why = (GapState::Declared, GapReason::Unknown);
+            self.push_gap(now, serial, *epoch, first, Some(last), why, &mut work);
+        }
+        work
+    }
+
     /// An epoch ends without proof of its last counter.
     pub(super) fn close_epoch(
         &mut self,
@@ -125,13 +152,10 @@ impl Engine {
             return;
         }
         gun.epoch = None;
-        gun.mapping = None;
         let first = gun.next_counter(epoch);
         let why = (GapState::Declared, GapReason::EpochClosed);
         self.push_gap(now, serial, epoch, first, None, why, work);
-        work.batch
-            .values
-            .push((epoch_value_name(serial), Vec::new()));
+        work.keep(epoch_value_name(serial), Vec::new());
     }
 
     /// A frame of this gun said something impossible: its bytes are kept, and its counter is
@@ -160,6 +184,30 @@ impl Engine {
             let why = (GapState::Declared, GapReason::Quarantined);
             self.push_gap(now, serial, epoch, counter, Some(counter), why, work);
         }
+    }
+
+    /// A shot of a gun whose counter went back under an unchanged epoch. Its number may name
+    /// another shot in the record, so it stays apart, with its bytes.
+    pub(super) fn take_salvaged(
+        &mut self,
+        now: Now,
+        serial: &GunSerial,
+        shot: &ShotEvent,
+        work: &mut Work,
+    ) {
+        let ShotKey { epoch, counter } = shot.key;
+        tracing::warn!(gun = %serial, %counter, "a shot of a broken epoch went into quarantine");
+        let gun = self.gun(serial);
+        gun.salvaged_shots += 1;
+        gun.quarantined_frames += 1;
+        gun.is_changed = true;
+        work.batch.quarantined.push(meso_journal::QuarantinedFrame {
+            at: now.utc,
+            gun: Some(serial.clone()),
+            shot: Some((epoch, counter)),
+            reason: COUNTER_WENT_BACK.to_owned(),
+            bytes: shot.encode_payload(),
+        });
     }
 
     #[expect(clippy::too_many_arguments, reason = "a gap has that many fields")]

@@ -2,19 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use meso_link_proto::clock::ClockMapping;
 use meso_link_proto::frame::LineCounters;
-use meso_link_proto::{CommandKind, CommandOutcome, Hello};
-use meso_serial::GunEvent;
+use meso_link_proto::{Capabilities, CommandKind, CommandOutcome, Hello};
+use meso_serial::{CompletenessGrade, GunEvent, PortName};
 use meso_units::{ClockSegment, Epoch, GunSerial, ShotCounter, Timestamp};
+
+use super::clock::GunClock;
+use super::interlock::Interlock;
 
 /// One gun, attached or not.
 #[derive(Debug, Default)]
 pub(super) struct Gun {
     pub(super) is_attached: bool,
+    /// The port on which it greeted last.
+    pub(super) port: Option<PortName>,
+    /// Why the driver does not speak with it.
+    pub(super) refused: Option<String>,
     pub(super) model: String,
     pub(super) firmware: String,
     pub(super) is_inhibited: bool,
+    pub(super) can_inhibit: bool,
+    pub(super) interlock: Interlock,
     /// The epoch of its latest greeting, or of the last one before the start.
     pub(super) epoch: Option<Epoch>,
     /// How far the journal holds each epoch. An epoch more costs a gun its memory, so there are
@@ -26,12 +34,20 @@ pub(super) struct Gun {
     pub(super) judged_to: u32,
     /// What some driver had acknowledged when the gun greeted: those shots are held somewhere.
     pub(super) acknowledged_to: u32,
-    pub(super) mapping: Option<ClockMapping>,
+    pub(super) clock: GunClock,
     /// Time and stretch of clock of its newest shot.
     pub(super) newest_at: Option<(ClockSegment, Timestamp)>,
     /// The time of its newest shot beyond a limit.
     pub(super) alarm_at: Option<Timestamp>,
     pub(super) quarantined_frames: u64,
+    /// Shots of a counter that went back.
+    pub(super) salvaged_shots: u64,
+    /// How far its record can be proven to be whole.
+    pub(super) grade: Option<&'static str>,
+    /// The serial number of its USB device, where that is another one.
+    pub(super) usb_serial: Option<String>,
+    /// Whether its link is authenticated.
+    pub(super) is_authentic: bool,
     pub(super) line: LineTotals,
     /// Whether its state differs from what was last published.
     pub(super) is_changed: bool,
@@ -91,6 +107,11 @@ impl Gun {
         self.model = hello.model.to_string();
         self.firmware = hello.firmware.to_string();
         self.is_inhibited = hello.is_inhibited;
+        self.can_inhibit = hello.capabilities.contains(Capabilities::CAN_INHIBIT);
+        self.is_authentic = hello.capabilities.contains(Capabilities::HOLDS_KEY);
+        self.refused = None;
+        self.usb_serial = None;
+        self.interlock.line_changed();
         self.newest_counter = hello.inventory.newest.map_or(0, ShotCounter::get);
         self.acknowledged_to = hello.inventory.acknowledged.map_or(0, ShotCounter::get);
         self.is_changed = true;
@@ -98,18 +119,14 @@ impl Gun {
 
     /// Whether an epoch did not reach this gun: without one it keeps every shot to itself. The
     /// link has tried for over half a second by then, which is the pause between two tries.
-    pub(super) fn needs_another_try(&self, event: &GunEvent) -> bool {
-        let GunEvent::Command { kind, outcome, .. } = event else {
-            return false;
-        };
-        let is_lost = (*kind, *outcome) == (CommandKind::AssignEpoch, CommandOutcome::Unknown);
+    pub(super) fn needs_another_try(&self, kind: CommandKind, outcome: CommandOutcome) -> bool {
+        let is_lost = (kind, outcome) == (CommandKind::AssignEpoch, CommandOutcome::Unknown);
         is_lost && self.is_attached && self.epoch.is_none()
     }
 
     /// Takes note of what changes no record.
     pub(super) fn note(&mut self, serial: &GunSerial, event: GunEvent) {
         match event {
-            GunEvent::Clock(mapping) => self.mapping = Some(mapping),
             GunEvent::Status(status) => {
                 let newest = status.inventory.newest.map_or(0, ShotCounter::get);
                 self.newest_counter = self.newest_counter.max(newest);
@@ -127,24 +144,50 @@ impl Gun {
             GunEvent::Detached { reason } => {
                 tracing::info!(gun = %serial, %reason, "gun detached");
                 self.is_attached = false;
+                self.interlock.line_changed();
                 self.line.close();
                 self.is_changed = true;
             }
             GunEvent::Refused { reason, .. } => {
-                tracing::warn!(gun = %serial, %reason, "gun refused");
+                tracing::error!(gun = %serial, %reason, "gun refused: no shot is taken from it");
+                self.refused = Some(reason.to_string());
+                self.is_attached = false;
+                self.is_changed = true;
             }
-            GunEvent::Command { kind, outcome, .. } => {
-                tracing::debug!(gun = %serial, ?kind, ?outcome, "command answered");
+            GunEvent::Grade(grade) => {
+                self.grade = Some(grade_words(grade));
+                self.is_changed = true;
+            }
+            GunEvent::UsbSerialDiffers { usb } => {
+                tracing::warn!(gun = %serial, usb, "the USB device has the number of another gun");
+                self.usb_serial = Some(usb);
+                self.is_changed = true;
             }
             GunEvent::Unavailable { problem } => {
                 tracing::warn!(gun = %serial, problem, "a port cannot be used");
             }
-            // These make records and never come here.
+            // These go ways of their own and never come here.
             GunEvent::Attached(_)
+            | GunEvent::Clock(_)
+            | GunEvent::Command { .. }
             | GunEvent::Shot { .. }
             | GunEvent::Rejected { .. }
             | GunEvent::Lost { .. }
-            | GunEvent::CounterWentBack { .. } => {}
+            | GunEvent::CounterWentBack { .. }
+            | GunEvent::Salvaged { .. }
+            | GunEvent::SalvageEnded { .. } => {}
+            // Nobody in the driver asks for them.
+            GunEvent::Settings(_) => {}
         }
+    }
+}
+
+/// A grade as people read it.
+const fn grade_words(grade: CompletenessGrade) -> &'static str {
+    match grade {
+        CompletenessGrade::Counter => "counter",
+        CompletenessGrade::AuthenticatedCounter => "authenticated counter",
+        // Also of a grade that is new here: nothing better is known of it.
+        _ => "completeness not provable",
     }
 }

@@ -2,14 +2,87 @@
 
 use jiff::tz::TimeZone;
 use meso_config::DriverConfig;
-use meso_domain::Stream;
+use meso_domain::{SessionEvent, Shot, Stream};
 use meso_journal::{Batch, JournalError, OpenedJournal, Recovery};
 use meso_limits::SignerList;
 use meso_units::{Epoch, GunSerial, SessionId};
 
 use super::attach::EPOCH_VALUES;
+use super::clock::CLOCK_VALUES;
+use super::interlock::HOLD_VALUES;
+use super::resume::RESUME_COUNT_VALUE;
 use super::room::LIBRARY_VALUE;
 use super::{CLOCK_SEGMENT_VALUE, Engine, SealOrder, clock_segment_value};
+
+/// What a start reads back from a journal.
+pub trait JournalContents {
+    /// Positions, open blocks and guns.
+    fn recovery(&self) -> &Recovery;
+
+    /// A named value.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError`] where the journal cannot be read.
+    fn value(&self, name: &str) -> Result<Option<Vec<u8>>, JournalError>;
+
+    /// Every named value whose name begins like this, by the rest of its name.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError`] where the journal cannot be read.
+    fn values_under(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, JournalError>;
+
+    /// Hands over the newest session events, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError`] where the journal cannot be read.
+    fn for_each_session_event(
+        &self,
+        take: &mut dyn FnMut(SessionEvent),
+    ) -> Result<(), JournalError>;
+
+    /// Hands over the shots of a session, each gun's in the order of its stream.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError`] where the journal cannot be read.
+    fn for_each_shot_of(
+        &self,
+        session: SessionId,
+        take: &mut dyn FnMut(Shot),
+    ) -> Result<(), JournalError>;
+}
+
+impl JournalContents for OpenedJournal {
+    fn recovery(&self) -> &Recovery {
+        OpenedJournal::recovery(self)
+    }
+
+    fn value(&self, name: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        OpenedJournal::value(self, name)
+    }
+
+    fn values_under(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, JournalError> {
+        OpenedJournal::values_under(self, prefix)
+    }
+
+    fn for_each_session_event(
+        &self,
+        take: &mut dyn FnMut(SessionEvent),
+    ) -> Result<(), JournalError> {
+        OpenedJournal::for_each_session_event(self, take)
+    }
+
+    fn for_each_shot_of(
+        &self,
+        session: SessionId,
+        take: &mut dyn FnMut(Shot),
+    ) -> Result<(), JournalError> {
+        OpenedJournal::for_each_shot_of(self, session, take)
+    }
+}
 
 /// The engine after a start, and what it wants to be written before anything else.
 pub(crate) struct Recovered {
@@ -29,7 +102,7 @@ impl Engine {
         config: DriverConfig,
         time_zone: TimeZone,
         signers: Option<&SignerList>,
-        journal: &OpenedJournal,
+        journal: &impl JournalContents,
     ) -> Result<Recovered, JournalError> {
         let recovery = journal.recovery();
         // Nobody knows what the clock did while nothing ran: each start begins a stretch.
@@ -52,7 +125,7 @@ impl Engine {
 
     fn recover_library(
         &mut self,
-        journal: &OpenedJournal,
+        journal: &impl JournalContents,
         signers: Option<&SignerList>,
     ) -> Result<(), JournalError> {
         let Some(payload) = journal.value(LIBRARY_VALUE)? else {
@@ -65,13 +138,23 @@ impl Engine {
         Ok(())
     }
 
-    fn recover_guns(&mut self, journal: &OpenedJournal) -> Result<(), JournalError> {
+    fn recover_guns(&mut self, journal: &impl JournalContents) -> Result<(), JournalError> {
         // Also of guns of which no shot was read yet: their epoch is closed by name like any other.
         for (serial, bytes) in journal.values_under(EPOCH_VALUES)? {
             let serial = GunSerial::parse(&serial)?;
             let bytes = bytes.try_into().ok();
             self.gun(&serial).epoch = bytes.map(|bytes| Epoch(u64::from_le_bytes(bytes)));
         }
+        for (serial, bytes) in journal.values_under(CLOCK_VALUES)? {
+            self.gun(&GunSerial::parse(&serial)?).clock.restore(&bytes);
+        }
+        for (serial, bytes) in journal.values_under(HOLD_VALUES)? {
+            let serial = GunSerial::parse(&serial)?;
+            self.gun(&serial).interlock.restore(&bytes);
+        }
+        let resumes = journal.value(RESUME_COUNT_VALUE)?;
+        let resumes = resumes.and_then(|bytes| bytes.try_into().ok());
+        self.resume_count = resumes.map_or(0, u64::from_le_bytes);
         for found in &journal.recovery().guns {
             let gun = self.gun(&found.position.gun);
             gun.held
@@ -84,15 +167,18 @@ impl Engine {
         Ok(())
     }
 
-    fn recover_sessions(&mut self, journal: &OpenedJournal) -> Result<(), JournalError> {
-        journal.for_each_session_event(|event| self.apply_events(&[event]))?;
+    fn recover_sessions(&mut self, journal: &impl JournalContents) -> Result<(), JournalError> {
+        journal.for_each_session_event(&mut |event| self.apply_events(&[event]))?;
         let open: Vec<SessionId> = self
             .sessions
             .open_sessions()
             .map(|open| open.opened().session)
             .collect();
         for session in open {
-            journal.for_each_shot_of(session, |shot| self.judge.observe(&shot, Some(session)))?;
+            let judge = &mut self.judge;
+            journal.for_each_shot_of(session, &mut |shot| {
+                judge.observe(&shot, Some(session));
+            })?;
         }
         for found in &journal.recovery().guns {
             if let Some(at) = found.newest_at {
@@ -125,7 +211,7 @@ impl Engine {
     }
 }
 
-fn last_clock_segment(journal: &OpenedJournal) -> Result<u32, JournalError> {
+fn last_clock_segment(journal: &impl JournalContents) -> Result<u32, JournalError> {
     let value = journal.value(CLOCK_SEGMENT_VALUE)?;
     let bytes = value.and_then(|bytes| bytes.try_into().ok());
     Ok(bytes.map_or(0, u32::from_le_bytes))

@@ -6,9 +6,11 @@ use meso_domain::{
 };
 use meso_journal::NewRecord;
 use meso_limits::Judge;
+use meso_link_proto::clock::ClockMapping;
 use meso_link_proto::{Measured, ShotEvent};
 use meso_units::{ClockSegment, Epoch, GunSerial, SegmentId, SessionId, Timestamp, Uncertainty};
 
+use super::clock::{CLOCK_VALUES, is_plausible};
 use super::{Engine, Work};
 
 /// A breach that follows the last one within this time belongs to the same episode, whose first
@@ -25,17 +27,25 @@ impl Engine {
         work: &mut Work,
     ) {
         let (at, uncertainty, clock_segment) = self.time_of(serial, &event, received_at);
+        self.note_clock_segment(clock_segment, work);
         let place = self.sessions.segment_at(serial, at);
         let session = place.map(|(session, _)| session);
         let shot = self.shot(serial, &event, (at, uncertainty, clock_segment), place);
         let counter = event.key.counter.get();
         let epoch = event.key.epoch;
-        let judgement = self.judge_once(serial, &shot, session);
+        let is_new = self.counts_anew(serial, epoch, counter);
+        let judgement = self.judge_once(is_new, &shot, session);
+        if is_new && self.stops_its_gun(&judgement, &shot, session, received_at) {
+            self.hold_for_breach(serial, &shot, &judgement, work);
+        }
         let is_urgent = self.begins_episode(serial, at, &judgement);
         self.sessions.note_shot(serial, at);
         let gun = self.gun(serial);
         gun.newest_counter = gun.newest_counter.max(counter);
         gun.is_changed = true;
+        if let Some(clock) = gun.clock.take_value() {
+            work.keep(format!("{CLOCK_VALUES}{serial}"), clock);
+        }
         let record = NewRecord {
             stream: Stream::Gun(serial.clone()),
             record: Record::Shot(shot),
@@ -45,22 +55,27 @@ impl Engine {
         work.push(record, Some(epoch), is_urgent);
     }
 
-    /// The time of a shot: by the mapping of the gun's clock, or else when it arrived, which may
-    /// be long after it was fired. Within a stretch of clock it only grows.
+    /// Takes note of a new mapping of a gun's clock.
+    pub(super) fn learn_clock(&mut self, serial: &GunSerial, mapping: ClockMapping) {
+        let segment = ClockSegment(self.clock_segment_base.saturating_add(mapping.segment));
+        self.clock_segment = self.clock_segment.max(segment);
+        self.gun(serial).clock.learn(mapping, segment);
+    }
+
+    /// The time of a shot: by the mapping of the gun's clock in the start of the gun that fired
+    /// it, or else when it arrived, which may be long after. Within a stretch of clock it only
+    /// grows. A computer whose clock was never set gives no bound.
     fn time_of(
         &mut self,
         serial: &GunSerial,
         event: &ShotEvent,
         received_at: Timestamp,
     ) -> (Timestamp, Uncertainty, ClockSegment) {
-        let base = self.clock_segment_base;
+        let present = self.clock_segment;
         let gun = self.gun(serial);
-        let steps = gun.mapping.map_or(0, |mapping| mapping.segment);
-        let segment = ClockSegment(base.saturating_add(steps));
-        let mapped = gun
-            .mapping
-            .and_then(|mapping| mapping.map(event.boot, event.tick));
-        let (mut at, uncertainty) = mapped.unwrap_or((received_at, Uncertainty::Unbounded));
+        let mapped = gun.clock.time_of(event.boot, event.tick);
+        let unmapped = (received_at, Uncertainty::Unbounded, present);
+        let (mut at, mut uncertainty, segment) = mapped.unwrap_or(unmapped);
         if let Some((newest_segment, newest_at)) = gun.newest_at
             && newest_segment == segment
             && at <= newest_at
@@ -68,6 +83,9 @@ impl Engine {
             at = newest_at.saturating_add_ns(1);
         }
         gun.newest_at = Some((segment, at));
+        if !is_plausible(at) {
+            uncertainty = Uncertainty::Unbounded;
+        }
         (at, uncertainty, segment)
     }
 
@@ -110,15 +128,9 @@ impl Engine {
         }
     }
 
-    /// Judges a shot, and counts it into its session unless it was counted before.
-    fn judge_once(
-        &mut self,
-        serial: &GunSerial,
-        shot: &Shot,
-        session: Option<SessionId>,
-    ) -> Judgement {
-        let (epoch, counter) = (shot.identity.epoch, shot.identity.counter.get());
-        if self.counts_anew(serial, epoch, counter) {
+    /// Judges a shot, and counts it into its session where it is new.
+    fn judge_once(&mut self, is_new: bool, shot: &Shot, session: Option<SessionId>) -> Judgement {
+        if is_new {
             return self.judge.judge(shot, session);
         }
         // Read once more: the journal will most likely know it. Its verdict must not be counted

@@ -1,28 +1,27 @@
 //! How the room and its guns are, for those who ask and for the broker.
 
-use meso_contract::room::{RoomGunBody, RoomStateBody};
+use meso_contract::room::{RoomClockBody, RoomGunBody, RoomStateBody};
 use meso_contract::{GunStatusMessage, PAYLOAD_VERSION};
 use meso_domain::Stream;
-use meso_units::GunSerial;
+use meso_units::{BootId, GunSerial, GunTick, Uncertainty};
 
+use super::clock::is_plausible;
 use super::gun::Gun;
 use super::{Engine, Lane};
 use crate::machine::Now;
+
+/// Ports whose problem is shown; of further ones only the log tells.
+const PORT_PROBLEMS_MAX: usize = 256;
 
 /// The shortest time between two states of one gun, in ms.
 const STATUS_INTERVAL_MS: u64 = 1_000;
 
 impl Engine {
     /// How the room is.
-    pub(crate) fn room_state(&self, broker_connected: bool) -> RoomStateBody {
+    pub(crate) fn room_state(&self, now: Now, broker_connected: bool) -> RoomStateBody {
         let sessions = self.sessions.open_sessions();
-        let guns = self.guns.iter().map(|(serial, gun)| RoomGunBody {
-            serial: serial.to_string(),
-            attached: gun.is_attached,
-            epoch: gun.epoch.map(|epoch| format!("{:016x}", epoch.get())),
-            newest_counter: gun.newest_counter,
-            journalled_counter: gun.journalled(),
-        });
+        let guns = self.guns.iter();
+        let guns = guns.map(|(serial, gun)| gun_body(serial, gun, now));
         RoomStateBody {
             open_sessions: sessions
                 .map(|open| open.opened().session.to_string())
@@ -32,7 +31,28 @@ impl Engine {
             unsettled_block_count: self.unsettled_block_count(),
             library_version: self.judge.library().map(|library| library.version().get()),
             broker_connected,
+            interlock_enabled: self.config.interlock.enabled,
+            clock_trusted: is_plausible(now.utc),
+            unsendable_block_count: self.unsendable_block_count,
+            port_problems: self.port_problems.clone(),
+            // The daemon measures them; the engine reads no clock.
+            latencies: Vec::new(),
         }
+    }
+
+    /// Takes note of a port that cannot be used, until a gun greets on it.
+    pub(super) fn note_port(&mut self, port: &str, problem: &str) {
+        let is_known = self.port_problems.contains_key(port);
+        if is_known || self.port_problems.len() < PORT_PROBLEMS_MAX {
+            self.port_problems
+                .insert(port.to_owned(), problem.to_owned());
+        }
+    }
+
+    /// How one gun is; `None` for one that was never seen.
+    pub(super) fn gun_state(&self, serial: &GunSerial, now: Now) -> Option<RoomGunBody> {
+        let gun = self.guns.get(serial)?;
+        Some(gun_body(serial, gun, now))
     }
 
     /// The guns whose state is to be published now; each at most once a second.
@@ -68,8 +88,45 @@ impl Engine {
     }
 }
 
+fn gun_body(serial: &GunSerial, gun: &Gun, now: Now) -> RoomGunBody {
+    RoomGunBody {
+        serial: serial.to_string(),
+        attached: gun.is_attached,
+        epoch: gun.epoch.map(|epoch| format!("{:016x}", epoch.get())),
+        newest_counter: gun.newest_counter,
+        journalled_counter: gun.journalled(),
+        authentic: gun.is_authentic,
+        refused: gun.refused.clone(),
+        grade: gun.grade.map(str::to_owned),
+        usb_serial: gun.usb_serial.clone(),
+        inhibited: gun.is_inhibited,
+        interlock: gun.interlock.shown(gun.is_inhibited),
+        quarantined_frames: gun.quarantined_frames,
+        salvaged_shots: gun.salvaged_shots,
+        clock: clock_of(gun, now),
+    }
+}
+
+/// How the gun's clock maps to UTC, with the uncertainty of a shot that is fired now.
+fn clock_of(gun: &Gun, now: Now) -> Option<RoomClockBody> {
+    let (mapping, segment) = gun.clock.newest()?;
+    let boot = BootId(mapping.boot_id);
+    let (zero, _) = mapping.map(boot, GunTick::new(0).ok()?)?;
+    let tick_us = u64::try_from(now.utc.since_ns(zero) / 1_000).unwrap_or(0);
+    let (_, uncertainty) = mapping.map(boot, GunTick::new(tick_us).ok()?)?;
+    Some(RoomClockBody {
+        segment: segment.0,
+        offset_ns: zero.unix_ns(),
+        drift_ppb: mapping.drift_ppb,
+        uncertainty_ns: match uncertainty {
+            Uncertainty::Within(ns) => ns,
+            _ => u64::MAX,
+        },
+    })
+}
+
 fn status_of(gun: &Gun, now: Now, backlog_shots: u64) -> GunStatusMessage {
-    let drift_ppb = gun.mapping.map(|mapping| mapping.drift_ppb);
+    let drift_ppb = gun.clock.newest().map(|(mapping, _)| mapping.drift_ppb);
     GunStatusMessage {
         version: PAYLOAD_VERSION,
         attached: gun.is_attached,

@@ -7,7 +7,7 @@ use meso_contract::room::{OpenStepBody, RoomStepBody, SegmentStepBody};
 use meso_contract::{
     CheckItemBody, ChecklistBody, ComponentBody, LibraryMessage, NeedleBody, SyringeBody,
 };
-use meso_domain::{Gap, GapReason, GapState, Purpose, PurposeDecidedBy, Shot};
+use meso_domain::{Gap, GapReason, GapState, Purpose, PurposeDecidedBy, Record, Shot};
 use meso_journal::{Identity, Journal, OpenedJournal};
 use meso_limits::SignerList;
 use meso_link_proto::clock::ClockMapping;
@@ -15,7 +15,7 @@ use meso_link_proto::{
     Capabilities, CommandKind, CommandOutcome, GunLimits, GunText, Hello, Inventory, LeaseLoss,
     Measured, RejectReason, ShotEvent, ShotKey,
 };
-use meso_serial::PortName;
+use meso_serial::{PortName, RejectCause};
 use meso_units::{BootId, GunTick, Micrometres, SessionId, Timestamp, Uncertainty};
 use tempfile::TempDir;
 
@@ -28,6 +28,7 @@ const START_NS: i64 = 1_767_000_000_000_000_000;
 
 struct Bench {
     folder: TempDir,
+    more: &'static str,
     engine: Engine,
     journal: Journal,
     now_ms: u64,
@@ -38,10 +39,10 @@ fn serial() -> GunSerial {
     GunSerial::parse("GUN-1").unwrap()
 }
 
-fn open(folder: &TempDir) -> (Recovered, Journal) {
+fn open(folder: &TempDir, more: &str) -> (Recovered, Journal) {
     let text = "version = 1\n[driver]\nid = \"room-1\"\nclinic = \"riverside\"\n\
                 time_zone = \"Europe/Vienna\"\ndata_dir = \"data\"\n";
-    let config = DriverConfig::parse("driver.toml", text).unwrap();
+    let config = DriverConfig::parse("driver.toml", &format!("{text}{more}")).unwrap();
     let identity = Identity {
         clinic: config.clinic_id.clone(),
         driver: config.driver_id.clone(),
@@ -54,13 +55,19 @@ fn open(folder: &TempDir) -> (Recovered, Journal) {
 
 impl Bench {
     fn new() -> Bench {
-        Bench::start(tempfile::tempdir().unwrap())
+        Bench::start(tempfile::tempdir().unwrap(), "")
     }
 
-    fn start(folder: TempDir) -> Bench {
-        let (recovered, journal) = open(&folder);
+    /// With these lines more in the configuration.
+    fn with(more: &'static str) -> Bench {
+        Bench::start(tempfile::tempdir().unwrap(), more)
+    }
+
+    fn start(folder: TempDir, more: &'static str) -> Bench {
+        let (recovered, journal) = open(&folder, more);
         let mut bench = Bench {
             folder,
+            more,
             engine: recovered.engine,
             journal,
             now_ms: 0,
@@ -74,7 +81,9 @@ impl Bench {
     /// Kills the daemon: whatever was not committed is gone.
     fn restart(self) -> Bench {
         drop(self.journal);
-        Bench::start(self.folder)
+        let now_ms = self.now_ms;
+        let bench = Bench::start(self.folder, self.more);
+        Bench { now_ms, ..bench }
     }
 
     fn now(&self) -> Now {
@@ -112,22 +121,40 @@ impl Bench {
 
     /// Writes what came, lets it take effect, and gives the calls and records.
     fn hear(&mut self, events: Vec<GunEvent>) -> (Vec<Call>, Vec<Record>) {
-        let events = events.into_iter().map(|event| PortEvent {
-            port: PortName::new("port"),
-            gun: Some(serial()),
-            event,
-        });
+        self.hear_on("port", events)
+    }
+
+    fn hear_on(&mut self, port: &str, events: Vec<GunEvent>) -> (Vec<Call>, Vec<Record>) {
         let mut epochs = 500..;
         let now = self.now();
-        let mut work = self
-            .engine
-            .take_gun_events(now, events.collect(), || epochs.next().unwrap());
+        let mut work = Work::default();
+        for event in events {
+            let event = PortEvent {
+                port: PortName::new(port),
+                gun: Some(serial()),
+                event,
+                read_ns: 0,
+            };
+            let mut new_epoch = || epochs.next().unwrap();
+            self.engine
+                .take_gun_event(now, event, &mut new_epoch, &mut work);
+        }
+        let first = std::mem::take(&mut work.first);
         let batch = std::mem::take(&mut work.batch);
         let records = batch.records.iter().map(|new| new.record.clone()).collect();
         let committed = self.commit(batch);
         let after = self.engine.after_commit(self.now(), work, &committed);
         self.seal(after.seals);
-        (after.calls, records)
+        // What is told before the journal write comes first.
+        ([first, after.calls].concat(), records)
+    }
+
+    /// Writes work of the room and gives the calls.
+    fn write(&mut self, mut work: Work) -> Vec<Call> {
+        let first = std::mem::take(&mut work.first);
+        let committed = self.commit(std::mem::take(&mut work.batch));
+        let after = self.engine.after_commit(self.now(), work, &committed);
+        [first, after.calls].concat()
     }
 
     fn step(&mut self, body: &RoomStepBody) -> StepTaken {
@@ -210,6 +237,7 @@ fn hello(epoch: Option<Epoch>, oldest: u32, newest: u32) -> Hello {
         is_inhibited: false,
         inhibit_number: 0,
         tick: GunTick::new(0).unwrap(),
+        nonce: [0; 16],
     }
 }
 
@@ -227,13 +255,17 @@ fn mapping(segment: u32) -> ClockMapping {
 }
 
 fn shot_at(counter: u32, tick_ms: u64, depth_um: u32) -> GunEvent {
+    shot_of(1, counter, tick_ms, depth_um)
+}
+
+fn shot_of(boot: u32, counter: u32, tick_ms: u64, depth_um: u32) -> GunEvent {
     GunEvent::Shot {
         shot: Box::new(ShotEvent {
             key: ShotKey {
                 epoch: EPOCH,
                 counter: ShotCounter(counter),
             },
-            boot: BootId(1),
+            boot: BootId(boot),
             tick: GunTick::new(tick_ms * 1_000).unwrap(),
             interval: None,
             measured: Measured {
@@ -432,10 +464,10 @@ fn an_impossible_frame_settles_its_counter_by_name_and_stops_nothing() {
     let mut bench = Bench::new();
     bench.attach(1, 3);
     let rejected = GunEvent::Rejected {
-        reason: RejectReason::UnknownCode {
+        reason: RejectCause::Frame(RejectReason::UnknownCode {
             field: "purpose",
             code: 99,
-        },
+        }),
         bytes: vec![1, 2, 3],
         identity: Some(ShotKey {
             epoch: EPOCH,
@@ -558,7 +590,7 @@ fn totals_are_the_same_after_a_restart_in_the_middle_of_a_session() {
     assert_eq!(bench.engine.judge.totals(session).cloned(), totals);
     assert_eq!(bench.engine.library_version().map(|v| v.get()), Some(1));
     assert_eq!(
-        bench.engine.room_state(false).open_sessions,
+        bench.engine.room_state(bench.now(), false).open_sessions,
         vec![session.to_string()]
     );
 }
@@ -634,3 +666,8 @@ fn an_older_release_and_an_unsigned_one_stay_out_of_force() {
     );
     assert!(bench.engine.check_release(&older, None).is_err());
 }
+
+mod clocks;
+mod delivery;
+mod interlock;
+mod salvage;

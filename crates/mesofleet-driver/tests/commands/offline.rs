@@ -109,6 +109,33 @@ fn check_config_says_what_would_be_in_force_and_makes_nothing() {
 }
 
 #[test]
+fn a_new_key_is_counted_by_check_config_and_one_that_others_can_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let (folder, config) = folder_with_config();
+    let config = config.to_str().unwrap();
+    let made = driver(["key", "new", "GUN-0001", "--json", "--config", config]);
+    let json = made.assert_code(0).json();
+    let path = folder.path().join("data/keys/GUN-0001.key");
+    assert_eq!(json["path"], path.to_str().unwrap());
+    let secret = fs::read_to_string(&path).unwrap();
+    assert!(!made.out.contains(secret.trim()), "the key is not shown");
+    let json = driver(["check-config", "--json", "--config", config]).json();
+    assert_eq!(json["key_count"], 1, "{json}");
+    let again = driver(["key", "new", "GUN-0001", "--config", config]);
+    assert!(again.assert_code(1).err.contains("has a key"), "{again:?}");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    for command in ["check-config", "run"] {
+        let answer = driver([command, "--config", config]);
+        answer.assert_code(2);
+        for word in ["GUN-0001.key", "chmod 600"] {
+            assert!(answer.err.contains(word), "{word} is missing in {answer:?}");
+        }
+        assert!(!answer.err.contains(secret.trim()), "{command}");
+    }
+}
+
+#[test]
 fn check_config_tells_every_problem_and_ends_with_2() {
     let (_folder, config) = folder_with_config();
     let text = fs::read_to_string(&config).unwrap();

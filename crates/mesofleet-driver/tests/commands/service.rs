@@ -66,7 +66,7 @@ fn the_unit_starts_the_driver_with_options_that_it_knows() {
     for line in [
         "Type=notify",
         "WatchdogSec=30",
-        "RestartPreventExitStatus=2",
+        "RestartPreventExitStatus=2 3",
     ] {
         assert!(unit.lines().any(|found| found == line), "{line}");
     }

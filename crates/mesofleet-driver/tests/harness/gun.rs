@@ -5,9 +5,10 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
+use meso_link_proto::auth::LinkKey;
 use meso_testkit::gun::log::{FiredShot, read_log};
 use meso_testkit::gun::plan::{Breach, Habit, Step};
-use meso_testkit::gun::process::{GunNotice, GunOptions, run_gun};
+use meso_testkit::gun::process::{BenchOptions, GunNotice, GunOptions, run_bench_gun};
 use meso_units::GunSerial;
 use tokio::sync::mpsc;
 
@@ -47,7 +48,7 @@ impl Write for Notices {
 }
 
 impl EmulatedGun {
-    pub fn start(folder: &Path) -> EmulatedGun {
+    pub fn start(folder: &Path, breach: Breach, key: Option<LinkKey>) -> EmulatedGun {
         let ports_folder = folder.join("ports");
         std::fs::create_dir_all(&ports_folder).unwrap();
         let log = folder.join("gun.jsonl");
@@ -57,7 +58,7 @@ impl EmulatedGun {
             log: log.clone(),
             seed: 7,
             habit: Habit::Nappage,
-            breach: Breach::None,
+            breach,
             drift_ppm: 40,
         };
         let (control, input) = UnixStream::pair().unwrap();
@@ -66,7 +67,12 @@ impl EmulatedGun {
             line: Vec::new(),
             sender,
         };
-        let thread = std::thread::spawn(move || run_gun(&options, input, output).unwrap());
+        let bench = BenchOptions {
+            key,
+            ..BenchOptions::default()
+        };
+        let thread =
+            std::thread::spawn(move || run_bench_gun(&options, &bench, input, output).unwrap());
         EmulatedGun {
             control: Some(control),
             notices,

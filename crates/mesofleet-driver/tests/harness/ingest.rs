@@ -10,21 +10,36 @@ use meso_contract::{
     BlockMessage, DriverStatusMessage, LibraryMessage, NumberRange, WatermarkMessage,
 };
 use meso_delivery::{Range, RangeSet};
-use meso_domain::{BlockHash, Purpose, Record, RecordBlock, Shot, Stream};
+use meso_domain::{BlockHash, BlockPlace, Purpose, Record, RecordBlock, Shot, Stream};
 use meso_testkit::gun::log::FiredShot;
-use meso_units::{BlockNumber, ClinicId, DriverId, Micrometres, Nanolitres};
+use meso_units::{BlockNumber, ClinicId, DriverId, JournalIncarnation, Micrometres, Nanolitres};
 use tokio::sync::watch;
 
-use super::{CLINIC, DRIVER, in_time};
+use super::{CLINIC, in_time};
 
 type Key = (u64, u32);
+
+/// A stream of a journal.
+type Line = (DriverId, JournalIncarnation, Stream);
+
+fn line_of(place: &BlockPlace) -> Line {
+    (
+        place.driver.clone(),
+        place.incarnation,
+        place.stream.clone(),
+    )
+}
 
 /// What arrived.
 #[derive(Clone, Default)]
 pub struct Seen {
     pub births: u64,
     pub shots: BTreeMap<Key, Shot>,
-    blocks: BTreeMap<(Stream, BlockNumber), (BlockHash, Option<BlockHash>)>,
+    blocks: BTreeMap<(Line, BlockNumber), (BlockHash, Option<BlockHash>)>,
+    /// Who brought a shot first.
+    brought: BTreeMap<Key, Line>,
+    /// Shots that another driver brought again, with the same measured values.
+    pub again: usize,
     session_events: usize,
     duplicates: Vec<Key>,
     ingest: u64,
@@ -81,6 +96,11 @@ impl FakeIngest {
         self.seen.borrow().shots.len()
     }
 
+    /// How many shots came once more, from another driver.
+    pub fn again_count(&self) -> usize {
+        self.seen.borrow().again
+    }
+
     pub fn session_event_count(&self) -> usize {
         self.seen.borrow().session_events
     }
@@ -131,10 +151,10 @@ impl FakeIngest {
 /// Every block names the hash of the one before it, and none is missing.
 #[track_caller]
 fn assert_chains_are_whole(seen: &Seen) {
-    for ((stream, number), (_, previous)) in &seen.blocks {
+    for ((line, number), (_, previous)) in &seen.blocks {
         let before = number.get().checked_sub(1).filter(|before| *before > 0);
-        let held = before.map(|before| seen.blocks[&(stream.clone(), BlockNumber(before))].0);
-        assert_eq!(*previous, held, "block {number} of {stream}");
+        let held = before.map(|before| seen.blocks[&(line.clone(), BlockNumber(before))].0);
+        assert_eq!(*previous, held, "block {number} of {line:?}");
     }
 }
 
@@ -166,7 +186,7 @@ fn take(delivery: &Delivery, shared: &Mutex<Seen>) -> Option<Message> {
             seen.births += u64::from(status.online);
             None
         }
-        Topic::Blocks { stream, .. } => {
+        Topic::Blocks { .. } => {
             let block = BlockMessage::decode(&delivery.payload).unwrap();
             if seen.blocks_to_lose > 0 {
                 seen.blocks_to_lose -= 1;
@@ -174,7 +194,7 @@ fn take(delivery: &Delivery, shared: &Mutex<Seen>) -> Option<Message> {
                 return None;
             }
             store(&mut seen, &block);
-            Some(watermark(&seen, &block, &stream))
+            Some(watermark(&seen, &block))
         }
         other => panic!("not asked for: {other:?}"),
     }
@@ -183,7 +203,7 @@ fn take(delivery: &Delivery, shared: &Mutex<Seen>) -> Option<Message> {
 fn store(seen: &mut Seen, block: &RecordBlock) {
     let place = &block.header().place;
     let links = (block.hash(), block.header().previous);
-    let key = (place.stream.clone(), place.number);
+    let key = (line_of(place), place.number);
     if let Some(known) = seen.blocks.insert(key, links) {
         assert_eq!(known, links, "{place} came again with other content");
         return;
@@ -192,8 +212,18 @@ fn store(seen: &mut Seen, block: &RecordBlock) {
         match record {
             Record::Shot(shot) => {
                 let key = (shot.identity.epoch.get(), shot.identity.counter.get());
-                if seen.shots.insert(key, shot.clone()).is_some() {
-                    seen.duplicates.push(key);
+                let line = line_of(place);
+                match seen.shots.get(&key) {
+                    None => {
+                        seen.brought.insert(key, line);
+                        seen.shots.insert(key, shot.clone());
+                    }
+                    Some(first) if seen.brought[&key] != line => {
+                        assert_eq!(first.gun_tick, shot.gun_tick);
+                        assert_eq!(first.needle_depth, shot.needle_depth);
+                        seen.again += 1;
+                    }
+                    Some(_) => seen.duplicates.push(key),
                 }
             }
             Record::Session(_) => seen.session_events += 1,
@@ -203,11 +233,13 @@ fn store(seen: &mut Seen, block: &RecordBlock) {
     }
 }
 
-fn watermark(seen: &Seen, block: &RecordBlock, stream: &Stream) -> Message {
+fn watermark(seen: &Seen, block: &RecordBlock) -> Message {
+    let place = &block.header().place;
+    let line = line_of(place);
     let numbers: RangeSet = seen
         .blocks
         .keys()
-        .filter(|(s, _)| s == stream)
+        .filter(|(of, _)| *of == line)
         .map(|(_, number)| Range {
             first: number.get(),
             last: number.get(),
@@ -223,7 +255,6 @@ fn watermark(seen: &Seen, block: &RecordBlock, stream: &Stream) -> Message {
         })
         .collect();
     let clinic = ClinicId::parse(CLINIC).unwrap();
-    let driver = DriverId::parse(DRIVER).unwrap();
-    let topic = topics::watermark(&clinic, &driver, stream);
+    let topic = topics::watermark(&clinic, &place.driver, &place.stream);
     Message::retained(topic, message.encode().unwrap())
 }

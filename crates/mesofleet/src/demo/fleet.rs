@@ -72,8 +72,8 @@ impl Fleet {
         let (stopped_sender, stopped) = channel();
         let (mut guns, mut operators) = (Vec::new(), Vec::new());
         for plan in plans(options)? {
-            let (gun, lines) =
-                GunProcess::start(plan, &folders.path("ports"), &folders.path("guns"))?;
+            let (ports, logs) = (folders.path("ports"), folders.path("guns"));
+            let (gun, lines) = GunProcess::start(plan, &options.firmware, &ports, &logs)?;
             let operator = Operator {
                 serial: gun.plan.serial.to_string(),
                 commands: gun.commands.clone(),

@@ -1,5 +1,6 @@
 //! The emulated guns, each a process of its own.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use meso_testkit::gun::process::GunCommand;
 use meso_units::GunSerial;
 
 use super::driver_process::wait_or_kill;
-use crate::cli::{BreachName, DemoOptions, HabitName};
+use crate::cli::{BreachName, DemoOptions, FirmwareName, FirmwareOptions, HabitName};
 
 /// How long a gun process may take to leave.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
@@ -120,6 +121,7 @@ impl GunProcess {
     /// The process cannot be started.
     pub(crate) fn start(
         plan: GunPlan,
+        firmware: &FirmwareOptions,
         ports: &Path,
         logs: &Path,
     ) -> anyhow::Result<(GunProcess, Receiver<String>)> {
@@ -134,7 +136,7 @@ impl GunProcess {
             .args(["--seed", &plan.seed.to_string()])
             .args(["--habit", &value_name(plan.habit)])
             .args(["--breach", &value_name(plan.breach)])
-            .args(["--drift-ppm", &plan.drift_ppm.to_string()])
+            .args(firmware_arguments(firmware, &plan))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .process_group(0)
@@ -192,6 +194,20 @@ impl Drop for GunProcess {
     fn drop(&mut self) {
         // An early exit must leave no gun behind.
         let _ = self.end();
+    }
+}
+
+/// What tells a gun process what runs in it; only the emulated gun's clock has a drift to choose.
+fn firmware_arguments(firmware: &FirmwareOptions, plan: &GunPlan) -> Vec<OsString> {
+    match firmware.firmware {
+        FirmwareName::Emulated => vec!["--drift-ppm".into(), plan.drift_ppm.to_string().into()],
+        FirmwareName::Qemu => {
+            let mut arguments = vec!["--firmware".into(), "qemu".into()];
+            if let Some(image) = &firmware.firmware_image {
+                arguments.extend(["--firmware-image".into(), image.into()]);
+            }
+            arguments
+        }
     }
 }
 

@@ -106,6 +106,7 @@ enum Ending {
 /// Whatever keeps it from starting or from going on, with the next step for a person.
 pub fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     crate::logging::start();
+    crate::firmware::check(&options.firmware)?;
     let mut folders = Folders::make(options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -152,6 +153,17 @@ async fn start_server(
     release: &library::Release,
 ) -> anyhow::Result<Server> {
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let influx = match &options.store {
+        Some(spec) => {
+            let options = spec.influx()?;
+            // Nobody has set it up for us.
+            if let Some(options) = &options {
+                meso_store::prepare_influx(options)?;
+            }
+            options
+        }
+        None => None,
+    };
     Server::start(ServeOptions {
         data_dir: folders.path("server"),
         http: options.http,
@@ -163,6 +175,7 @@ async fn start_server(
             library: Arc::clone(&release.library),
         }),
         demo: true,
+        influx,
     })
     .await
 }

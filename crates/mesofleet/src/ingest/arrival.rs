@@ -87,7 +87,7 @@ impl Arrival {
                     status,
                 })
                 .map_err(|error| error.to_string()),
-            Topic::Watermark { .. } | Topic::Library { .. } => {
+            Topic::Watermark { .. } | Topic::Successor { .. } | Topic::Library { .. } => {
                 Err("nobody sends this topic to the ingest".to_owned())
             }
         };

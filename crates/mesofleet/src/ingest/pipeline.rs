@@ -13,6 +13,7 @@ use meso_delivery::{Receiver, StreamKey};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
     BlockPlace, CommitEntry, LedgerEntryKind, Record, RecordBlock, SessionEnded, SessionEvent,
+    Stream,
 };
 use meso_ledger::{Checkpoint, Frontier, LogKey};
 use meso_limits::{Judge, Library};
@@ -345,17 +346,25 @@ impl<S: ShotStore> Ingest<S> {
         }
     }
 
-    /// Every stream of one journal of which something is settled; for a driver that was just born
-    /// and may have lost its watermarks.
+    /// Every stream of one journal of which something is settled, and the room's in any case; for a
+    /// driver that was just born and may have lost its watermarks, or may have settled what this
+    /// store does not hold. From the room's it learns that this ingest is another one.
     pub fn watermarks_of(
         &self,
         clinic: &ClinicId,
         driver: &DriverId,
         incarnation: JournalIncarnation,
     ) -> Vec<Watermark> {
+        let room = StreamKey {
+            driver: driver.clone(),
+            incarnation,
+            stream: Stream::Room,
+        };
         let keys = self.receiver.streams();
         let own = keys.filter(|key| key.driver == *driver && key.incarnation == incarnation);
-        own.map(|key| self.watermark(clinic.clone(), key.clone()))
+        let guns = own.filter(|key| **key != room).cloned();
+        guns.chain([room.clone()])
+            .map(|key| self.watermark(clinic.clone(), key))
             .collect()
     }
 

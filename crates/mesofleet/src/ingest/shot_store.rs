@@ -33,8 +33,9 @@ pub struct Recalled {
 
 /// Keeps what the ingest commits.
 ///
-/// When a method that writes returns `Ok`, what it wrote survives a power cut; when it returns an
-/// error, nothing of it is there. One instance writes at a time.
+/// When a method that writes returns `Ok`, what it wrote survives a power cut. When it returns an
+/// error, nothing of it is there, or all of it will be once [`ShotStore::recall`] succeeds: the
+/// caller cannot tell, so it has to recall before it goes on. One instance writes at a time.
 pub trait ShotStore: Send {
     /// Reads what is needed to go on.
     ///
@@ -87,7 +88,7 @@ pub trait ShotStore: Send {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; nothing of it is then stored.
+    /// [`StoreError`]; see above.
     fn store(&mut self, commit: &Commit) -> Result<(), StoreError>;
 
     /// Seals sessions that are not sealed yet.
@@ -110,6 +111,7 @@ const UNLOGGED_BLOCKS_MAX: usize = 4_096;
 
 impl ShotStore for Writer {
     fn recall(&self) -> Result<Recalled, StoreError> {
+        self.settle()?;
         let reader = self.read();
         let unlogged = reader.unlogged(UNLOGGED_BLOCKS_MAX, 0)?;
         let blocks = unlogged.blocks.iter();

@@ -10,7 +10,10 @@ use meso_contract::LibraryMessage;
 use meso_limits::{SignedRelease, SignerList};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::server::log_key;
+use super::state_files::random;
 use super::{BrokerChoice, LibraryInForce, ServeOptions, Server};
+use crate::ingest::IngestOptions;
 
 /// The signed release of the protocol library in the data folder: the JSON that travels to rooms.
 const LIBRARY_FILE_NAME: &str = "library.json";
@@ -55,6 +58,7 @@ pub fn run(config: &Path) -> anyhow::Result<ExitCode> {
         ledger_origin: config.ledger_origin.as_str().to_owned(),
         clinics: config.clinics.into_iter().map(|clinic| clinic.id).collect(),
         library: library_in_force(&data_dir, &config.library)?,
+        influx: crate::store::influx_of(config.store, &config.influx)?,
         data_dir,
         demo: false,
     };
@@ -74,6 +78,31 @@ pub fn run(config: &Path) -> anyhow::Result<ExitCode> {
         server.shutdown().await
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What an ingest is told that works on a server's store while the server is stopped.
+///
+/// # Errors
+///
+/// The ledger's key or the library cannot be read.
+pub(crate) fn ingest_options(
+    config: &ServerConfig,
+    store_incarnation: u64,
+) -> anyhow::Result<IngestOptions> {
+    let origin = config.ledger_origin.as_str();
+    let library = library_in_force(&config.data_dir, &config.library)?;
+    Ok(IngestOptions {
+        log_key: log_key(&config.data_dir, origin)?,
+        log_origin: origin.to_owned(),
+        clinics: config
+            .clinics
+            .iter()
+            .map(|clinic| clinic.id.clone())
+            .collect(),
+        library: library.map(|in_force| in_force.library),
+        store_incarnation,
+        ingest_incarnation: u64::from_le_bytes(random()?),
+    })
 }
 
 /// Reads the signed release in the data folder. Without one, or without signers, only the general

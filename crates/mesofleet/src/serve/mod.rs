@@ -12,6 +12,7 @@ mod state_files;
 mod views;
 
 pub use backend::TriggerOnPage;
+pub(crate) use command::ingest_options;
 pub use command::run;
 pub use server::{BrokerChoice, LibraryInForce, ServeOptions, Server};
 

@@ -12,7 +12,7 @@ use meso_contract::{LibraryMessage, PAYLOAD_VERSION, metric_names, topics};
 use meso_domain::{RecordBlock, Shot, ShotIdentity};
 use meso_ledger::{LogKey, VerifierKey};
 use meso_limits::{Library, SignedRelease};
-use meso_store::Store;
+use meso_store::InfluxOptions;
 use meso_units::{ClinicId, Epoch, GunSerial, ShotCounter};
 use meso_web::{AllowedHosts, Backend as _, EVENT_BUFFER_COUNT, WebOptions, WebState};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -27,6 +27,7 @@ use crate::clock::now;
 use crate::ingest::{
     BusOptions, IMPORT_BLOCKS_MAX, Ingest, IngestHandle, IngestOptions, run_bus, start_worker,
 };
+use crate::store::store_place;
 
 /// The most alerts that [`Server::alerts`] gives.
 const ALERTS_MAX: u32 = 10_000;
@@ -72,6 +73,8 @@ pub struct ServeOptions {
     pub library: Option<LibraryInForce>,
     /// Whether this is a demonstration.
     pub demo: bool,
+    /// The InfluxDB that keeps the shots; without one they are in the data folder.
+    pub influx: Option<InfluxOptions>,
 }
 
 /// A running service. Dropping it leaves its threads running: use [`Server::shutdown`].
@@ -379,8 +382,8 @@ struct Opened {
 }
 
 fn open_ingest(options: &ServeOptions, announcer: Announcer) -> anyhow::Result<Opened> {
-    let path = options.data_dir.join("fleet.sqlite");
-    let store = Store::open(&path, u64::from_le_bytes(random()?))?;
+    let place = store_place(&options.data_dir, options.influx.clone());
+    let store = place.open(u64::from_le_bytes(random()?))?;
     let ingest_options = IngestOptions {
         log_key: log_key(&options.data_dir, &options.ledger_origin)?,
         log_origin: options.ledger_origin.clone(),
@@ -399,7 +402,7 @@ fn open_ingest(options: &ServeOptions, announcer: Announcer) -> anyhow::Result<O
     })
 }
 
-fn log_key(data_dir: &Path, origin: &str) -> anyhow::Result<LogKey> {
+pub(super) fn log_key(data_dir: &Path, origin: &str) -> anyhow::Result<LogKey> {
     let seed = ledger_seed(&data_dir.join("ledger.seed"))?;
     LogKey::from_seed(origin, &seed).context("the ledger's name cannot be that of a key")
 }

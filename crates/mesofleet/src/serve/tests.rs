@@ -24,6 +24,7 @@ fn options(folder: &std::path::Path) -> ServeOptions {
         clinics: vec![sample_clinic()],
         library: None,
         demo: true,
+        influx: None,
     }
 }
 

@@ -11,6 +11,7 @@ use meso_journal::{
     EpochView, JournalError, JournalView, QuarantinedFrame, SETTLED_BYTES_MAX, StreamView,
 };
 use meso_units::Timestamp;
+use mesofleet_driver::{RESUME_VALUES, Resumed};
 use serde::Serialize;
 
 use super::super::table::table;
@@ -45,6 +46,8 @@ struct Inspection {
     gaps: Vec<GapShown>,
     quarantine_count: u64,
     quarantine: Vec<FrameShown>,
+    /// Who let guns fire again that were inhibited, oldest first.
+    resumes: Vec<Resumed>,
 }
 
 #[derive(Debug, Serialize)]
@@ -125,7 +128,18 @@ fn read(view: &JournalView, limit: u32) -> Result<Inspection, JournalError> {
             .iter()
             .map(FrameShown::from)
             .collect(),
+        resumes: resumes(view, limit)?,
     })
+}
+
+/// The newest resumes, oldest first; what does not decode is left out.
+fn resumes(view: &JournalView, limit: u32) -> Result<Vec<Resumed>, JournalError> {
+    let kept = view.values_under(RESUME_VALUES)?;
+    let decode = |(_, bytes): &(String, Vec<u8>)| serde_json::from_slice(bytes).ok();
+    let mut resumes: Vec<Resumed> = kept.iter().filter_map(decode).collect();
+    resumes.sort_by(|a, b| a.at.cmp(&b.at));
+    let shown = usize::try_from(limit).unwrap_or(usize::MAX);
+    Ok(resumes.split_off(resumes.len().saturating_sub(shown)))
 }
 
 impl From<&StreamView> for StreamShown {
@@ -246,6 +260,16 @@ fn text(it: &Inspection) -> String {
     text.push('\n');
     text.push_str(&gaps_text(&it.gaps));
     text.push_str(&quarantine_text(it));
+    for resumed in &it.resumes {
+        let Resumed {
+            at,
+            gun,
+            operator,
+            reason,
+            ..
+        } = resumed;
+        text.push_str(&format!("resumed: {at} {gun} by {operator}: {reason}\n"));
+    }
     text
 }
 

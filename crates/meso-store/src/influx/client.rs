@@ -1,0 +1,287 @@
+//! The writing half: `/api/v2/write` through the `influxdb2` crate, on a thread of its own.
+//!
+//! The crate gives the request, its headers and its errors; what it lacks is here: time-outs,
+//! compression of line protocol, attempts with back-off and jitter, halving of refused bodies.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures_util::StreamExt as _;
+use influxdb2::api::write::TimestampPrecision;
+use influxdb2::{Client, ClientBuilder, RequestError};
+use reqwest_of_influxdb2::StatusCode;
+use reqwest_of_influxdb2::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
+
+use super::bisect::{Bisection, RefusedLine};
+use super::line::Lines;
+use super::options::InfluxOptions;
+use crate::StoreError;
+
+/// Lines of one body: what influxd takes best in the loads that were measured.
+const BODY_LINES_MAX: usize = 5_000;
+
+/// Bytes of one body before compression; 3 Core refuses more than 10 MiB.
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Attempts of one body; after the last the caller keeps what it has.
+const ATTEMPTS_MAX: u32 = 4;
+
+/// The longest wait between two attempts.
+const BACK_OFF_MAX: Duration = Duration::from_secs(5);
+
+/// Lines of one commit that a server may refuse; more mean that the server is wrong, not the lines,
+/// so nothing is set aside and the write fails.
+const REFUSED_LINES_MAX: usize = 1_000;
+
+/// How much of a server's words a message repeats, in characters.
+const WORDS_MAX: usize = 300;
+
+/// How long a connection may take to open.
+const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+
+/// What one request came to.
+enum Answer {
+    /// All of it is stored.
+    Taken,
+    /// Some of it is refused for good.
+    Refused(String),
+    /// It may go better the next time.
+    Again(String),
+    /// A person has to see to it.
+    Never(String),
+}
+
+/// Why nothing more was written.
+type Failure = String;
+
+struct Job {
+    lines: Arc<Lines>,
+    reply: mpsc::SyncSender<Result<Vec<RefusedLine>, Failure>>,
+}
+
+/// Writes lines.
+#[derive(Debug)]
+pub(crate) struct WriteHalf {
+    /// A std lock: held only to put a job in.
+    jobs: Mutex<mpsc::Sender<Job>>,
+    options: InfluxOptions,
+}
+
+impl WriteHalf {
+    /// Starts the thread; it ends when the half is dropped.
+    pub(crate) fn start(options: &InfluxOptions) -> Result<WriteHalf, StoreError> {
+        let cannot = |error: &dyn std::error::Error| options.error("cannot be used", error);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| cannot(&error))?;
+        let sender =
+            Sender::new(options).map_err(|error| options.error("cannot be used", error))?;
+        let (jobs, received) = mpsc::channel::<Job>();
+        std::thread::Builder::new()
+            .name("influx".to_owned())
+            .spawn(move || {
+                while let Ok(job) = received.recv() {
+                    let written = runtime.block_on(sender.write(&job.lines));
+                    // Whoever asked may be gone.
+                    let _ = job.reply.send(written);
+                }
+            })
+            .map_err(|error| cannot(&error))?;
+        Ok(WriteHalf {
+            jobs: Mutex::new(jobs),
+            options: options.clone(),
+        })
+    }
+
+    /// Writes lines and waits until the server has them; gives those that it refuses for good.
+    pub(crate) fn write(&self, lines: &Arc<Lines>) -> Result<Vec<RefusedLine>, StoreError> {
+        let failed = |detail: String| self.options.error("took no points", detail);
+        let (reply, answer) = mpsc::sync_channel(1);
+        let job = Job {
+            lines: Arc::clone(lines),
+            reply,
+        };
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = jobs.send(job);
+        drop(jobs);
+        sent.map_err(|_| failed("its thread is gone".to_owned()))?;
+        let written = answer.recv();
+        let written = written.map_err(|_| failed("its thread is gone".to_owned()))?;
+        written.map_err(failed)
+    }
+}
+
+struct Sender {
+    client: Client,
+    options: InfluxOptions,
+}
+
+impl Sender {
+    fn new(options: &InfluxOptions) -> Result<Sender, String> {
+        let mut headers = HeaderMap::new();
+        if options.gzip {
+            // The crate compresses only points that it writes itself.
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        let http = reqwest_of_influxdb2::ClientBuilder::new()
+            .default_headers(headers)
+            .timeout(options.request_within)
+            .connect_timeout(CONNECT_WITHIN)
+            .tcp_nodelay(true)
+            // A redirected POST would arrive as a GET.
+            .redirect(reqwest_of_influxdb2::redirect::Policy::none())
+            .no_proxy();
+        let token = options.token().map_or("", |token| token.expose());
+        let builder = ClientBuilder::with_builder(http, options.url(), options.org(), token);
+        let client = builder.build().map_err(|error| error.to_string())?;
+        Ok(Sender {
+            client,
+            options: options.clone(),
+        })
+    }
+
+    async fn write(&self, lines: &Lines) -> Result<Vec<RefusedLine>, Failure> {
+        let connections = self
+            .options
+            .connections
+            .clamp(1, InfluxOptions::CONNECTIONS_MAX);
+        let bodies = lines.parts(self.lines_per_body(lines, connections), BODY_BYTES_MAX);
+        let writes = bodies.into_iter().map(|body| self.write_body(lines, body));
+        let mut written = futures_util::stream::iter(writes).buffer_unordered(connections);
+        let (mut refused, mut failure) = (Vec::new(), None);
+        // Every body is heard out: what a server has taken need not be sent in vain.
+        while let Some(body) = written.next().await {
+            match body {
+                Ok(lines) => refused.extend(lines),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        match failure {
+            Some(failure) => Err(failure),
+            None if refused.len() > REFUSED_LINES_MAX => Err(refused_too_many(&refused)),
+            None => Ok(refused),
+        }
+    }
+
+    /// As many as give every connection its share.
+    fn lines_per_body(&self, lines: &Lines, connections: usize) -> usize {
+        lines.len().div_ceil(connections).clamp(1, BODY_LINES_MAX)
+    }
+
+    async fn write_body(
+        &self,
+        lines: &Lines,
+        body: Range<usize>,
+    ) -> Result<Vec<RefusedLine>, Failure> {
+        let mut bisection = Bisection::new(body);
+        while let Some(range) = bisection.next() {
+            let bytes = lines.bytes(range);
+            let mut attempt = 1;
+            loop {
+                match self.send(bytes).await {
+                    Answer::Taken => bisection.taken(),
+                    Answer::Refused(reason) => bisection.refused(&reason),
+                    Answer::Never(reason) => return Err(reason),
+                    Answer::Again(reason) if attempt >= ATTEMPTS_MAX => {
+                        return Err(format!("{reason}, {attempt} times"));
+                    }
+                    Answer::Again(_) => {
+                        tokio::time::sleep(self.back_off(attempt)).await;
+                        attempt += 1;
+                        continue;
+                    }
+                }
+                break;
+            }
+            if bisection.refused_count() > REFUSED_LINES_MAX {
+                return Err(refused_too_many(&bisection.into_refused()));
+            }
+        }
+        Ok(bisection.into_refused())
+    }
+
+    /// Doubles with each attempt; the upper half of it is random, so that many that were refused at
+    /// once do not come back at once.
+    fn back_off(&self, attempt: u32) -> Duration {
+        let full = self
+            .options
+            .back_off
+            .saturating_mul(1 << (attempt - 1).min(16))
+            .min(BACK_OFF_MAX);
+        let mut random = [0; 4];
+        // Without randomness the wait is merely a full one.
+        let share = match getrandom::fill(&mut random) {
+            Ok(()) => u32::from_le_bytes(random) % 1_024,
+            Err(_) => 1_024,
+        };
+        full / 2 + full / 2 * share / 1_024
+    }
+
+    async fn send(&self, lines: &[u8]) -> Answer {
+        let body = match self.options.gzip {
+            true => match gzip(lines) {
+                Ok(body) => body,
+                Err(error) => return Answer::Never(error.to_string()),
+            },
+            false => lines.to_vec(),
+        };
+        let (org, bucket) = (self.options.org(), self.options.bucket());
+        let sent = self
+            .client
+            .write_line_protocol_with_precision(org, bucket, body, TimestampPrecision::Nanoseconds)
+            .await;
+        match sent {
+            Ok(()) => Answer::Taken,
+            Err(RequestError::Http { status, text }) => judge(status, &text),
+            Err(RequestError::ReqwestProcessing { source }) => Answer::Again(transport(&source)),
+            Err(other) => Answer::Again(other.to_string()),
+        }
+    }
+}
+
+/// What a status means for the lines that were sent.
+fn judge(status: StatusCode, text: &str) -> Answer {
+    let words: String = text.chars().take(WORDS_MAX).collect();
+    let said = format!("it answered {status}: {}", words.trim());
+    match status {
+        StatusCode::BAD_REQUEST
+        | StatusCode::UNPROCESSABLE_ENTITY
+        | StatusCode::PAYLOAD_TOO_LARGE => Answer::Refused(said),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            Answer::Never(format!("{said}; check the token and what it may write"))
+        }
+        StatusCode::NOT_FOUND => Answer::Never(format!(
+            "{said}; check organisation and bucket, or make them with `mesofleet store init`"
+        )),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Answer::Again(said),
+        status if status.is_server_error() => Answer::Again(said),
+        _ => Answer::Never(said),
+    }
+}
+
+/// The causes of a failed request in one line.
+fn transport(error: &reqwest_of_influxdb2::Error) -> String {
+    let kind = match () {
+        () if error.is_timeout() => "it did not answer in time",
+        () if error.is_connect() => "it cannot be reached",
+        () => "the connection broke",
+    };
+    kind.to_owned()
+}
+
+fn refused_too_many(refused: &[RefusedLine]) -> Failure {
+    let first = refused.first().map_or("", |line| line.reason.as_str());
+    format!("it refuses more than {REFUSED_LINES_MAX} points of one commit; the first: {first}")
+}
+
+/// The fastest level: the network is rarely slower than the processor.
+fn gzip(lines: &[u8]) -> std::io::Result<Vec<u8>> {
+    use std::io::Write as _;
+    let mut encoder = GzEncoder::new(Vec::with_capacity(lines.len() / 4), Compression::fast());
+    encoder.write_all(lines)?;
+    encoder.finish()
+}

@@ -1,0 +1,332 @@
+//! Shots as points of an InfluxDB.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use meso_domain::canonical::Canonical as _;
+use meso_domain::{LedgerEntryKind, Severity, Shot};
+use meso_units::Timestamp;
+use rusqlite::{Connection, Transaction, params};
+use sha2::{Digest as _, Sha256};
+
+use super::bisect::RefusedLine;
+use super::client::WriteHalf;
+use super::line::Lines;
+use super::options::InfluxOptions;
+use super::query::{ReadHalf, literal, name};
+use super::{point, roll_up};
+use crate::StoreError;
+use crate::commit::{NewEntry, Quarantined};
+use crate::error::During as _;
+use crate::shelf::{BlockSpan, Shelf, ShelvedShot, gun_of, staged};
+use crate::shot_row::{Place, bits};
+use crate::write::{insert_entry, insert_quarantined, insert_shots};
+
+/// Blocks that are sent in one go: what one commit can have.
+const PENDING_BLOCKS_PER_GO: usize = 1_024;
+
+/// Blocks of one question.
+const WINDOW_BLOCKS_MAX: usize = 256;
+
+/// The time of one question: well under the 72 h that 3 Core allows.
+const WINDOW_NS_MAX: i64 = 24 * 3_600 * 1_000_000_000;
+
+/// Blocks further apart than this are asked for one by one, so that what a gun did between them is
+/// not read in vain.
+const WINDOW_GAP_NS_MAX: i64 = 600 * 1_000_000_000;
+
+/// An InfluxDB that keeps shots.
+#[derive(Debug)]
+pub(crate) struct InfluxShelf {
+    writer: WriteHalf,
+    reader: ReadHalf,
+}
+
+impl InfluxShelf {
+    pub(crate) fn start(options: &InfluxOptions) -> Result<InfluxShelf, StoreError> {
+        Ok(InfluxShelf {
+            writer: WriteHalf::start(options)?,
+            reader: ReadHalf::new(options),
+        })
+    }
+
+    /// Sends blocks whose shots lie in the registry's file, and takes them out of it.
+    fn send(&self, registry: &Connection, spans: &[BlockSpan]) -> Result<(), StoreError> {
+        let mut outbox = Outbox::default();
+        for span in spans {
+            outbox.add(registry, span)?;
+        }
+        let refused = self
+            .writer
+            .write(&Arc::new(std::mem::take(&mut outbox.lines)))?;
+        let transaction = registry.unchecked_transaction().during("begin to write")?;
+        outbox.set_aside(&transaction, spans, &refused)?;
+        for span in spans {
+            transaction
+                .prepare_cached("DELETE FROM pending WHERE block = ?1")
+                .and_then(|mut statement| statement.execute([span.row]))
+                .during("take sent shots out")?;
+        }
+        transaction.commit().during("make a commit durable")
+    }
+
+    fn window(
+        &self,
+        spans: &[&BlockSpan],
+        shots: &mut Vec<(i64, ShelvedShot)>,
+    ) -> Result<(), StoreError> {
+        let (Some(first), Some(to_ns)) = (spans.first(), spans.iter().map(|s| s.to_ns).max())
+        else {
+            return Ok(());
+        };
+        let question = format!(
+            "SELECT * FROM {} WHERE \"gun\" = {} AND time >= {} AND time <= {}",
+            name(point::SHOT),
+            literal(first.gun.as_str()),
+            first.from_ns,
+            to_ns
+        );
+        for series in self.reader.ask(&question)? {
+            for record in series.records() {
+                let place = (record.integer("incarnation")?, record.integer("block")?);
+                let span = spans
+                    .iter()
+                    .find(|span| place == (Some(bits(span.incarnation)), Some(bits(span.number))));
+                let Some(span) = span else { continue };
+                let position = record
+                    .integer("position")?
+                    .and_then(|n| usize::try_from(n).ok());
+                let index = span
+                    .runs
+                    .shots()
+                    .position(|(other, _)| Some(other) == position);
+                let (Some(position), Some(index)) = (position, index) else {
+                    continue;
+                };
+                let shelved = ShelvedShot {
+                    arrival: span.first_shot + i64::try_from(index).unwrap_or(0),
+                    position,
+                    shot: point::read(&record, span)?,
+                };
+                shots.push((span.row, shelved));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Shelf for InfluxShelf {
+    fn is_elsewhere(&self) -> bool {
+        true
+    }
+
+    fn settle(&self, registry: &Connection) -> Result<(), StoreError> {
+        loop {
+            let spans = pending(registry)?;
+            if spans.is_empty() {
+                return Ok(());
+            }
+            self.send(registry, &spans)?;
+        }
+    }
+
+    fn fetch(&self, spans: &[&BlockSpan]) -> Result<Vec<(i64, ShelvedShot)>, StoreError> {
+        let mut ordered = spans.to_vec();
+        ordered.sort_unstable_by(|a, b| (&a.gun, a.from_ns).cmp(&(&b.gun, b.from_ns)));
+        let mut shots = Vec::new();
+        for window in ordered.chunk_by(|a, b| {
+            a.gun == b.gun && b.from_ns.saturating_sub(a.to_ns) <= WINDOW_GAP_NS_MAX
+        }) {
+            let mut rest = window;
+            while let Some(first) = rest.first() {
+                let fits = rest
+                    .iter()
+                    .take(WINDOW_BLOCKS_MAX)
+                    .take_while(|span| span.to_ns.saturating_sub(first.from_ns) <= WINDOW_NS_MAX);
+                let (now, later) = rest.split_at(fits.count().max(1));
+                self.window(now, &mut shots)?;
+                rest = later;
+            }
+        }
+        Ok(shots)
+    }
+}
+
+fn pending(registry: &Connection) -> Result<Vec<BlockSpan>, StoreError> {
+    let what = "find what is to be sent";
+    let sql = format!(
+        "SELECT {} FROM pending p CROSS JOIN {} WHERE b.id = p.block
+         ORDER BY p.block LIMIT {PENDING_BLOCKS_PER_GO}",
+        BlockSpan::COLUMNS,
+        BlockSpan::TABLES
+    );
+    let mut statement = registry.prepare_cached(&sql).during(what)?;
+    let mut rows = statement.query([]).during(what)?;
+    let mut spans = Vec::new();
+    while let Some(row) = rows.next().during(what)? {
+        spans.push(BlockSpan::read(row)?);
+    }
+    Ok(spans)
+}
+
+/// The lines of some blocks, and what stands behind each.
+#[derive(Debug, Default)]
+struct Outbox {
+    lines: Lines,
+    /// The shot of each line and the row of its block; `None` for a roll-up.
+    shots: Vec<Option<(i64, ShelvedShot)>>,
+    /// Shots that no line can say, their blocks, and why.
+    unsayable: Vec<(i64, ShelvedShot, String)>,
+}
+
+impl Outbox {
+    fn add(&mut self, registry: &Connection, span: &BlockSpan) -> Result<(), StoreError> {
+        let shots = staged(registry, span)?;
+        let verdicts = verdicts(registry, span)?;
+        let worst = |arrival: i64| {
+            let found = verdicts.iter().find(|(shot, _)| *shot == arrival);
+            found.map(|(_, worst)| *worst)
+        };
+        let judged: Vec<(&Shot, Option<Severity>)> = shots
+            .iter()
+            .map(|shelved| (&shelved.shot, worst(shelved.arrival)))
+            .collect();
+        let before = self.lines.len();
+        // Of shots that were refused and are sent again, the block's roll-up is there already. It
+        // has identifiers and whole numbers only, which a line can always say.
+        let is_whole = shots.len() == span.shot_count();
+        if is_whole
+            && roll_up::write(
+                &mut self.lines,
+                span,
+                utc_offset_s(registry, span)?,
+                &judged,
+            )
+            .is_ok()
+        {
+            let added = self.lines.len() - before;
+            self.shots.extend((0..added).map(|_| None));
+        }
+        let mut moments: Vec<i64> = Vec::with_capacity(shots.len());
+        for shelved in shots {
+            let at_ns = shelved.shot.at.unix_ns();
+            let earlier = moments.iter().filter(|other| **other == at_ns).count();
+            moments.push(at_ns);
+            let slot = span
+                .slot
+                .saturating_add(u32::try_from(earlier).unwrap_or(u32::MAX));
+            let written =
+                point::write(&mut self.lines, span, shelved.position, slot, &shelved.shot);
+            match written {
+                Ok(()) => self.shots.push(Some((span.row, shelved))),
+                Err(error) => self.unsayable.push((span.row, shelved, error.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps refused shots in the registry's file, and puts what was said of them into quarantine.
+    fn set_aside(
+        &self,
+        transaction: &Transaction<'_>,
+        spans: &[BlockSpan],
+        refused: &[RefusedLine],
+    ) -> Result<(), StoreError> {
+        let lines = refused.iter().filter_map(|line| {
+            let (block, shelved) = self.shots.get(line.index)?.as_ref()?;
+            Some((*block, shelved, line.reason.as_str()))
+        });
+        let unsayable = self.unsayable.iter();
+        let unsayable = unsayable.map(|(block, shot, reason)| (*block, shot, reason.as_str()));
+        for (block, shelved, reason) in lines.chain(unsayable) {
+            keep(transaction, block, shelved)?;
+            quarantine(transaction, &shelved.shot, reason)?;
+        }
+        for line in refused {
+            if matches!(self.shots.get(line.index), Some(None)) {
+                let count = spans.len();
+                tracing::warn!(
+                    reason = line.reason,
+                    blocks = count,
+                    "a roll-up was refused"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The shots of a block with a verdict worth noting.
+fn verdicts(registry: &Connection, span: &BlockSpan) -> Result<Vec<(i64, Severity)>, StoreError> {
+    let what = "read verdicts of a block";
+    let mut statement = registry
+        .prepare_cached(
+            "SELECT shot, worst FROM verdicts WHERE shot BETWEEN ?1 AND ?2 AND worst IS NOT NULL",
+        )
+        .during(what)?;
+    let values = params![span.first_shot, span.arrival_last()];
+    let mut rows = statement.query(values).during(what)?;
+    let mut verdicts = Vec::new();
+    while let Some(row) = rows.next().during(what)? {
+        let severity = Severity::from_code(row.get(1).during(what)?)?;
+        verdicts.push((row.get(0).during(what)?, severity));
+    }
+    Ok(verdicts)
+}
+
+fn utc_offset_s(registry: &Connection, span: &BlockSpan) -> Result<i64, StoreError> {
+    registry
+        .prepare_cached(
+            "SELECT coalesce((SELECT e.utc_offset_s FROM sessions e WHERE e.id = b.session), 0)
+             FROM blocks b WHERE b.id = ?1",
+        )
+        .and_then(|mut statement| statement.query_row([span.row], |row| row.get(0)))
+        .during("read the offset of a session")
+}
+
+/// Writes a shot into the registry's file to stay.
+fn keep(
+    transaction: &Transaction<'_>,
+    block: i64,
+    shelved: &ShelvedShot,
+) -> Result<(), StoreError> {
+    let gun = gun_of(transaction, block)?;
+    let place = Place {
+        id: shelved.arrival,
+        block,
+        position: shelved.position,
+        gun,
+    };
+    insert_shots(transaction, std::iter::once((place, &shelved.shot)))
+}
+
+/// A refused shot is stored all the same, in the registry's file; that it is not where people look
+/// for it is shown and logged.
+fn quarantine(transaction: &Transaction<'_>, shot: &Shot, reason: &str) -> Result<(), StoreError> {
+    let bytes = shot.canonical_bytes();
+    let quarantined = Quarantined {
+        digest: Sha256::digest(&bytes).into(),
+        source: shot.identity.to_string(),
+        reason: format!("stored, but not in InfluxDB: {reason}"),
+        bytes,
+        at: now(),
+    };
+    let said = format!("{}\n{}", quarantined.source, quarantined.reason);
+    let mut bytes = quarantined.digest.to_vec();
+    bytes.extend_from_slice(said.as_bytes());
+    let entry = NewEntry {
+        kind: LedgerEntryKind::Quarantine,
+        digest: Sha256::digest(&bytes).into(),
+        bytes,
+    };
+    insert_quarantined(transaction, &quarantined)?;
+    insert_entry(transaction, &entry)
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let ns = since.map_or(0, |since| {
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    });
+    Timestamp::from_unix_ns(ns).unwrap_or(Timestamp::UNIX_EPOCH)
+}

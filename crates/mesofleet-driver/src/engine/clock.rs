@@ -1,0 +1,160 @@
+//! What is known of a gun's clock, also of its earlier starts.
+//!
+//! A gun that restarts counts its ticks anew and may still hold shots of before. The mappings of
+//! its last starts are kept, in the journal too, so that such a shot gets the time at which it was
+//! fired and not the one at which it was read.
+
+use std::collections::VecDeque;
+
+use meso_link_proto::clock::ClockMapping;
+use meso_units::{BootId, ClockSegment, GunTick, Timestamp, Uncertainty};
+
+/// Under this and its serial number the journal keeps the mappings of a gun.
+pub(super) const CLOCK_VALUES: &str = "clock/";
+
+/// Starts of a gun whose mapping is kept; of more the oldest is forgotten, and a shot of it gets
+/// the time of its arrival without a bound.
+const STARTS_MAX: usize = 4;
+
+/// The length of a mapping in the journal.
+const MAPPING_BYTES: usize = 52;
+
+/// A computer whose clock shows less was never set: 2025-01-01, in ns since 1970. Its times have
+/// no bound, so that no rule about time is judged by them.
+pub(super) const PLAUSIBLE_FROM_NS: i64 = 1_735_689_600_000_000_000;
+
+/// Whether a clock that shows this can be right.
+pub(super) fn is_plausible(utc: Timestamp) -> bool {
+    utc.unix_ns() >= PLAUSIBLE_FROM_NS
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Start {
+    mapping: ClockMapping,
+    /// The stretch of the driver's clock; the mapping's own number counts from the driver's start.
+    segment: ClockSegment,
+}
+
+/// The clock of one gun.
+#[derive(Clone, Debug, Default)]
+pub(super) struct GunClock {
+    /// The newest start last.
+    starts: VecDeque<Start>,
+    /// Whether the journal lacks something of it.
+    is_new: bool,
+}
+
+impl GunClock {
+    pub(super) fn learn(&mut self, mapping: ClockMapping, segment: ClockSegment) {
+        self.starts
+            .retain(|start| start.mapping.boot_id != mapping.boot_id);
+        if self.starts.len() == STARTS_MAX {
+            self.starts.pop_front();
+        }
+        self.starts.push_back(Start { mapping, segment });
+        self.is_new = true;
+    }
+
+    /// When a shot was fired, by the mapping of its start.
+    pub(super) fn time_of(
+        &self,
+        boot: BootId,
+        tick: GunTick,
+    ) -> Option<(Timestamp, Uncertainty, ClockSegment)> {
+        self.starts.iter().rev().find_map(|start| {
+            let (at, uncertainty) = start.mapping.map(boot, tick)?;
+            Some((at, uncertainty, start.segment))
+        })
+    }
+
+    /// The newest mapping and its stretch.
+    pub(super) fn newest(&self) -> Option<(ClockMapping, ClockSegment)> {
+        let start = self.starts.back()?;
+        Some((start.mapping, start.segment))
+    }
+
+    /// What the journal is to keep, where it has something else.
+    pub(super) fn take_value(&mut self) -> Option<Vec<u8>> {
+        std::mem::take(&mut self.is_new).then(|| self.starts.iter().flat_map(bytes_of).collect())
+    }
+
+    /// Takes over what the journal has kept; what does not decode is left out, and its shots get
+    /// the time of their arrival.
+    pub(super) fn restore(&mut self, bytes: &[u8]) {
+        let starts = bytes.chunks_exact(MAPPING_BYTES).filter_map(start_of);
+        self.starts = starts.take(STARTS_MAX).collect();
+    }
+}
+
+fn bytes_of(start: &Start) -> Vec<u8> {
+    let mapping = &start.mapping;
+    let mut bytes = Vec::with_capacity(MAPPING_BYTES);
+    bytes.extend(mapping.boot_id.to_le_bytes());
+    bytes.extend(start.segment.0.to_le_bytes());
+    bytes.extend(mapping.segment.to_le_bytes());
+    bytes.extend(mapping.reference_tick_us.to_le_bytes());
+    bytes.extend(mapping.reference_at_ns.to_le_bytes());
+    bytes.extend(mapping.drift_ppb.to_le_bytes());
+    bytes.extend(mapping.drift_allowance_ppb.to_le_bytes());
+    bytes.extend(mapping.rtt_ns.to_le_bytes());
+    bytes
+}
+
+fn start_of(bytes: &[u8]) -> Option<Start> {
+    let four = |at: usize| bytes.get(at..at + 4)?.try_into().ok();
+    let eight = |at: usize| bytes.get(at..at + 8)?.try_into().ok();
+    Some(Start {
+        segment: ClockSegment(u32::from_le_bytes(four(4)?)),
+        mapping: ClockMapping {
+            boot_id: u32::from_le_bytes(four(0)?),
+            segment: u32::from_le_bytes(four(8)?),
+            reference_tick_us: u64::from_le_bytes(eight(12)?),
+            reference_at_ns: i64::from_le_bytes(eight(20)?),
+            drift_ppb: i64::from_le_bytes(eight(28)?),
+            drift_allowance_ppb: u64::from_le_bytes(eight(36)?),
+            rtt_ns: u64::from_le_bytes(eight(44)?),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mapping(boot_id: u32) -> ClockMapping {
+        ClockMapping {
+            boot_id,
+            segment: 3,
+            reference_tick_us: 1_000 + u64::from(boot_id),
+            reference_at_ns: PLAUSIBLE_FROM_NS - 5,
+            drift_ppb: -40_000,
+            drift_allowance_ppb: 200_000,
+            rtt_ns: 900_000,
+        }
+    }
+
+    #[test]
+    fn the_last_starts_are_kept_as_they_were_and_the_oldest_is_forgotten() {
+        let mut clock = GunClock::default();
+        (1..=6).for_each(|boot| clock.learn(mapping(boot), ClockSegment(40 + boot)));
+        let bytes = clock.take_value().unwrap();
+        assert_eq!(clock.take_value(), None, "the journal has it");
+        let mut restored = GunClock::default();
+        restored.restore(&bytes);
+        assert_eq!(restored.starts, clock.starts);
+        assert_eq!(restored.starts.len(), STARTS_MAX);
+        let tick = GunTick::new(5_000).unwrap();
+        assert_eq!(restored.time_of(BootId(2), tick), None);
+        let (_, _, segment) = restored.time_of(BootId(3), tick).unwrap();
+        assert_eq!(segment, ClockSegment(43));
+    }
+
+    #[test]
+    fn bytes_that_are_no_mappings_are_left_out() {
+        let mut clock = GunClock::default();
+        clock.restore(&[1; MAPPING_BYTES + 7]);
+        assert_eq!(clock.starts.len(), 1);
+        clock.restore(&[]);
+        assert!(clock.starts.is_empty());
+    }
+}

@@ -1,0 +1,223 @@
+//! When a gun is told to fire no more, and when to go on.
+
+use meso_contract::room::ResumeGunBody;
+use meso_link_proto::{ResultCode, Status};
+
+use super::*;
+use crate::engine::interlock::{REASON_HARD_LIMIT, REASON_NO_SESSION};
+
+const ON: &str = "[interlock]\nenabled = true\n";
+const UNTIL_SESSION: &str = "[interlock]\nenabled = true\nuntil_session = true\n";
+
+/// Beyond every hard limit of needle depth.
+const HARD_UM: u32 = 12_000;
+
+fn inhibit() -> Call {
+    Call::Inhibit(serial(), REASON_HARD_LIMIT)
+}
+
+fn resume() -> Call {
+    Call::Resume(serial())
+}
+
+fn greeting(is_inhibited: bool) -> GunEvent {
+    let mut hello = hello(Some(EPOCH), 1, 9);
+    hello.capabilities = Capabilities::CAN_INHIBIT;
+    hello.is_inhibited = is_inhibited;
+    GunEvent::Attached(Box::new(hello))
+}
+
+fn answer(kind: CommandKind, is_inhibited: bool) -> GunEvent {
+    let outcome = CommandOutcome::Answered {
+        result: ResultCode::Done,
+        is_inhibited,
+        limits: GunLimits::default(),
+    };
+    command(kind, outcome)
+}
+
+fn command(kind: CommandKind, outcome: CommandOutcome) -> GunEvent {
+    GunEvent::Command {
+        command: 1,
+        kind,
+        outcome,
+    }
+}
+
+/// The gun says that it may fire.
+fn status() -> GunEvent {
+    GunEvent::Status(Box::new(Status {
+        tick: GunTick::new(0).unwrap(),
+        inventory: hello(Some(EPOCH), 1, 9).inventory,
+        battery: None,
+        temperature: None,
+        vacuum: None,
+        shots_on_needle: None,
+        lifetime_shots: None,
+        faults: 0,
+        is_inhibited: false,
+        inhibit_number: 0,
+        refused_count: 0,
+    }))
+}
+
+fn treating(more: &'static str) -> Bench {
+    let mut bench = Bench::with(more);
+    bench.hear(vec![greeting(false), GunEvent::Clock(mapping(0))]);
+    bench.open_session();
+    bench
+}
+
+fn state(bench: &Bench) -> Option<String> {
+    let room = bench.engine.room_state(bench.now(), false);
+    room.guns[0].interlock.as_ref().map(|it| it.state.clone())
+}
+
+fn let_go(bench: &mut Bench) -> Vec<Call> {
+    let body = ResumeGunBody {
+        operator: "op-1".to_owned(),
+        reason: "depth was set right".to_owned(),
+    };
+    let now = bench.now();
+    let work = bench.engine.take_resume(now, &serial(), &body).unwrap();
+    bench.write(work)
+}
+
+#[test]
+fn no_gun_is_stopped_where_the_clinic_has_not_switched_the_interlock_on() {
+    let mut bench = treating("");
+    let (calls, _) = bench.hear(vec![shot_at(1, 1_000, HARD_UM)]);
+    assert_eq!(calls, vec![acknowledge(1)]);
+    assert_eq!(state(&bench), None);
+}
+
+#[test]
+fn a_shot_beyond_a_hard_limit_stops_its_gun_before_anything_is_written_and_once() {
+    let mut bench = treating(ON);
+    let (calls, _) = bench.hear(vec![shot_at(1, 1_000, HARD_UM), shot_at(2, 1_200, HARD_UM)]);
+    assert_eq!(calls, vec![inhibit(), acknowledge(2)]);
+    assert_eq!(state(&bench).as_deref(), Some("inhibiting"));
+    bench.hear(vec![answer(CommandKind::Inhibit, true)]);
+    assert_eq!(state(&bench).as_deref(), Some("inhibited"));
+    let status = bench.engine.due_statuses(bench.now());
+    assert!(status[0].1.inhibited);
+}
+
+#[test]
+fn a_soft_breach_stops_no_gun() {
+    let mut bench = treating(ON);
+    let (calls, _) = bench.hear(vec![shot_at(1, 1_000, 5_000)]);
+    assert_eq!(calls, vec![acknowledge(1)]);
+}
+
+#[test]
+fn a_breach_of_a_treatment_that_is_over_stops_no_other_one() {
+    let mut bench = Bench::with(ON);
+    bench.hear(vec![greeting(false), GunEvent::Clock(mapping(0))]);
+    bench.now_ms = 3_600_000;
+    let mut late = shot_at(1, 1_000, HARD_UM);
+    if let GunEvent::Shot { received_at, .. } = &mut late {
+        *received_at = at(3_600_000);
+    }
+    let (calls, _) = bench.hear(vec![late]);
+    assert_eq!(calls, vec![acknowledge(1)]);
+    let fresh = shot_at(2, 3_600_000, HARD_UM);
+    assert!(bench.hear(vec![fresh]).0.contains(&inhibit()));
+}
+
+#[test]
+fn only_a_person_lets_the_gun_go_on_and_the_journal_remembers_who() {
+    let mut bench = treating(ON);
+    bench.hear(vec![shot_at(1, 1_000, HARD_UM)]);
+    bench.hear(vec![answer(CommandKind::Inhibit, true)]);
+    assert_eq!(let_go(&mut bench), vec![resume()]);
+    assert_eq!(state(&bench).as_deref(), Some("resuming"));
+    bench.hear(vec![answer(CommandKind::Resume, false)]);
+    assert_eq!(state(&bench), None);
+    let folder = bench.folder.path().to_path_buf();
+    let view = meso_journal::JournalView::open(&folder).unwrap();
+    let resumes = view.values_under("resume/").unwrap();
+    let text = String::from_utf8(resumes[0].1.clone()).unwrap();
+    for word in ["op-1", "depth was set right", "GUN-1", "shot 1"] {
+        assert!(text.contains(word), "{word} is missing in {text}");
+    }
+    let (calls, _) = bench.hear(vec![shot_at(2, 2_000, HARD_UM)]);
+    assert!(calls.contains(&inhibit()), "the next breach stops it again");
+}
+
+#[test]
+fn a_gun_that_does_not_answer_is_told_again_and_shown_as_an_alarm() {
+    let mut bench = treating(ON);
+    bench.hear(vec![shot_at(1, 1_000, HARD_UM)]);
+    assert_eq!(bench.hear(vec![status()]).0, vec![], "it may still answer");
+    bench.hear(vec![command(CommandKind::Inhibit, CommandOutcome::Unknown)]);
+    assert_eq!(state(&bench).as_deref(), Some("failed"));
+    assert_eq!(bench.hear(vec![status()]).0, vec![inhibit()]);
+    bench.hear(vec![answer(CommandKind::Inhibit, true)]);
+    // Somebody else resumed it.
+    assert_eq!(bench.hear(vec![status()]).0, vec![inhibit()]);
+}
+
+#[test]
+fn a_restart_of_driver_or_gun_lets_no_gun_fire_again() {
+    let mut bench = treating(ON);
+    bench.hear(vec![shot_at(1, 1_000, HARD_UM)]);
+    let mut bench = bench.restart();
+    let (calls, _) = bench.hear(vec![greeting(false)]);
+    assert!(calls.contains(&inhibit()), "{calls:?}");
+    let (calls, _) = bench.hear(vec![greeting(true)]);
+    assert!(!calls.contains(&inhibit()), "it is inhibited: {calls:?}");
+    assert_eq!(let_go(&mut bench), vec![resume()]);
+}
+
+#[test]
+fn a_gun_that_cannot_be_inhibited_is_told_nothing_and_shown() {
+    let mut bench = Bench::with(ON);
+    bench.attach(1, 9);
+    let (calls, _) = bench.hear(vec![shot_at(1, 1_000, HARD_UM)]);
+    assert_eq!(calls, vec![acknowledge(1)]);
+    let room = bench.engine.room_state(bench.now(), false);
+    let shown = room.guns[0].interlock.as_ref().unwrap();
+    assert_eq!(shown.state, "failed");
+    assert_eq!(
+        shown.problem.as_deref(),
+        Some("the gun cannot be inhibited")
+    );
+}
+
+#[test]
+fn a_gun_waits_for_its_segment_where_the_clinic_wants_that() {
+    let mut bench = Bench::with(UNTIL_SESSION);
+    let (calls, _) = bench.hear(vec![greeting(false), GunEvent::Clock(mapping(0))]);
+    assert!(calls.contains(&Call::Inhibit(serial(), REASON_NO_SESSION)));
+    bench.hear(vec![answer(CommandKind::Inhibit, true)]);
+    bench.open_session();
+    let work = bench.engine.reconcile_all();
+    assert_eq!(bench.write(work), vec![resume()]);
+    bench.hear(vec![answer(CommandKind::Resume, false)]);
+    let (calls, _) = bench.hear(vec![shot_at(1, 1_000, HARD_UM)]);
+    assert!(calls.contains(&inhibit()), "{calls:?}");
+}
+
+#[test]
+fn a_gun_that_another_room_holds_is_not_let_go_by_a_session_here() {
+    let mut bench = Bench::with(UNTIL_SESSION);
+    bench.hear(vec![greeting(true), GunEvent::Clock(mapping(0))]);
+    bench.open_session();
+    let work = bench.engine.reconcile_all();
+    assert_eq!(bench.write(work), vec![]);
+    assert_eq!(let_go(&mut bench), vec![resume()], "a person may");
+}
+
+#[test]
+fn nothing_is_resumed_that_nothing_holds() {
+    let mut bench = treating(ON);
+    let body = ResumeGunBody {
+        operator: "op-1".to_owned(),
+        reason: "x".to_owned(),
+    };
+    let now = bench.now();
+    assert!(bench.engine.take_resume(now, &serial(), &body).is_err());
+    let stranger = GunSerial::parse("GUN-9").unwrap();
+    assert!(bench.engine.take_resume(now, &stranger, &body).is_err());
+}

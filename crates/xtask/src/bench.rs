@@ -1,0 +1,96 @@
+//! Benchmarks and long runs of fault tests, as a developer starts them.
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::workspace::Workspace;
+use crate::{process, tools};
+
+/// What is measured.
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// Processor time, memory and latencies of the driver daemon, with emulated guns.
+    Driver {
+        /// Arguments of the benchmark, such as `--latency` or `--guns 8 --seconds 10`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// The stores: rates as they grow, the start of a full one, a backlog into either.
+    Store {
+        /// Shots to grow to, in millions.
+        #[arg(long, default_value_t = 5, value_name = "N")]
+        grow_millions: u32,
+        /// Shots of the store whose start is measured, in millions.
+        #[arg(long, default_value_t = 10, value_name = "N")]
+        start_millions: u32,
+        /// Shots of the backlog.
+        #[arg(long, default_value_t = 1_000_000, value_name = "N")]
+        backlog_shots: u32,
+    },
+}
+
+/// Builds what is measured, optimised, and measures it.
+pub(crate) fn run(workspace: &Workspace, bench: Bench) -> Result<()> {
+    match bench {
+        Bench::Driver { arguments } => driver(workspace, &arguments),
+        Bench::Store {
+            grow_millions,
+            start_millions,
+            backlog_shots,
+        } => store(workspace, grow_millions, start_millions, backlog_shots),
+    }
+}
+
+fn driver(workspace: &Workspace, arguments: &[OsString]) -> Result<()> {
+    println!(
+        "cargo xtask bench driver: installs nothing. It builds the programs with optimisation,\n\
+         which takes some minutes the first time, and measures for a minute. Leave the computer\n\
+         alone meanwhile."
+    );
+    // One build for all, so that the programs do not differ from those that are tested.
+    let mut build = workspace.cargo(&["build", "--release", "--features", "meso-tests/full"]);
+    for package in ["mesofleet", "mesofleet-driver", "meso-tests"] {
+        build.args(["--package", package]);
+    }
+    process::run(build.arg("--bins"))?;
+    let mut bench = workspace.cargo(&["run", "--quiet", "--release", "--package", "meso-tests"]);
+    bench.args([
+        "--features",
+        "meso-tests/full",
+        "--bin",
+        "bench-driver",
+        "--",
+    ]);
+    process::run(bench.args(arguments))
+}
+
+fn store(workspace: &Workspace, grow: u32, start: u32, backlog: u32) -> Result<()> {
+    println!(
+        "cargo xtask bench store: unpacks Debian's influxd into the cache folder. It builds with\n\
+         optimisation, which takes some minutes the first time, and measures for some minutes;\n\
+         temporary files take some GB. Leave the computer alone meanwhile."
+    );
+    tools::influxd(workspace)?;
+    for (package, name, case, number) in [
+        ("meso-store", "store", "grow", grow),
+        ("meso-store", "store", "start", start),
+        ("mesofleet", "backlog", "embedded", backlog),
+        ("mesofleet", "backlog", "influx", backlog),
+    ] {
+        let mut bench = workspace.cargo(&["bench", "--package", package, "--bench", name, "--"]);
+        process::run(bench.args([case, &number.to_string()]))?;
+    }
+    Ok(())
+}
+
+/// Kills the driver at so many seeded moments and compares guns and server afterwards.
+pub(crate) fn kill_driver(workspace: &Workspace, moments: u32, seed: u64) -> Result<()> {
+    println!("cargo xtask kill-driver: installs nothing; about a second a moment.");
+    let mut test = workspace.cargo(&["test", "--package", "meso-tests", "--features", "full"]);
+    test.args(["--test", "faults", "--", "--nocapture", "kills::"])
+        .env("MESOFLEET_KILL_MOMENTS", moments.to_string())
+        .env("MESOFLEET_KILL_SEED", seed.to_string());
+    process::run(&mut test)
+}

@@ -1,0 +1,215 @@
+//! A clinic on loopback for tests and benchmarks: the real server and the real drivers as
+//! processes, with folders of ports between them and emulated guns.
+//!
+//! Whoever made it ends it: every process here dies with its handle.
+
+mod driver;
+mod server;
+mod truth;
+mod usage;
+
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use tempfile::TempDir;
+
+pub use driver::{Driver, DriverOptions};
+pub use server::Server;
+pub use truth::{Comparison, Stored, compare};
+pub use usage::{CpuTime, Memory};
+
+/// The clinic of a sandbox.
+pub const CLINIC: &str = "example-clinic";
+/// Far above anything that happens here; only a hang reaches it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a condition is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Where our programs lie.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    folder: PathBuf,
+}
+
+impl Programs {
+    /// The programs that lie beside this one, or a folder above it, as cargo puts them.
+    ///
+    /// # Errors
+    ///
+    /// They are not there; the message says how to build them.
+    pub fn beside_us() -> anyhow::Result<Programs> {
+        let ours = std::env::current_exe().context("this program's own path is not known")?;
+        for folder in ours.ancestors().skip(1).take(2) {
+            let all = ["mesofleet", "mesofleet-driver"];
+            if all.iter().all(|name| folder.join(name).is_file()) {
+                let folder = folder.to_owned();
+                return Ok(Programs { folder });
+            }
+        }
+        bail!(
+            "the programs are not beside {}; build them with `cargo build --bins --package \
+             mesofleet --package mesofleet-driver` in the same profile",
+            ours.display()
+        )
+    }
+
+    /// As [`Programs::beside_us`], after a build, so that what is tested is what is there.
+    ///
+    /// # Errors
+    ///
+    /// The build fails.
+    pub fn built() -> anyhow::Result<Programs> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let built = Command::new(cargo)
+            .args(["build", "--quiet", "--bins"])
+            .args(["--package", "mesofleet", "--package", "mesofleet-driver"])
+            .current_dir(crate::root())
+            .status()
+            .context("cannot start cargo")?;
+        if !built.success() {
+            bail!("the programs do not build");
+        }
+        Programs::beside_us()
+    }
+
+    /// The path of a program.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+/// Folders, and a running server. Drivers are started on it, guns are put into its folders.
+#[derive(Debug)]
+pub struct Sandbox {
+    programs: Programs,
+    folder: TempDir,
+    /// The server.
+    pub server: Server,
+}
+
+impl Sandbox {
+    /// Makes the folders and starts the server.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from starting.
+    pub fn start(programs: Programs) -> anyhow::Result<Sandbox> {
+        let folder = tempfile::Builder::new()
+            .prefix("mesofleet-sandbox-")
+            .tempdir()
+            .context("cannot make a temporary folder")?;
+        let server = Server::start(&programs, &folder.path().join("server"))?;
+        Ok(Sandbox {
+            programs,
+            folder,
+            server,
+        })
+    }
+
+    /// A folder of this sandbox, made where it is not there.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made.
+    pub fn folder(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let folder = self.folder.path().join(name);
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(folder)
+    }
+
+    /// Starts a driver of that name on its folder of ports, `ports-NAME`, and waits until it
+    /// answers.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub fn start_driver(&self, name: &str) -> anyhow::Result<Driver> {
+        Driver::start(&self.programs, self.driver_options(name)?)
+    }
+
+    /// As [`Sandbox::start_driver`], with other options than those of
+    /// [`Sandbox::driver_options`].
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub fn start_driver_with(&self, options: DriverOptions) -> anyhow::Result<Driver> {
+        Driver::start(&self.programs, options)
+    }
+
+    /// What a driver of that name is told: its folder of ports is `ports-NAME`.
+    ///
+    /// # Errors
+    ///
+    /// Its folders cannot be made.
+    pub fn driver_options(&self, name: &str) -> anyhow::Result<DriverOptions> {
+        Ok(DriverOptions {
+            name: name.to_owned(),
+            data: self.folder(&format!("driver-{name}"))?,
+            ports: self.folder(&format!("ports-{name}"))?,
+            broker: self.server.broker(),
+            extra: String::new(),
+        })
+    }
+
+    /// The programs that it runs.
+    pub const fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
+    /// Ends the server and reads what it holds.
+    ///
+    /// # Errors
+    ///
+    /// It does not end well, or its store cannot be read.
+    pub fn stop_and_read(&mut self) -> anyhow::Result<Stored> {
+        self.server.stop()?;
+        Stored::read(&self.folder.path().join("server"))
+    }
+}
+
+/// Looks until `done` says so.
+///
+/// # Errors
+///
+/// It takes longer than [`PATIENCE`]; `what` says what was waited for.
+pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) -> anyhow::Result<()> {
+    let began = Instant::now();
+    while !done() {
+        if began.elapsed() > PATIENCE {
+            bail!("{what}: not within {} s", PATIENCE.as_secs());
+        }
+        std::thread::park_timeout(LOOK_EVERY);
+    }
+    Ok(())
+}
+
+/// Asks a process to leave and waits for it; ends it by force when it takes too long.
+fn leave(child: &mut Child) -> anyhow::Result<()> {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id())?);
+    // It may have left by itself.
+    let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+    let mut status = None;
+    let left = wait_until("the program leaves", || {
+        status = child.try_wait().ok().flatten();
+        status.is_some()
+    });
+    if left.is_err() {
+        child.kill()?;
+        child.wait()?;
+    }
+    left?;
+    match status {
+        Some(status) if status.success() => Ok(()),
+        status => bail!("the program left with {status:?}"),
+    }
+}
+
+fn end_by_force(child: &mut Child) {
+    // Nothing is left to do where it is gone already.
+    let _ = child.kill();
+    let _ = child.wait();
+}

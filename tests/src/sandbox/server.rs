@@ -1,0 +1,109 @@
+//! The server as a process.
+
+use std::fs::OpenOptions;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, bail};
+
+use super::{CLINIC, Programs, end_by_force, leave, wait_until};
+
+/// How often free ports are looked for: somebody else may take one between look and use.
+const START_TRIES_MAX: u32 = 5;
+
+/// `mesofleet serve`: broker, ingest, store and ledger in one process.
+#[derive(Debug)]
+pub struct Server {
+    child: Option<Child>,
+    broker: SocketAddr,
+}
+
+impl Server {
+    pub(super) fn start(programs: &Programs, data: &Path) -> anyhow::Result<Server> {
+        std::fs::create_dir_all(data)?;
+        for _ in 0..START_TRIES_MAX {
+            if let Some(server) = Server::try_start(programs, data)? {
+                return Ok(server);
+            }
+        }
+        let log = std::fs::read_to_string(data.join("server.log")).unwrap_or_default();
+        bail!("the server does not start:\n{log}")
+    }
+
+    /// `None` where it left at once.
+    fn try_start(programs: &Programs, data: &Path) -> anyhow::Result<Option<Server>> {
+        let (http, broker) = (free_port()?, free_port()?);
+        let config = data.join("server.toml");
+        std::fs::write(&config, config_text(data, http, broker))?;
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(data.join("server.log"))?;
+        let child = Command::new(programs.path("mesofleet"))
+            .args(["serve", "--config"])
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("cannot start the server")?;
+        let mut server = Server {
+            child: Some(child),
+            broker,
+        };
+        let mut has_left = false;
+        wait_until("the server listens", || {
+            let child = server.child.as_mut();
+            has_left = child.is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
+            has_left || (TcpStream::connect(broker).is_ok() && TcpStream::connect(http).is_ok())
+        })?;
+        Ok((!has_left).then_some(server))
+    }
+
+    /// Where its broker listens.
+    pub const fn broker(&self) -> SocketAddr {
+        self.broker
+    }
+
+    /// Its process id; `None` once it has ended.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Asks it to leave and waits for it.
+    ///
+    /// # Errors
+    ///
+    /// It does not leave well.
+    pub fn stop(&mut self) -> anyhow::Result<()> {
+        match self.child.take() {
+            Some(mut child) => leave(&mut child).context("the server"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            end_by_force(child);
+        }
+    }
+}
+
+fn free_port() -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok(listener.local_addr()?)
+}
+
+fn config_text(data: &Path, http: SocketAddr, broker: SocketAddr) -> String {
+    format!(
+        "version = 1\n\
+         [server]\ndata_dir = {data:?}\n\
+         [[clinics]]\nid = \"{CLINIC}\"\ntime_zone = \"UTC\"\n\
+         [http]\nbind = \"{http}\"\n\
+         [broker]\nbind = \"{broker}\"\n\
+         [ledger]\norigin = \"log.example.org/sandbox\"\n"
+    )
+}

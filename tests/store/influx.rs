@@ -1,0 +1,345 @@
+//! The InfluxDB store on a real `influxd`, behind a proxy that behaves as later versions, or badly.
+
+use std::time::Duration;
+
+use meso_domain::canonical::Canonical as _;
+use meso_store::{
+    InfluxOptions, InfluxToken, Store, StoreError, StorePlace, copy_store, inspect, inspect_influx,
+    prepare_influx,
+};
+use meso_testkit::influx::{Dialect, Fault, InfluxProxy, Influxd};
+
+use crate::contract::{Bench, promises};
+
+use crate::samples::*;
+
+/// The bucket of every test: each has an `influxd` of its own.
+const BUCKET: &str = "fleet of tests";
+
+/// A store on an `influxd` of its own.
+struct OnInflux {
+    // In the order of their ends: the proxy goes first, the folder last.
+    proxy: InfluxProxy,
+    server: Influxd,
+    folder: tempfile::TempDir,
+}
+
+impl OnInflux {
+    fn new(dialect: Dialect) -> OnInflux {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Influxd::start(&folder.path().join("influxd")).unwrap();
+        server.create_database(BUCKET).unwrap();
+        let proxy = InfluxProxy::start(server.address(), dialect).unwrap();
+        proxy.demand_token("user:secret");
+        OnInflux {
+            proxy,
+            server,
+            folder,
+        }
+    }
+
+    fn options(&self) -> InfluxOptions {
+        let mut options = InfluxOptions::new(&self.proxy.url(), "org", BUCKET).unwrap();
+        options.request_within = Duration::from_secs(2);
+        options.back_off = Duration::from_millis(1);
+        options.with_token(Some(InfluxToken::new("user:secret").unwrap()))
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.folder.path().join("fleet.sqlite")
+    }
+
+    /// How many points of shots the database holds, whatever wrote them.
+    fn point_count(&self) -> usize {
+        let answer = self
+            .server
+            .query("SELECT counter FROM shot", BUCKET)
+            .unwrap();
+        answer.matches("],[").count() + usize::from(answer.contains("\"values\""))
+    }
+}
+
+impl Bench for OnInflux {
+    fn open(&self) -> Store {
+        Store::open_on_influx(&self.path(), 42, &self.options()).unwrap()
+    }
+
+    fn case_count(&self) -> usize {
+        64
+    }
+}
+
+mod as_1_8 {
+    use super::*;
+    promises!(OnInflux::new(Dialect::V1));
+}
+
+mod as_2 {
+    use super::*;
+    promises!(OnInflux::new(Dialect::V2));
+}
+
+mod as_3_core {
+    use super::*;
+    promises!(OnInflux::new(Dialect::V3));
+}
+
+/// Stores shots 1 to 20 in four blocks of one commit.
+fn store_twenty(store: &mut Store) -> Result<(), StoreError> {
+    let blocks = (0..4_u32).map(|n| {
+        sample_block(
+            u64::from(n) + 1,
+            (n > 0).then_some(7),
+            n * 5 + 1..=n * 5 + 5,
+        )
+    });
+    store.writer.store(&commit_of(blocks))
+}
+
+#[track_caller]
+fn assert_all_twenty(bench: &OnInflux, store: &Store) {
+    let first = sample_shot(1).identity;
+    let shots = store
+        .readers
+        .with(|reader| reader.shots_from(&first, 100))
+        .unwrap();
+    let expected: Vec<_> = (1..=20).map(sample_shot).collect();
+    assert_eq!(shots, expected);
+    let totals = store.readers.with(|reader| reader.totals()).unwrap();
+    assert_eq!(totals.shot_count, 20);
+    assert_eq!(
+        bench.proxy.counts().different_again_count,
+        0,
+        "a point was rewritten"
+    );
+}
+
+#[test]
+fn what_a_network_and_a_database_do_wrong_for_a_moment_is_tried_again_and_stored_once() {
+    let faults = [
+        Fault::Status(503),
+        Fault::Status(429),
+        Fault::Status(500),
+        Fault::DropBefore,
+        Fault::DropAfter,
+        Fault::Hang,
+    ];
+    for fault in faults {
+        let bench = OnInflux::new(Dialect::V1);
+        let mut store = bench.open();
+        bench.proxy.fail_next(&[fault]);
+        store_twenty(&mut store).unwrap();
+        let counts = bench.proxy.counts();
+        assert_eq!(counts.fault_count, 1, "{fault:?}");
+        let sent_twice = matches!(fault, Fault::DropAfter);
+        assert_eq!(counts.same_again_count > 0, sent_twice, "{fault:?}");
+        assert_eq!(bench.point_count(), 20, "{fault:?}");
+        assert_all_twenty(&bench, &store);
+    }
+}
+
+#[test]
+fn a_database_that_stays_away_fails_the_commit_and_takes_it_when_it_is_back() {
+    let bench = OnInflux::new(Dialect::V1);
+    let mut store = bench.open();
+    bench.proxy.fail_all(Fault::Status(503));
+    let refused = store_twenty(&mut store).unwrap_err();
+    assert!(refused.to_string().contains("503"), "{refused}");
+    // A reader misses nothing meanwhile.
+    assert_all_twenty(&bench, &store);
+    assert_eq!(bench.point_count(), 0);
+    drop(store);
+    let store = bench.open();
+    assert!(store.writer.settle().is_err(), "it is still away");
+    bench.proxy.mend();
+    store.writer.settle().unwrap();
+    assert_eq!(bench.point_count(), 20);
+    assert_all_twenty(&bench, &store);
+}
+
+#[test]
+fn a_database_that_is_killed_after_it_took_a_commit_has_it_and_gets_it_again_unchanged() {
+    let mut bench = OnInflux::new(Dialect::V1);
+    let mut store = bench.open();
+    bench.proxy.fail_all(Fault::DropAfter);
+    assert!(store_twenty(&mut store).is_err(), "no answer, no commit");
+    drop(store);
+    bench.server.restart().unwrap();
+    bench.proxy.mend();
+    let store = bench.open();
+    store.writer.settle().unwrap();
+    assert_eq!(bench.point_count(), 20);
+    assert!(bench.proxy.counts().same_again_count >= 20);
+    assert_all_twenty(&bench, &store);
+}
+
+#[test]
+fn a_point_that_is_refused_for_good_is_quarantined_and_holds_up_nothing() {
+    for dialect in [Dialect::V1, Dialect::V2, Dialect::V3] {
+        let bench = OnInflux::new(dialect);
+        let mut store = bench.open();
+        bench.proxy.refuse_lines_with(",counter=7i,");
+        bench.proxy.find_other_type_in(",counter=13i,");
+        store_twenty(&mut store).unwrap();
+        assert_eq!(bench.point_count(), 18, "{dialect:?}");
+        let kept = store.readers.with(|reader| reader.quarantined(10)).unwrap();
+        assert_eq!(kept.len(), 2, "{dialect:?}");
+        let bytes: Vec<_> = kept.iter().map(|(kept, _)| kept.bytes.clone()).collect();
+        for counter in [7, 13] {
+            assert!(bytes.contains(&sample_shot(counter).canonical_bytes()));
+        }
+        let unlogged = store.writer.unlogged(10, 10).unwrap();
+        assert_eq!((unlogged.blocks.len(), unlogged.entries.len()), (4, 2));
+        // It is stored all the same: nothing of the record is lost.
+        assert_all_twenty(&bench, &store);
+    }
+}
+
+#[test]
+fn a_server_that_refuses_the_token_or_the_bucket_is_no_reason_to_set_points_aside() {
+    let bench = OnInflux::new(Dialect::V2);
+    let mut store = bench.open();
+    bench.proxy.demand_token("another");
+    let refused = store_twenty(&mut store).unwrap_err();
+    assert!(refused.to_string().contains("check the token"), "{refused}");
+    bench.proxy.demand_token("user:secret");
+    bench
+        .server
+        .query(&format!("DROP DATABASE \"{BUCKET}\""), "")
+        .unwrap();
+    let refused = store.writer.settle().unwrap_err();
+    assert!(refused.to_string().contains("store init"), "{refused}");
+    let kept = store.readers.with(|reader| reader.quarantined(10)).unwrap();
+    assert!(kept.is_empty());
+    assert_eq!(
+        prepare_influx(&bench.options()).is_ok(),
+        false,
+        "2.x has no CREATE DATABASE"
+    );
+    bench.proxy.set_dialect(Dialect::V1);
+    prepare_influx(&bench.options()).unwrap();
+    store.writer.settle().unwrap();
+    assert_all_twenty(&bench, &store);
+    assert_eq!(
+        inspect_influx(&bench.options()).unwrap().shot_points,
+        Some(20)
+    );
+}
+
+#[test]
+fn hours_and_days_add_up_to_the_shots_whatever_was_sent_twice() {
+    let bench = OnInflux::new(Dialect::V1);
+    let mut store = bench.open();
+    bench.proxy.fail_next(&[Fault::DropAfter, Fault::DropAfter]);
+    store.writer.store(&commit_of([session_block(1)])).unwrap();
+    store_twenty(&mut store).unwrap();
+    for measurement in ["clinic_hour", "clinic_day"] {
+        let question = format!("SELECT sum(shot_count), sum(volume_nl) FROM {measurement}");
+        let answer = bench.server.query(&question, BUCKET).unwrap();
+        assert!(answer.contains("20,400000]"), "{measurement}: {answer}");
+    }
+}
+
+#[test]
+fn a_store_is_not_opened_as_another_than_it_is() {
+    let bench = OnInflux::new(Dialect::V1);
+    let mut store = bench.open();
+    store_twenty(&mut store).unwrap();
+    drop(store);
+    let refused = Store::open(&bench.path(), 42);
+    assert!(matches!(refused, Err(StoreError::OtherShelf { .. })));
+    let other = InfluxOptions::new(&bench.proxy.url(), "org", "other").unwrap();
+    let refused = Store::open_on_influx(&bench.path(), 42, &other);
+    assert!(matches!(refused, Err(StoreError::OtherShelf { .. })));
+    assert_all_twenty(&bench, &bench.open());
+}
+
+#[test]
+fn a_history_moves_from_one_file_to_influx_and_back_and_is_proven_equal() {
+    let bench = OnInflux::new(Dialect::V3);
+    let file = |name: &str| bench.folder.path().join(name);
+    let embedded = |name: &str| StorePlace::Embedded { path: file(name) };
+    let on_influx = |name: &str| StorePlace::Influx {
+        path: file(name),
+        options: Box::new(bench.options()),
+    };
+    let mut store = embedded("a").open(42).unwrap();
+    store.writer.store(&commit_of([session_block(1)])).unwrap();
+    store_twenty(&mut store).unwrap();
+    crate::contract::log_all(&mut store.writer);
+    drop(store);
+    bench
+        .proxy
+        .fail_next(&[Fault::DropAfter, Fault::Status(503)]);
+    let there = copy_store(&embedded("a"), &on_influx("b"), |_| {}).unwrap();
+    assert_eq!(
+        (there.shot_count, there.leaf_count, there.is_sound()),
+        (20, 1, true)
+    );
+    assert_eq!(bench.point_count(), 20);
+    let back = copy_store(&on_influx("b"), &embedded("c"), |_| {}).unwrap();
+    assert_eq!(back, there);
+    let again = copy_store(&embedded("a"), &embedded("c"), |_| {});
+    assert!(matches!(again, Err(StoreError::Exists { .. })));
+    let (was, is) = (
+        embedded("a").open(0).unwrap(),
+        embedded("c").open(0).unwrap(),
+    );
+    assert_eq!((was.incarnation, is.incarnation), (42, 42));
+    assert_all_twenty(&bench, &is);
+    let shots = |store: &Store| {
+        store
+            .readers
+            .with(|reader| reader.session_shots(sample_session(), None, 99))
+    };
+    assert_eq!(shots(&was).unwrap(), shots(&is).unwrap());
+}
+
+#[test]
+fn a_check_finds_a_point_that_somebody_changed_or_took_away() {
+    let bench = OnInflux::new(Dialect::V1);
+    let mut store = bench.open();
+    store_twenty(&mut store).unwrap();
+    let sound = inspect(&store.readers, |_| {}).unwrap();
+    assert!(sound.is_sound());
+    let at_ns = sample_shot(8).at.unix_ns();
+    let point = format!("shot,clinic=riverside,gun=GUN-0001,slot=0 needle_depth_um=1i {at_ns}");
+    bench.server.write(BUCKET, &point).unwrap();
+    let changed = inspect(&store.readers, |_| {}).unwrap();
+    assert_eq!(changed.wrong_count, 1, "{:?}", changed.wrong);
+    assert_ne!(changed.digest, sound.digest);
+    let statement = format!("DELETE FROM shot WHERE time = {at_ns}");
+    bench.server.query(&statement, BUCKET).unwrap();
+    let gone = inspect(&store.readers, |_| {}).unwrap();
+    assert_eq!(gone.wrong_count, 1, "{:?}", gone.wrong);
+}
+
+#[test]
+fn a_refused_shot_that_is_released_goes_where_the_others_are_and_is_counted_once() {
+    let bench = OnInflux::new(Dialect::V2);
+    let mut store = bench.open();
+    bench.proxy.refuse_lines_with(",counter=7i,");
+    store_twenty(&mut store).unwrap();
+    let refused = sample_shot(7).identity;
+    assert!(
+        !store.writer.send_again(&refused).unwrap(),
+        "it is refused again"
+    );
+    assert_eq!(
+        store.readers.with(|reader| reader.quarantined(9)).unwrap()[0].1,
+        2
+    );
+    bench.proxy.mend();
+    assert!(store.writer.send_again(&refused).unwrap());
+    assert!(
+        !store.writer.send_again(&refused).unwrap(),
+        "it is where it should be"
+    );
+    assert_eq!(bench.point_count(), 20);
+    let answer = bench
+        .server
+        .query("SELECT sum(shot_count) FROM clinic_hour", BUCKET)
+        .unwrap();
+    assert!(answer.contains("20]"), "{answer}");
+    assert_all_twenty(&bench, &store);
+}

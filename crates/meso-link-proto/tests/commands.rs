@@ -1,12 +1,14 @@
 //! Limits, settings, and which gun is which.
 
+use meso_link_proto::frame::{Decoded, FrameDecoder, encode_frame};
+use meso_link_proto::message::{AssignEpoch, HostHello, kind};
 use meso_link_proto::{
     Capabilities, CommandKind, CommandOutcome, FireRefused, GunLimits, GunLink, HostEvent,
-    HostLink, LeaseLoss, Measured, ResultCode, SetPoints, Settings,
+    HostLink, LeaseLoss, Measured, Message, ResultCode, SetPoints, Settings, version,
 };
 use meso_units::{Micrometres, Nanolitres, ShotsPerMinute};
 
-use crate::link::{Bench, Damage, settings};
+use crate::link::{Bench, Damage, EPOCH, settings};
 
 fn depth(um: u32) -> Option<Micrometres> {
     Some(Micrometres::new(um).unwrap())
@@ -216,4 +218,95 @@ fn the_state_of_inhibition_comes_with_the_refused_triggers() {
         _ => None,
     });
     assert_eq!(counts, Some(3));
+}
+
+/// The kinds of the frames that a gun says now.
+fn kinds_said(bench: &mut Bench) -> Vec<u8> {
+    let mut said = Vec::new();
+    while let Some(frame) = bench.gun.next_frame(bench.tick()) {
+        let mut decoder = FrameDecoder::new();
+        decoder.push(&[0]);
+        for decoded in decoder.push(&frame) {
+            if let Decoded::Frame(frame) = decoded {
+                said.push(frame.kind);
+            }
+        }
+    }
+    said
+}
+
+fn assign(session: u32) -> Vec<u8> {
+    let command = Message::AssignEpoch(AssignEpoch {
+        session,
+        command: 1,
+        replaces: Some(EPOCH),
+        epoch: EPOCH,
+    });
+    command.encode(0).unwrap()
+}
+
+#[test]
+fn a_foreign_session_is_not_answered_while_there_is_a_host_and_greeted_when_there_is_none() {
+    let mut bench = bench_with(Capabilities::default(), GunLimits::default());
+    kinds_said(&mut bench);
+    bench.gun.receive(&assign(0xF0E1), bench.tick());
+    assert_eq!(kinds_said(&mut bench), [0_u8; 0]);
+    // The host's own: it has that epoch already, which is told and greeted.
+    bench.gun.receive(&assign(0x5E55), bench.tick());
+    assert_eq!(kinds_said(&mut bench), [kind::RESULT, kind::HELLO]);
+    bench.gun.line_reset();
+    bench.gun.receive(&[0], bench.tick());
+    kinds_said(&mut bench);
+    bench.gun.receive(&assign(0xF0E1), bench.tick());
+    assert_eq!(kinds_said(&mut bench), [kind::HELLO]);
+}
+
+#[test]
+fn a_schema_number_of_a_later_version_says_nothing_about_this_one() {
+    let strange = !version::schema();
+    for (protocol_max, schema, is_taken) in [
+        (version::CURRENT, version::schema(), true),
+        (version::CURRENT, strange, false),
+        (version::CURRENT + 1, strange, true),
+    ] {
+        let mut bench = Bench::new(64, Damage::NONE);
+        let hello = Message::HostHello(HostHello {
+            protocol_min: version::MIN,
+            protocol_max,
+            schema,
+            session: 7,
+            nonce: [0; 16],
+        });
+        bench.gun.receive(&[0], bench.tick());
+        bench.gun.receive(&hello.encode(0).unwrap(), bench.tick());
+        assert_eq!(bench.gun.has_host(), is_taken, "{protocol_max} {schema:#x}");
+
+        // And the same of a gun, as the host sees it.
+        let mut bench = Bench::new(64, Damage::NONE);
+        bench.tamper = Some(Box::new(move |to_gun, bytes| {
+            if !to_gun {
+                *bytes = with_versions(bytes, protocol_max, schema);
+            }
+        }));
+        bench.run_ms(500);
+        assert_eq!(bench.host.hello().is_some(), is_taken);
+    }
+}
+
+/// The frames of `bytes`, with these versions in each HELLO.
+fn with_versions(bytes: &[u8], protocol_max: u8, schema: u32) -> Vec<u8> {
+    let mut decoder = FrameDecoder::new();
+    decoder.push(&[0]);
+    let mut changed = vec![0];
+    for decoded in decoder.push(bytes) {
+        let Decoded::Frame(mut frame) = decoded else {
+            panic!("the line is sound")
+        };
+        if frame.kind == kind::HELLO {
+            frame.payload[1] = protocol_max;
+            frame.payload[2..6].copy_from_slice(&schema.to_le_bytes());
+        }
+        changed.extend(encode_frame(frame.kind, frame.sequence, &frame.payload).unwrap());
+    }
+    changed
 }

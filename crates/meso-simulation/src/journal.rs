@@ -11,16 +11,13 @@ use std::sync::Arc;
 
 use meso_delivery::{CutContext, Range, RangeSet, StreamPosition, Watermark};
 use meso_domain::{
-    BlockHash, BlockHeader, BlockPlace, GapReason, GapState, Record, RecordBlock, SessionEvent,
-    Shot, Stream,
+    BlockHash, BlockHeader, BlockPlace, GapReason, GapState, Record, RecordBlock, Stream,
 };
 use meso_journal::{
     Batch, Committed, ForgottenShots, GunRecovery, Identity, JournalError, NewRecord, Outcome,
     Position, Recovery, SealedBlock, StreamExtent, Unsealed, is_same_shot,
 };
-use meso_units::{
-    BlockNumber, Epoch, GunSerial, JournalIncarnation, SessionId, ShotCounter, Timestamp,
-};
+use meso_units::{BlockNumber, Epoch, GunSerial, JournalIncarnation, ShotCounter, Timestamp};
 
 pub(crate) use open::OpenedModel;
 

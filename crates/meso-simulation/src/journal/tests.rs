@@ -2,7 +2,9 @@
 
 use std::sync::mpsc;
 
-use meso_domain::{Gap, Judgement, Purpose, PurposeDecidedBy, Quantity, ShotFlags, ShotIdentity};
+use meso_domain::{
+    Gap, Judgement, Purpose, PurposeDecidedBy, Quantity, Shot, ShotFlags, ShotIdentity,
+};
 use meso_journal::{Journal, OpenedJournal};
 use meso_units::{ClinicId, ClockSegment, DriverId, GunTick, Nanolitres, Uncertainty};
 use proptest::prelude::*;

@@ -99,7 +99,7 @@ impl FaultyLine {
     /// Takes a frame of which the gun has everything but the last byte.
     fn on_frame(&mut self, link: &mut GunLink, last: u8, frame: &Frame, now: GunTick) {
         let opened = match self.seals.as_mut() {
-            Some(seals) if frame.kind != kind::HOST_HELLO => seals.from_host(frame),
+            Some(seals) if frame.kind != kind::HOST_HELLO => seals.open_from_host(frame),
             _ => Some(frame.clone()),
         };
         let message = opened.as_ref().map(Message::decode);
@@ -238,7 +238,7 @@ impl FaultyLine {
             return;
         };
         let bytes = match self.seals.as_mut() {
-            Some(seals) if frame.kind != kind::HOST_HELLO => seals.to_gun(&frame),
+            Some(seals) if frame.kind != kind::HOST_HELLO => seals.seal_to_gun(&frame),
             _ => plain(&frame),
         };
         link.receive(&bytes, now);
@@ -304,7 +304,7 @@ impl FaultyLine {
 
     fn wire(&mut self, frame: &Frame, is_sealed: bool) -> Vec<u8> {
         let frame_bytes = match self.seals.as_mut().filter(|_| is_sealed) {
-            Some(seals) => seals.to_host(frame),
+            Some(seals) => seals.seal_to_host(frame),
             None => plain(frame),
         };
         [&[DELIMITER], frame_bytes.as_slice()].concat()

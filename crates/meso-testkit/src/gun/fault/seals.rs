@@ -84,7 +84,7 @@ impl Seals {
     }
 
     /// A frame of the host without its seal, if this gun believes it.
-    pub(super) fn from_host(&mut self, frame: &Frame) -> Option<Frame> {
+    pub(super) fn open_from_host(&mut self, frame: &Frame) -> Option<Frame> {
         let pair = self.pair.as_mut()?;
         match (pair.outside.open(frame), self.fault) {
             (Ok(plain), _) => Some(plain),
@@ -95,7 +95,7 @@ impl Seals {
     }
 
     /// The same for the gun behind the fault.
-    pub(super) fn to_gun(&mut self, frame: &Frame) -> Vec<u8> {
+    pub(super) fn seal_to_gun(&mut self, frame: &Frame) -> Vec<u8> {
         let sealed = self.pair.as_mut().and_then(|pair| {
             pair.inside
                 .seal(frame.kind, frame.sequence, &frame.payload)
@@ -105,7 +105,7 @@ impl Seals {
     }
 
     /// A frame of the gun as the host hears it.
-    pub(super) fn to_host(&mut self, frame: &Frame) -> Vec<u8> {
+    pub(super) fn seal_to_host(&mut self, frame: &Frame) -> Vec<u8> {
         let Some(pair) = self.pair.as_mut() else {
             return plain(frame);
         };

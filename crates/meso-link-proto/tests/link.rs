@@ -58,6 +58,9 @@ impl Damage {
     }
 }
 
+/// Somebody in the line: says whether the bytes go to the gun, and changes them.
+pub(crate) type Tamper = Box<dyn FnMut(bool, &mut Vec<u8>)>;
+
 /// A host that journals everything at once, a gun, and a line of one millisecond.
 pub(crate) struct Bench {
     pub(crate) now_us: u64,
@@ -72,7 +75,7 @@ pub(crate) struct Bench {
     pub(crate) events: Vec<HostEvent>,
     acknowledges: bool,
     /// What stands in the line and changes what goes to the gun (true) or to the host.
-    pub(crate) tamper: Option<Box<dyn FnMut(bool, &mut Vec<u8>)>>,
+    pub(crate) tamper: Option<Tamper>,
 }
 
 impl Bench {

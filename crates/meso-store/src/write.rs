@@ -3,6 +3,7 @@
 mod beside;
 mod claim;
 mod ledger;
+mod rows;
 mod sums;
 
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use meso_delivery::StreamKey;
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{Judgement, Record, Shot, ShotIdentity, Stream};
-use meso_units::{ClinicId, GunSerial, Timestamp};
+use meso_units::{GunSerial, Timestamp};
 use rusqlite::{Connection, Transaction, params};
 
 use crate::commit::{Commit, LogCommit, NewBlock, SealedSession, ShotFate, Unlogged};
@@ -24,6 +25,7 @@ use crate::{StoreError, pack};
 pub(crate) use beside::{insert_entry, insert_quarantined};
 use beside::{replace_track, upsert_alert};
 use claim::Claim;
+use rows::{gun_row, stream_row};
 use sums::Sums;
 
 /// Things in quarantine; of further ones only the tally `quarantine_full` counts, and the ledger
@@ -488,61 +490,4 @@ fn insert_record(
         .and_then(|mut s| s.execute(params![block, position as i64, kind, session, bytes]))
         .during("write a record")?;
     Ok(())
-}
-
-fn gun_row(
-    transaction: &Transaction<'_>,
-    names: &mut Names,
-    serial: &GunSerial,
-) -> Result<i64, StoreError> {
-    if let Some(row) = names.guns.get(serial) {
-        return Ok(*row);
-    }
-    let (row, spans) = transaction
-        .prepare_cached(
-            "INSERT INTO guns (serial) VALUES (?1)
-             ON CONFLICT (serial) DO UPDATE SET serial = serial
-             RETURNING id, span_ns_max, span_counter_max",
-        )
-        .and_then(|mut statement| {
-            statement.query_row([serial.as_str()], |row| {
-                let spans = Spans {
-                    ns_max: row.get(1)?,
-                    counter_max: row.get(2)?,
-                };
-                Ok((row.get(0)?, spans))
-            })
-        })
-        .during("write a gun")?;
-    names.guns.insert(serial.clone(), row);
-    names.spans.insert(row, spans);
-    Ok(row)
-}
-
-fn stream_row(
-    transaction: &Transaction<'_>,
-    names: &mut Names,
-    clinic: &ClinicId,
-    key: &StreamKey,
-) -> Result<i64, StoreError> {
-    if let Some(row) = names.streams.get(key) {
-        return Ok(*row);
-    }
-    let row = transaction
-        .prepare_cached(
-            "INSERT INTO streams (clinic, driver, incarnation, stream) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (driver, incarnation, stream) DO UPDATE SET clinic = excluded.clinic RETURNING id",
-        )
-        .and_then(|mut statement| {
-            let values = params![
-                clinic.as_str(),
-                key.driver.as_str(),
-                bits(key.incarnation.get()),
-                key.stream.to_string()
-            ];
-            statement.query_row(values, |row| row.get(0))
-        })
-        .during("write a stream")?;
-    names.streams.insert(key.clone(), row);
-    Ok(row)
 }

@@ -7,3 +7,5 @@ pub mod log;
 pub mod plan;
 pub(crate) mod player;
 pub mod process;
+
+pub use meso_link_proto::auth::LinkKey;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
-use meso_link_proto::auth::LinkKey;
+use meso_testkit::gun::LinkKey;
 
 /// Reads the key; `None` where no file is named.
 ///

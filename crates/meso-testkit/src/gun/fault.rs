@@ -4,7 +4,9 @@
 //! the sound gun knows nothing of it. [`Fault::fails`] names the checks of
 //! [`crate::conform::CHECKS`] that see it; all others still pass.
 
+mod frames;
 mod line;
+mod restart;
 mod seals;
 
 use std::str::FromStr;

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use meso_link_proto::auth::{NonceSeed, SealedSession, SessionName, unchecked};
+use meso_link_proto::auth::unchecked;
 use meso_link_proto::frame::{DELIMITER, Decoded, Frame, FrameDecoder};
 use meso_link_proto::message::{AssignEpoch, HostHello, SendFrom, SetLimits, TimeRequest, kind};
 use meso_link_proto::{GunLimits, GunLink, GunSettings, Message, version};
 use meso_units::{Epoch, GunTick, ShotCounter};
 
 use super::Fault;
+use super::frames::{frame_of, patched};
+use super::restart::restarted;
 use super::seals::{Seals, plain};
 
 /// The requests and commands that the fault makes by itself; the gun's answers never go out.
@@ -441,68 +443,4 @@ impl FaultyLine {
             _ => Some(frame),
         }
     }
-}
-
-/// The frame with other bytes at `at` of its payload.
-fn patched(mut frame: Frame, at: usize, bytes: &[u8]) -> Frame {
-    frame.payload[at..at + bytes.len()].copy_from_slice(bytes);
-    frame
-}
-
-fn frame_of(message: &Message) -> Option<Frame> {
-    decoded(&message.encode(0).ok()?)
-}
-
-fn decoded(bytes: &[u8]) -> Option<Frame> {
-    let mut decoder = FrameDecoder::new();
-    decoder.push(&[DELIMITER]);
-    match decoder.push(bytes).into_iter().next()? {
-        Decoded::Frame(frame) => Some(frame),
-        Decoded::Garbage { .. } => None,
-    }
-}
-
-/// A gun that has just started and believes that the epoch of before is still its own.
-fn restarted(settings: &GunSettings, start: u32, epoch: Epoch, now: GunTick) -> GunLink {
-    let mut seed = [0; 32];
-    seed[..4].copy_from_slice(&start.to_le_bytes());
-    let mut link = GunLink::new(GunSettings {
-        nonce_seed: NonceSeed::new(seed),
-        ..settings.clone()
-    });
-    link.receive(&[DELIMITER], now);
-    let host = HostHello {
-        protocol_min: version::MIN,
-        protocol_max: version::CURRENT,
-        schema: version::schema(),
-        session: 1,
-        nonce: [0; 16],
-    };
-    let assign = Message::AssignEpoch(AssignEpoch {
-        session: host.session,
-        command: 1,
-        replaces: None,
-        epoch,
-    });
-    link.receive(&Message::HostHello(host).encode(0).unwrap_or_default(), now);
-    let sealed = settings.key.as_ref().and_then(|key| {
-        let frame = decoded(&link.next_frame(now)?)?;
-        let Ok(Message::Hello(hello)) = Message::decode(&unchecked(&frame)?) else {
-            return None;
-        };
-        let name = SessionName {
-            host_nonce: host.nonce,
-            gun_nonce: hello.nonce,
-            session: host.session,
-            serial: &hello.serial,
-        };
-        assign
-            .encode_sealed(0, &mut SealedSession::new(key, &name))
-            .ok()
-    });
-    let plain = || assign.encode(0).unwrap_or_default();
-    link.receive(&sealed.unwrap_or_else(plain), now);
-    link.line_reset();
-    link.receive(&[DELIMITER], now);
-    link
 }

@@ -1,8 +1,9 @@
 //! The thread that owns the file.
 
 use std::fs::File;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use meso_delivery::Watermark;
 use meso_domain::{RecordBlock, Stream};
@@ -20,6 +21,9 @@ const REQUESTS_WAITING_MAX: usize = 128;
 
 /// Requests that are committed together; the rest goes into the next commit.
 const GROUP_MAX: usize = 64;
+
+/// How long watermarks wait for a commit that is made anyway, before they get one of their own.
+const SETTLE_WAIT: Duration = Duration::from_millis(250);
 
 /// Stack of the thread: SQLite and the decoding of one block need about 60 KiB.
 const STACK_BYTES: usize = 512 * 1024;
@@ -211,13 +215,7 @@ impl Writer {
         let mut stopping = false;
         while !stopping {
             let Ok(first) = requests.recv() else { return };
-            let mut group = vec![first];
-            while group.len() < GROUP_MAX {
-                match requests.try_recv() {
-                    Ok(request) => group.push(request),
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-                }
-            }
+            let group = collect(first, requests);
             stopping = group.iter().any(|request| matches!(request, Request::Stop));
             let settles = group
                 .iter()
@@ -264,6 +262,27 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// What has been asked for by now. Watermarks alone are not worth a commit of their own: they wait
+/// a moment for a request that needs one, and the ingest says them again where they are lost.
+fn collect(first: Request, requests: &Receiver<Request>) -> Vec<Request> {
+    let until = Instant::now() + SETTLE_WAIT;
+    let mut group = vec![first];
+    while group.len() < GROUP_MAX {
+        let only_settles = group
+            .iter()
+            .all(|request| matches!(request, Request::Settle(..)));
+        let patience = match only_settles {
+            true => until.saturating_duration_since(Instant::now()),
+            false => Duration::ZERO,
+        };
+        match requests.recv_timeout(patience) {
+            Ok(request) => group.push(request),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    group
 }
 
 fn perform(

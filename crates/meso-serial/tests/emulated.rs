@@ -8,11 +8,14 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use meso_link_proto::{CommandKind, CommandOutcome, ResultCode, ShotEvent};
+use meso_link_proto::auth::{Keys, LinkKey};
+use meso_link_proto::{CommandKind, CommandOutcome, RefuseReason, ResultCode, ShotEvent};
 use meso_serial::{DetachReason, FolderSource, GunEvent, GunPorts, PortEvent, SerialConfig};
 use meso_testkit::gun::log::{FiredShot, read_log};
 use meso_testkit::gun::plan::{Breach, Habit};
-use meso_testkit::gun::process::{GunCommand, GunError, GunNotice, GunOptions, run_gun};
+use meso_testkit::gun::process::{
+    BenchOptions, GunCommand, GunError, GunNotice, GunOptions, run_bench_gun,
+};
 use meso_units::{Epoch, GunSerial, ShotCounter, Uncertainty};
 
 /// Longer than anything here takes; only a broken link waits for it.
@@ -27,6 +30,10 @@ struct EmulatedGun {
 
 /// A gun whose operator says yes to everything at once.
 fn start_gun(folder: &Path, number: u64, habit: Habit) -> EmulatedGun {
+    start_gun_with(folder, number, habit, BenchOptions::default())
+}
+
+fn start_gun_with(folder: &Path, number: u64, habit: Habit, bench: BenchOptions) -> EmulatedGun {
     let serial = GunSerial::parse(&format!("GUN-{number:04}")).unwrap();
     let log = folder.join(format!(".{serial}.log"));
     let options = GunOptions {
@@ -40,7 +47,7 @@ fn start_gun(folder: &Path, number: u64, habit: Habit) -> EmulatedGun {
     };
     let (control, input) = UnixStream::pair().unwrap();
     let (output, events) = UnixStream::pair().unwrap();
-    let thread = std::thread::spawn(move || run_gun(&options, input, output));
+    let thread = std::thread::spawn(move || run_bench_gun(&options, &bench, input, output));
     let mut operator = control.try_clone().unwrap();
     std::thread::spawn(move || {
         for line in BufReader::new(events).lines().map_while(Result::ok) {
@@ -83,9 +90,17 @@ struct Driver {
 
 impl Driver {
     fn start(folder: &Path) -> Driver {
+        Driver::start_with(folder, Keys::default())
+    }
+
+    fn start_with(folder: &Path, keys: Keys) -> Driver {
         let (events, heard) = sync_channel(64);
         let source = FolderSource::new(folder);
-        let ports = GunPorts::start(source, SerialConfig::default(), events).unwrap();
+        let config = SerialConfig {
+            keys,
+            ..SerialConfig::default()
+        };
+        let ports = GunPorts::start(source, config, events).unwrap();
         Driver { ports, heard }
     }
 
@@ -279,6 +294,45 @@ fn an_inhibited_gun_fires_nothing_until_it_is_resumed() {
         journal.held[&gun.serial].len() >= wanted
     });
     assert_as_logged(&journal, &gun);
+    driver.ports.stop();
+    gun.end();
+}
+
+fn keys_of(gun: &GunSerial, key: LinkKey) -> Keys {
+    Keys::new([(gun.clone(), key)].into(), true)
+}
+
+#[test]
+fn a_gun_with_a_key_is_authentic_to_who_has_it_and_refused_by_who_has_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = LinkKey::new([0x42; 32]);
+    let bench = BenchOptions {
+        key: Some(key.clone()),
+        ..BenchOptions::default()
+    };
+    let gun = start_gun_with(folder.path(), 7, Habit::Nappage, bench);
+    let wrong = keys_of(&gun.serial, LinkKey::new([0x43; 32]));
+    let driver = Driver::start_with(folder.path(), wrong);
+    let is_refused = |journal: &Journal| {
+        journal.seen.iter().any(|seen| {
+            let reason = RefuseReason::NotAuthentic;
+            matches!(&seen.event, GunEvent::Refused { reason: told, .. } if *told == reason)
+        })
+    };
+    let mut journal = Journal::default();
+    driver.run_until(&mut journal, is_refused);
+    assert!(journal.held.is_empty());
+    driver.ports.stop();
+
+    let driver = Driver::start_with(folder.path(), keys_of(&gun.serial, key));
+    let serial = gun.serial.clone();
+    driver.run_until(&mut journal, |journal| {
+        journal
+            .held
+            .get(&serial)
+            .is_some_and(|shots| shots.len() >= 5)
+    });
+    assert!(driver.ports.is_authentic(&serial));
     driver.ports.stop();
     gun.end();
 }

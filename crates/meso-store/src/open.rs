@@ -19,7 +19,7 @@ const LAYOUT: i64 = 2;
 const EMBEDDED: &str = "its own file";
 
 /// Page cache of the writer in KiB.
-const WRITER_CACHE_KIB: i64 = 32 * 1024;
+const WRITER_CACHE_KIB: i64 = 8 * 1024;
 
 /// Page cache of a reader in KiB.
 const READER_CACHE_KIB: i64 = 2 * 1024;

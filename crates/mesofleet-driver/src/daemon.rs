@@ -135,13 +135,28 @@ impl Daemon {
         due.map_or(housekeeping, |due| due.min(housekeeping))
     }
 
+    /// Seals what was ordered. Blocks of different streams are asked for together, so that one
+    /// commit takes them all: with one each, guns would wait for their acknowledgements meanwhile.
+    /// Two of one stream are not: the second would swallow the first where that failed.
     async fn seal(&mut self, orders: Vec<SealOrder>) -> Result<(), DriverError> {
-        for order in orders {
-            let (now, leaving) = (self.clocks.now(), &mut self.leaving);
-            let sealed = seal(&self.journal, &self.supervisor, &order, now, leaving).await?;
-            if let Some(block) = sealed {
-                let effects = self.engine.sealed(self.clocks.now(), jitter(), block);
-                self.apply(effects);
+        let mut orders = orders.into_iter().peekable();
+        while orders.peek().is_some() {
+            let now = self.clocks.now();
+            let mut asked: Vec<(SealOrder, SealAnswer)> = Vec::new();
+            let is_new = |asked: &[(SealOrder, _)], order: &SealOrder| {
+                asked.iter().all(|(known, _)| known.stream != order.stream)
+            };
+            while let Some(order) = orders.next_if(|order| is_new(&asked, order)) {
+                let answer = ask_to_seal(&self.journal, &order, now);
+                asked.push((order, answer));
+            }
+            for asked in asked {
+                let leaving = &mut self.leaving;
+                let sealed = seal(&self.journal, &self.supervisor, asked, now, leaving).await?;
+                if let Some(block) = sealed {
+                    let effects = self.engine.sealed(self.clocks.now(), jitter(), block);
+                    self.apply(effects);
+                }
             }
         }
         Ok(())
@@ -368,27 +383,34 @@ async fn commit(
     }
 }
 
+/// What the journal will answer to the wish for a block.
+type SealAnswer = oneshot::Receiver<Result<Option<SealedBlock>, JournalError>>;
+
+fn ask_to_seal(journal: &Journal, order: &SealOrder, now: Now) -> SealAnswer {
+    let (done, answer) = oneshot::channel();
+    let stream = order.stream.clone();
+    journal.seal(stream, order.last_sequence, now.utc, |sealed| {
+        // Who asked may have gone.
+        let _ = done.send(sealed);
+    });
+    answer
+}
+
+/// Waits for a block that was asked for; asks again where the disk is full.
 async fn seal(
     journal: &Journal,
     supervisor: &Supervisor,
-    order: &SealOrder,
+    (order, answer): (SealOrder, SealAnswer),
     now: Now,
     leaving: &mut watch::Receiver<bool>,
 ) -> Result<Option<SealedBlock>, DriverError> {
+    let mut answer = answer;
     loop {
-        let (done, answer) = oneshot::channel();
-        journal.seal(
-            order.stream.clone(),
-            order.last_sequence,
-            now.utc,
-            |sealed| {
-                let _ = done.send(sealed);
-            },
-        );
         match answer.await.unwrap_or(Err(JournalError::Closed)) {
             Ok(sealed) => return Ok(sealed),
             Err(error) => wait_if_disk_full(supervisor, error, leaving).await?,
         }
+        answer = ask_to_seal(journal, &order, now);
     }
 }
 

@@ -84,7 +84,8 @@ fn processor() -> (Duration, Duration) {
     let (_, fields) = text.rsplit_once(") ").unwrap();
     let fields: Vec<&str> = fields.split(' ').collect();
     // proc(5): fields 14 and 15, in ticks of a hundredth of a second; the first here is field 3.
-    let ticks = |field: usize| Duration::from_millis(10 * fields[field - 3].parse::<u64>().unwrap());
+    let ticks =
+        |field: usize| Duration::from_millis(10 * fields[field - 3].parse::<u64>().unwrap());
     (ticks(14), ticks(15))
 }
 

@@ -25,16 +25,18 @@ fn expect_unsupported(answer: &CommandResult, what: &str) -> Result<(), Stop> {
     )))
 }
 
-/// Limits just below what the gun is set to; `None` where it does not say what that is.
-fn below(set: &SetPoints) -> Option<GunLimits> {
+/// The tightest limit of something that the gun says it is set to, so that it holds however the
+/// dial is turned meanwhile; `None` where it does not say what it is set to.
+fn tightest(set: &SetPoints) -> Option<GunLimits> {
     let mut limits = GunLimits::default();
-    if let Some(depth) = set.depth.filter(|depth| depth.get() > 1) {
-        limits.depth_max = Micrometres::new(depth.get() - 1).ok();
-    } else if let Some(volume) = set.volume.filter(|volume| volume.get() > 1) {
-        limits.volume_max = Nanolitres::new(volume.get() - 1).ok();
+    if set.depth.is_some_and(|depth| depth.get() > 1) {
+        limits.depth_max = Micrometres::new(1).ok();
+    } else if set.volume.is_some_and(|volume| volume.get() > 1) {
+        limits.volume_max = Nanolitres::new(1).ok();
+    } else if set.frequency.is_some_and(|rate| rate.get() > 1) {
+        limits.frequency_max = ShotsPerMinute::new(1).ok();
     } else {
-        let rate = set.frequency.filter(|rate| rate.get() > 1)?;
-        limits.frequency_max = ShotsPerMinute::new(rate.get() - 1).ok();
+        return None;
     }
     Some(limits)
 }
@@ -57,7 +59,7 @@ pub(super) fn limits_are_enforced(probe: &mut Probe<'_>) -> Seen {
     let built_in = probe.set_limits(GunLimits::default())?.limits;
     never_loosened(probe, &built_in)?;
     let settings = probe.read_settings()?;
-    let Some(asked) = below(&settings.set) else {
+    let Some(asked) = tightest(&settings.set) else {
         let seen = "the gun does not say what it is set to, so no limit can be tried";
         return Err(Stop::NotApplicable(seen.to_owned()));
     };
@@ -96,7 +98,7 @@ fn never_loosened(probe: &mut Probe<'_>, built_in: &GunLimits) -> Result<(), Sto
     })
 }
 
-/// Sets limits below what the gun is set to, and watches that its next trigger fires nothing.
+/// Sets limits that every trigger passes, and watches that its next trigger fires nothing.
 fn tight_limits(probe: &mut Probe<'_>, asked: &GunLimits) -> Seen {
     let answer = probe.set_limits(*asked)?;
     expect(

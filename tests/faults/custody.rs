@@ -54,12 +54,7 @@ fn of_two_drivers_after_one_port_the_second_is_refused_and_takes_over_when_the_f
     scene.driver.start_again().unwrap();
     scene.driver.wait_until_it_answers().unwrap();
     scene.order(Order::StopFiring);
-    let newest = read_log(&scene.bank.logs()[0])
-        .unwrap()
-        .last()
-        .unwrap()
-        .counter;
-    second.settle(&[(GUN.to_owned(), newest.into())]).unwrap();
+    second.settle(&scene.newest()).unwrap();
     drain(&scene.driver);
     scene.driver.leave().unwrap();
     second.leave().unwrap();
@@ -84,15 +79,7 @@ fn a_gun_that_is_carried_between_two_rooms_is_whole_at_the_server() {
     scene.wait_for_more(5);
     assert_eq!(scene.epoch(), epoch, "a gun keeps its epoch");
     scene.order(Order::StopFiring);
-    let newest = read_log(&scene.bank.logs()[0])
-        .unwrap()
-        .last()
-        .unwrap()
-        .counter;
-    scene
-        .driver
-        .settle(&[(GUN.to_owned(), newest.into())])
-        .unwrap();
+    scene.driver.settle(&scene.newest()).unwrap();
     drain(&second);
     scene.driver.leave().unwrap();
     second.leave().unwrap();

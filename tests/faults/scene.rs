@@ -100,6 +100,12 @@ impl Scene {
         gun.epoch.unwrap()
     }
 
+    /// The newest counter that the gun wrote down, as [`Sandbox`] drivers are told to settle it.
+    pub(crate) fn newest(&self) -> [(String, u64); 1] {
+        let fired = read_log(&self.bank.logs()[0]).unwrap();
+        [(GUN.to_owned(), fired.last().unwrap().counter.into())]
+    }
+
     /// Stops the gun, waits until everything is stored, and reads both sides.
     pub(crate) fn finish(mut self) -> Outcome {
         self.order(Order::StopFiring);

@@ -84,13 +84,11 @@ pub(crate) fn shots(
 #[cfg(test)]
 mod tests {
     use meso_delivery::Watermark;
-    use meso_domain::{
-        Gap, GapReason, GapState, Judgement, Purpose, PurposeDecidedBy, Quantity, Record, Shot,
-        ShotFlags, ShotIdentity,
-    };
+    use meso_domain::{Gap, GapReason, GapState, Judgement, Record, Shot};
+    use meso_testkit::samples::bare_shot;
     use meso_units::{
         ClinicId, ClockSegment, DriverId, GunSerial, GunTick, JournalIncarnation, ShotCounter,
-        Timestamp, Uncertainty,
+        Timestamp,
     };
 
     use super::*;
@@ -104,28 +102,22 @@ mod tests {
         GunSerial::parse("GUN-1").unwrap()
     }
 
+    fn identity() -> Identity {
+        Identity {
+            clinic: ClinicId::parse("riverside").unwrap(),
+            driver: DriverId::parse("room-1").unwrap(),
+        }
+    }
+
     fn shot(counter: u32) -> NewRecord {
         let record = Record::Shot(Shot {
-            identity: ShotIdentity {
-                gun: gun(),
-                epoch: EPOCH,
-                counter: ShotCounter(counter),
-            },
-            at: Timestamp::UNIX_EPOCH,
-            uncertainty: Uncertainty::Unbounded,
             clock_segment: ClockSegment(1),
-            gun_tick: GunTick::new(u64::from(counter)).unwrap(),
-            needle_depth: Quantity::UNKNOWN,
-            volume: Quantity::UNKNOWN,
-            interval: None,
-            frequency_set: None,
-            needles_working: None,
-            pressure: None,
-            flags: ShotFlags::NONE,
-            purpose: Purpose::Patient,
-            purpose_decided_by: PurposeDecidedBy::Gun,
-            segment: None,
-            library: None,
+            ..bare_shot(
+                gun(),
+                EPOCH,
+                counter,
+                GunTick::new(u64::from(counter)).unwrap(),
+            )
         });
         NewRecord {
             stream: Stream::Gun(gun()),
@@ -169,10 +161,7 @@ mod tests {
     #[test]
     fn forgotten_shots_can_be_named_and_are_declared_once() {
         let folder = tempfile::tempdir().unwrap();
-        let identity = Identity {
-            clinic: ClinicId::parse("riverside").unwrap(),
-            driver: DriverId::parse("room-1").unwrap(),
-        };
+        let identity = identity();
         let life = JournalIncarnation(1);
         let path = folder.path().join("journal");
         let (connection, _) = schema::open(&path, &identity, life).unwrap();
@@ -216,10 +205,7 @@ mod tests {
     #[test]
     fn a_shot_that_is_held_is_no_gap_for_any_other_reason() {
         let folder = tempfile::tempdir().unwrap();
-        let identity = Identity {
-            clinic: ClinicId::parse("riverside").unwrap(),
-            driver: DriverId::parse("room-1").unwrap(),
-        };
+        let identity = identity();
         let path = folder.path().join("journal");
         let (connection, _) = schema::open(&path, &identity, JournalIncarnation(1)).unwrap();
         outcomes(&connection, vec![shot(1)]);

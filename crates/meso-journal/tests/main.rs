@@ -6,13 +6,14 @@ use std::sync::mpsc;
 
 use meso_delivery::{Range, Watermark};
 use meso_domain::{
-    Gap, GapReason, GapState, Judgement, Purpose, PurposeDecidedBy, Quantity, Record, RecordBlock,
-    SessionEvent, Shot, ShotFlags, ShotIdentity, Sourced, Stream,
+    Gap, GapReason, GapState, Judgement, Quantity, Record, RecordBlock, SessionEvent, Shot,
+    Sourced, Stream,
 };
 use meso_journal::{
     Batch, Committed, Identity, Journal, JournalError, JournalView, NewRecord, OpenedJournal,
     Outcome, QuarantinedFrame, SealedBlock,
 };
+use meso_testkit::samples::bare_shot;
 use meso_units::{
     BlockNumber, ClinicId, ClockSegment, DriverId, Epoch, GunSerial, GunTick, JournalIncarnation,
     Micrometres, SessionId, ShotCounter, Timestamp, Uncertainty,
@@ -49,31 +50,21 @@ fn open(folder: &Path) -> OpenedJournal {
 }
 
 fn sample_shot(counter: u32) -> Shot {
-    let identity = ShotIdentity {
-        gun: gun(),
-        epoch: EPOCH,
-        counter: ShotCounter(counter),
-    };
     Shot {
-        identity,
         at: at(i64::from(counter) * 1_000),
         uncertainty: Uncertainty::Within(500),
         clock_segment: ClockSegment(1),
-        gun_tick: GunTick::new(u64::from(counter) * 100).unwrap(),
         needle_depth: Quantity {
             set: None,
             actual: Some(Sourced::sensed(Micrometres::new(2_000).unwrap())),
         },
         volume: Quantity::UNKNOWN,
-        interval: None,
-        frequency_set: None,
-        needles_working: None,
-        pressure: None,
-        flags: ShotFlags::NONE,
-        purpose: Purpose::Patient,
-        purpose_decided_by: PurposeDecidedBy::Gun,
-        segment: None,
-        library: None,
+        ..bare_shot(
+            gun(),
+            EPOCH,
+            counter,
+            GunTick::new(u64::from(counter) * 100).unwrap(),
+        )
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use meso_link_proto::clock::ClockMapping;
+use meso_link_proto::clock::{ClockMapping, HostNow};
 use meso_link_proto::frame::LineCounters;
 use meso_link_proto::{
-    CommandKind, CommandOutcome, Hello, RefuseReason, Settings, ShotEvent, ShotKey, Status,
+    CommandKind, CommandOutcome, Hello, HostEvent, RefuseReason, Settings, ShotEvent, ShotKey,
+    Status,
 };
 use meso_units::{Epoch, GunSerial, ShotCounter, Timestamp};
 
@@ -155,6 +156,57 @@ pub enum GunEvent {
         /// Why, in words.
         problem: String,
     },
+}
+
+impl GunEvent {
+    /// What the link says, as it is told of a port; `None` for what is no frame, which is counted
+    /// by the link and told as [`GunEvent::Counters`].
+    pub fn of_link(event: HostEvent, now: HostNow) -> Option<GunEvent> {
+        Some(match event {
+            HostEvent::Attached(hello) => GunEvent::Attached(hello),
+            HostEvent::Refused { hello, reason } => GunEvent::Refused { hello, reason },
+            HostEvent::Shot(shot) => GunEvent::Shot {
+                shot,
+                received_at: now.utc,
+            },
+            HostEvent::Rejected(rejection) => GunEvent::Rejected {
+                reason: rejection.reason.into(),
+                bytes: rejection.bytes,
+                identity: rejection.identity,
+            },
+            HostEvent::Lost { epoch, first, last } => GunEvent::Lost { epoch, first, last },
+            HostEvent::CounterWentBack {
+                epoch,
+                newest,
+                expected,
+            } => GunEvent::CounterWentBack {
+                epoch,
+                newest,
+                expected,
+            },
+            HostEvent::Clock(mapping) => GunEvent::Clock(mapping),
+            HostEvent::Status(status) => GunEvent::Status(status),
+            HostEvent::Command {
+                command,
+                kind,
+                outcome,
+            } => GunEvent::Command {
+                command,
+                kind,
+                outcome,
+            },
+            HostEvent::Settings(settings) => GunEvent::Settings(settings),
+            HostEvent::Salvaged { shot } => GunEvent::Salvaged {
+                shot,
+                received_at: now.utc,
+            },
+            HostEvent::SalvageEnded { epoch, newest } => GunEvent::SalvageEnded { epoch, newest },
+            HostEvent::Garbage { .. } => return None,
+            HostEvent::Silent => GunEvent::Detached {
+                reason: DetachReason::Silent,
+            },
+        })
+    }
 }
 
 /// Why a gun is no longer attached to a port.

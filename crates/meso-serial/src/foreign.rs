@@ -220,7 +220,18 @@ pub(crate) struct Teller<'a> {
     pub(crate) usb_differs: Option<String>,
 }
 
-impl Teller<'_> {
+impl<'a> Teller<'a> {
+    /// A port that was just opened, on which no gun has answered yet.
+    pub(crate) fn new(shared: &'a Shared, line: &'a crate::ports::Line) -> Teller<'a> {
+        Teller {
+            shared,
+            line,
+            gun: None,
+            read_ns: shared.clocks.elapsed_ns(),
+            usb_differs: None,
+        }
+    }
+
     /// Hands an event on; an error means that nobody listens any more.
     pub(crate) fn tell(&self, event: GunEvent) -> Result<(), DetachReason> {
         let event = PortEvent {

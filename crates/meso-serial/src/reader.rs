@@ -154,13 +154,7 @@ pub(crate) fn read_port(
 ) -> ReaderEnd {
     let entry = Line::Native(Arc::clone(line));
     let mut port = Port {
-        teller: Teller {
-            shared,
-            line: &entry,
-            gun: None,
-            read_ns: shared.clocks.elapsed_ns(),
-            usb_differs: None,
-        },
+        teller: Teller::new(shared, &entry),
         line,
         counters: LineCounters::default(),
         told: None,
@@ -219,50 +213,14 @@ struct Port<'a> {
 impl Port<'_> {
     /// Hands an event of the link on; an error ends the reader with that reason.
     fn tell(&mut self, event: HostEvent, now: HostNow) -> Result<(), DetachReason> {
-        let event = match event {
-            HostEvent::Attached(hello) => return self.attach(hello),
-            HostEvent::Refused { hello, reason } => GunEvent::Refused { hello, reason },
-            HostEvent::Shot(shot) => GunEvent::Shot {
-                shot,
-                received_at: now.utc,
+        match event {
+            HostEvent::Attached(hello) => self.attach(hello),
+            HostEvent::Silent => Err(DetachReason::Silent),
+            event => match GunEvent::of_link(event, now) {
+                Some(event) => self.teller.tell(event),
+                None => Ok(()),
             },
-            HostEvent::Rejected(rejection) => GunEvent::Rejected {
-                reason: rejection.reason.into(),
-                bytes: rejection.bytes,
-                identity: rejection.identity,
-            },
-            HostEvent::Lost { epoch, first, last } => GunEvent::Lost { epoch, first, last },
-            HostEvent::CounterWentBack {
-                epoch,
-                newest,
-                expected,
-            } => GunEvent::CounterWentBack {
-                epoch,
-                newest,
-                expected,
-            },
-            HostEvent::Salvaged { shot } => GunEvent::Salvaged {
-                shot,
-                received_at: now.utc,
-            },
-            HostEvent::SalvageEnded { epoch, newest } => GunEvent::SalvageEnded { epoch, newest },
-            HostEvent::Settings(settings) => GunEvent::Settings(settings),
-            HostEvent::Clock(mapping) => GunEvent::Clock(mapping),
-            HostEvent::Status(status) => GunEvent::Status(status),
-            HostEvent::Command {
-                command,
-                kind,
-                outcome,
-            } => GunEvent::Command {
-                command,
-                kind,
-                outcome,
-            },
-            // Counted by the link and told as counters; the bytes themselves come again.
-            HostEvent::Garbage { .. } => return Ok(()),
-            HostEvent::Silent => return Err(DetachReason::Silent),
-        };
-        self.teller.tell(event)
+        }
     }
 
     fn attach(&mut self, hello: Box<Hello>) -> Result<(), DetachReason> {

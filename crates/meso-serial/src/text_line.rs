@@ -124,13 +124,7 @@ impl<'a> TextGun<'a> {
         };
         Ok(TextGun {
             shared,
-            teller: Teller {
-                shared,
-                line,
-                gun: None,
-                read_ns: shared.clocks.elapsed_ns(),
-                usb_differs: None,
-            },
+            teller: Teller::new(shared, line),
             orders,
             port,
             lines: Lines::new(port.profile.ending.bytes()),

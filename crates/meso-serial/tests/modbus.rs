@@ -73,9 +73,11 @@ impl Bench {
             .collect()
     }
 
-    /// Lets the driver and the gun meet, so that the gun has its epoch before it fires.
-    fn meet(&self, driver: &mut Driver, journal: &mut Journal) {
-        driver.run_until(journal, |journal| !journal.epochs.is_empty());
+    /// A driver that has met the gun, so that the gun has its epoch before it fires.
+    fn met(&self) -> (Driver, Journal) {
+        let (mut driver, mut journal) = (self.driver(), Journal::default());
+        driver.run_until(&mut journal, |journal| !journal.epochs.is_empty());
+        (driver, journal)
     }
 }
 
@@ -87,12 +89,19 @@ fn hasty() -> GunProfile {
     ])
 }
 
+/// A gun whose epoch is computed from its boot id.
+fn without_epoch_registers() -> GunProfile {
+    modbus_with(&[
+        (r#"counter_life = "epoch""#, r#"counter_life = "boot""#),
+        ("epoch = { address = 0x0022 }\n", ""),
+        ("poll_ms = 100", "poll_ms = 10"),
+    ])
+}
+
 #[test]
 fn every_shot_of_a_serial_gun_arrives_as_its_gun_wrote_it_down() {
     let bench = over_serial(&modbus_example());
-    let mut journal = Journal::default();
-    let mut driver = bench.driver();
-    bench.meet(&mut driver, &mut journal);
+    let (mut driver, mut journal) = bench.met();
     bench.fire(23);
     driver.run_until(&mut journal, |journal| journal.shot_count() >= 23);
     assert_eq!(journal.fired(SERIAL), bench.log());
@@ -104,9 +113,7 @@ fn every_shot_of_a_serial_gun_arrives_as_its_gun_wrote_it_down() {
 #[test]
 fn every_shot_of_a_gun_on_the_network_arrives_as_its_gun_wrote_it_down() {
     let bench = over_tcp(&modbus_example(), 256);
-    let mut journal = Journal::default();
-    let mut driver = bench.driver();
-    bench.meet(&mut driver, &mut journal);
+    let (mut driver, mut journal) = bench.met();
     bench.fire(23);
     driver.run_until(&mut journal, |journal| journal.shot_count() >= 23);
     assert_eq!(journal.fired(SERIAL), bench.log());
@@ -147,9 +154,7 @@ fn a_gun_without_epoch_and_window_registers_is_read_all_the_same() {
 
 /// Hangs up at each request in turn, in each way, and looks that no shot is lost or doubled.
 fn survives(fault: LineFault, bench: &Bench) {
-    let mut journal = Journal::default();
-    let mut driver = bench.driver();
-    bench.meet(&mut driver, &mut journal);
+    let (mut driver, mut journal) = bench.met();
     for request in 1..=12 {
         bench
             .gun
@@ -186,9 +191,7 @@ fn a_cable_that_is_pulled_within_any_answer_loses_no_shot() {
 #[test]
 fn a_late_answer_is_never_taken_for_the_next_one() {
     let bench = over_serial(&hasty());
-    let mut journal = Journal::default();
-    let mut driver = bench.driver();
-    bench.meet(&mut driver, &mut journal);
+    let (mut driver, mut journal) = bench.met();
     for request in 1..=4 {
         let late = LineFault::Late(Duration::from_millis(80));
         bench.gun.fail_at(bench.gun.request_count() + request, late);
@@ -208,9 +211,7 @@ fn a_late_answer_is_never_taken_for_the_next_one() {
 #[test]
 fn a_question_without_an_answer_closes_the_port_and_loses_no_shot() {
     let bench = over_tcp(&hasty(), 256);
-    let mut journal = Journal::default();
-    let mut driver = bench.driver();
-    bench.meet(&mut driver, &mut journal);
+    let (mut driver, mut journal) = bench.met();
     bench
         .gun
         .fail_at(bench.gun.request_count() + 2, LineFault::Silence);
@@ -223,9 +224,7 @@ fn a_question_without_an_answer_closes_the_port_and_loses_no_shot() {
 #[test]
 fn a_torn_window_is_read_again() {
     let bench = over_tcp(&hasty(), 256);
-    let mut journal = Journal::default();
-    let mut driver = bench.driver();
-    bench.meet(&mut driver, &mut journal);
+    let (mut driver, mut journal) = bench.met();
     bench.gun.tear_windows(2);
     bench.fire(9);
     driver.run_until(&mut journal, |journal| journal.shot_count() >= 9);
@@ -237,9 +236,7 @@ fn a_torn_window_is_read_again() {
 #[test]
 fn a_record_that_stays_wrong_is_quarantined_and_the_next_one_comes() {
     let bench = over_tcp(&hasty(), 256);
-    let mut journal = Journal::default();
-    let mut driver = bench.driver();
-    bench.meet(&mut driver, &mut journal);
+    let (mut driver, mut journal) = bench.met();
     bench.gun.tear_windows(3);
     bench.fire(9);
     driver.run_until(&mut journal, |journal| journal.shot_count() >= 8);
@@ -258,9 +255,7 @@ fn a_record_that_stays_wrong_is_quarantined_and_the_next_one_comes() {
 #[test]
 fn what_the_ring_has_overwritten_is_told_as_lost() {
     let bench = over_tcp(&hasty(), 8);
-    let mut journal = Journal::default();
-    let mut driver = bench.driver();
-    bench.meet(&mut driver, &mut journal);
+    let (mut driver, mut journal) = bench.met();
     bench.fire(5);
     driver.run_until(&mut journal, |journal| journal.shot_count() >= 5);
     driver.ports.stop();
@@ -277,9 +272,7 @@ fn what_the_ring_has_overwritten_is_told_as_lost() {
 #[test]
 fn a_gun_that_forgets_all_at_its_restart_gets_a_new_epoch() {
     let bench = over_tcp(&hasty(), 256);
-    let mut journal = Journal::default();
-    let mut driver = bench.driver();
-    bench.meet(&mut driver, &mut journal);
+    let (mut driver, mut journal) = bench.met();
     bench.fire(7);
     driver.run_until(&mut journal, |journal| journal.shot_count() >= 7);
     bench.gun.restart(Restart::Volatile);
@@ -294,9 +287,7 @@ fn a_gun_that_forgets_all_at_its_restart_gets_a_new_epoch() {
 #[test]
 fn a_gun_that_keeps_its_ring_goes_on_in_its_epoch() {
     let bench = over_tcp(&hasty(), 256);
-    let mut journal = Journal::default();
-    let mut driver = bench.driver();
-    bench.meet(&mut driver, &mut journal);
+    let (mut driver, mut journal) = bench.met();
     bench.fire(7);
     bench.gun.restart(Restart::Durable);
     bench.fire(6);
@@ -308,15 +299,8 @@ fn a_gun_that_keeps_its_ring_goes_on_in_its_epoch() {
 
 #[test]
 fn a_restart_between_any_two_requests_puts_no_shot_into_the_wrong_epoch() {
-    let profile = modbus_with(&[
-        (r#"counter_life = "epoch""#, r#"counter_life = "boot""#),
-        ("epoch = { address = 0x0022 }\n", ""),
-        ("poll_ms = 100", "poll_ms = 10"),
-    ]);
-    let bench = over_tcp(&profile, 256);
-    let mut journal = Journal::default();
-    let mut driver = bench.driver();
-    bench.meet(&mut driver, &mut journal);
+    let bench = over_tcp(&without_epoch_registers(), 256);
+    let (mut driver, mut journal) = bench.met();
     for request in 1..=8 {
         let epochs = journal.epochs.len();
         // More than before, so that the counters that are next are there in the new life too.
@@ -354,12 +338,7 @@ fn a_restart_between_any_two_requests_puts_no_shot_into_the_wrong_epoch() {
 
 #[test]
 fn the_epoch_of_a_gun_without_registers_for_it_changes_with_its_boot_id() {
-    let profile = modbus_with(&[
-        (r#"counter_life = "epoch""#, r#"counter_life = "boot""#),
-        ("epoch = { address = 0x0022 }\n", ""),
-        ("poll_ms = 100", "poll_ms = 10"),
-    ]);
-    let bench = over_tcp(&profile, 256);
+    let bench = over_tcp(&without_epoch_registers(), 256);
     let mut journal = Journal::default();
     let mut driver = bench.driver();
     for restart in 0..3 {
@@ -377,9 +356,7 @@ fn the_epoch_of_a_gun_without_registers_for_it_changes_with_its_boot_id() {
 #[test]
 fn a_counter_that_goes_back_is_told_and_its_shots_are_salvaged() {
     let bench = over_tcp(&hasty(), 256);
-    let mut journal = Journal::default();
-    let mut driver = bench.driver();
-    bench.meet(&mut driver, &mut journal);
+    let (mut driver, mut journal) = bench.met();
     bench.fire(9);
     driver.run_until(&mut journal, |_| bench.gun.acknowledged() == 9);
     driver.ports.stop();
@@ -406,9 +383,7 @@ fn a_counter_that_goes_back_is_told_and_its_shots_are_salvaged() {
 #[test]
 fn a_shot_is_dated_by_the_clock_of_its_gun() {
     let bench = over_tcp(&hasty(), 256);
-    let mut journal = Journal::default();
-    let mut driver = bench.driver();
-    bench.meet(&mut driver, &mut journal);
+    let (mut driver, mut journal) = bench.met();
     bench.fire(5);
     driver.run_until(&mut journal, |journal| journal.shot_count() >= 5);
     let mapping = journal.seen.iter().find_map(|seen| match &seen.event {
@@ -436,9 +411,7 @@ fn a_shot_is_dated_by_the_clock_of_its_gun() {
 #[test]
 fn a_gun_with_an_inhibit_register_is_inhibited_and_resumed() {
     let bench = over_tcp(&hasty(), 256);
-    let mut journal = Journal::default();
-    let mut driver = bench.driver();
-    bench.meet(&mut driver, &mut journal);
+    let (mut driver, mut journal) = bench.met();
     let serial = GunSerial::parse(SERIAL).unwrap();
     let answered = |journal: &Journal, number: u16, kind: CommandKind| {
         journal.has(|event| {

@@ -112,7 +112,7 @@ impl Line {
             if let HostEvent::Attached(hello) = &event {
                 self.gun = Some(hello.serial.clone());
             }
-            if let Some(event) = gun_event(event, now) {
+            if let Some(event) = GunEvent::of_link(event, now) {
                 told.push(PortEvent {
                     port: self.name.clone(),
                     gun: self.gun.clone(),
@@ -123,52 +123,4 @@ impl Line {
         }
         told
     }
-}
-
-/// What the port's thread makes of what the link says.
-fn gun_event(event: HostEvent, now: HostNow) -> Option<GunEvent> {
-    Some(match event {
-        HostEvent::Attached(hello) => GunEvent::Attached(hello),
-        HostEvent::Refused { hello, reason } => GunEvent::Refused { hello, reason },
-        HostEvent::Shot(shot) => GunEvent::Shot {
-            shot,
-            received_at: now.utc,
-        },
-        HostEvent::Rejected(rejection) => GunEvent::Rejected {
-            reason: rejection.reason.into(),
-            bytes: rejection.bytes,
-            identity: rejection.identity,
-        },
-        HostEvent::Lost { epoch, first, last } => GunEvent::Lost { epoch, first, last },
-        HostEvent::CounterWentBack {
-            epoch,
-            newest,
-            expected,
-        } => GunEvent::CounterWentBack {
-            epoch,
-            newest,
-            expected,
-        },
-        HostEvent::Clock(mapping) => GunEvent::Clock(mapping),
-        HostEvent::Status(status) => GunEvent::Status(status),
-        HostEvent::Command {
-            command,
-            kind,
-            outcome,
-        } => GunEvent::Command {
-            command,
-            kind,
-            outcome,
-        },
-        HostEvent::Settings(settings) => GunEvent::Settings(settings),
-        HostEvent::Salvaged { shot } => GunEvent::Salvaged {
-            shot,
-            received_at: now.utc,
-        },
-        HostEvent::SalvageEnded { epoch, newest } => GunEvent::SalvageEnded { epoch, newest },
-        HostEvent::Garbage { .. } => return None,
-        HostEvent::Silent => GunEvent::Detached {
-            reason: DetachReason::Silent,
-        },
-    })
 }

@@ -11,6 +11,8 @@
 //!
 //! [`influx`] runs a real `influxd` behind a proxy that behaves as its later versions, or badly.
 //!
+//! [`samples`] are records to begin a test from.
+//!
 //! [`modbus`] and [`text_line`] are guns of other languages, with the same log of the truth.
 //!
 //! It is **not** part of the product: no core or adapter crate depends on it outside of tests.
@@ -35,4 +37,5 @@ pub mod gun;
 pub mod influx;
 pub mod modbus;
 pub mod qemu;
+pub mod samples;
 pub mod text_line;

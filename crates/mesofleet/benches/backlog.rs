@@ -18,16 +18,16 @@ use std::time::{Duration, Instant};
 
 use meso_contract::{BlockMessage, topics};
 use meso_domain::{
-    BlockHash, BlockHeader, BlockPlace, Purpose, PurposeDecidedBy, Quantity, Record, RecordBlock,
-    Shot, ShotFlags, ShotIdentity, Sourced, Stream,
+    BlockHash, BlockHeader, BlockPlace, Quantity, Record, RecordBlock, Shot, Sourced, Stream,
 };
 use meso_ledger::LogKey;
 use meso_limits::Judge;
 use meso_store::{InfluxOptions, StorePlace};
 use meso_testkit::influx::{Dialect, InfluxProxy, Influxd};
+use meso_testkit::samples::bare_shot;
 use meso_units::{
     BlockNumber, ClinicId, ClockSegment, DriverId, Epoch, GunSerial, GunTick, JournalIncarnation,
-    Micrometres, Microseconds, Nanolitres, ShotCounter, Timestamp, Uncertainty,
+    Micrometres, Microseconds, Nanolitres, Timestamp, Uncertainty,
 };
 use mesofleet::ingest::{Arrival, Ingest, IngestOptions};
 
@@ -97,15 +97,9 @@ fn at(counter: u32) -> Timestamp {
 
 fn shot(serial: &GunSerial, counter: u32) -> Shot {
     Shot {
-        identity: ShotIdentity {
-            gun: serial.clone(),
-            epoch: Epoch(7),
-            counter: ShotCounter(counter),
-        },
         at: at(counter),
         uncertainty: Uncertainty::Within(1_000_000),
         clock_segment: ClockSegment(0),
-        gun_tick: GunTick::new(u64::from(counter) * 120_000).unwrap(),
         needle_depth: Quantity {
             set: Micrometres::new(2_500).ok(),
             actual: Micrometres::new(2_400 + counter % 200)
@@ -119,14 +113,12 @@ fn shot(serial: &GunSerial, counter: u32) -> Shot {
                 .map(Sourced::sensed),
         },
         interval: Microseconds::new(120_000).ok(),
-        frequency_set: None,
-        needles_working: None,
-        pressure: None,
-        flags: ShotFlags::NONE,
-        purpose: Purpose::Patient,
-        purpose_decided_by: PurposeDecidedBy::Gun,
-        segment: None,
-        library: None,
+        ..bare_shot(
+            serial.clone(),
+            Epoch(7),
+            counter,
+            GunTick::new(u64::from(counter) * 120_000).unwrap(),
+        )
     }
 }
 

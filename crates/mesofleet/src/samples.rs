@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use meso_domain::{
     BlockHash, BlockHeader, BlockPlace, CheckItem, Checklist, Delivery, Gap, GapReason, GapState,
-    GunPosition, Needle, Purpose, PurposeDecidedBy, Quantity, Record, RecordBlock, SegmentOpened,
-    SessionEnded, SessionEvent, SessionOpened, SessionOutcome, Shot, ShotFlags, ShotIdentity,
-    Sourced, Stream, SyringeLoad, Technique,
+    GunPosition, Needle, Quantity, Record, RecordBlock, SegmentOpened, SessionEnded, SessionEvent,
+    SessionOpened, SessionOutcome, Shot, Sourced, Stream, SyringeLoad, Technique,
 };
 use meso_limits::Judge;
+use meso_testkit::samples::bare_shot;
 use meso_units::{
     BlockNumber, ClinicId, ClockSegment, DriverId, Epoch, GunSerial, GunTick, JournalIncarnation,
     LibraryVersion, Micrometres, Microseconds, Nanolitres, OperatorId, PatientCommitment,
@@ -38,15 +38,9 @@ pub(crate) const EPOCH: Epoch = Epoch(0xfeed_0000_0000_0001);
 
 pub(crate) fn sample_shot(counter: u32, depth_um: u32) -> Shot {
     Shot {
-        identity: ShotIdentity {
-            gun: sample_gun(),
-            epoch: EPOCH,
-            counter: ShotCounter(counter),
-        },
         at: at(i64::from(counter)),
         uncertainty: Uncertainty::Within(1_000_000),
         clock_segment: ClockSegment(0),
-        gun_tick: GunTick::new(u64::from(counter) * 1_000_000).unwrap(),
         needle_depth: Quantity {
             set: Micrometres::new(2_500).ok(),
             actual: Micrometres::new(depth_um).ok().map(Sourced::sensed),
@@ -56,14 +50,12 @@ pub(crate) fn sample_shot(counter: u32, depth_um: u32) -> Shot {
             actual: Nanolitres::new(18_000).ok().map(Sourced::sensed),
         },
         interval: Microseconds::new(1_000_000).ok(),
-        frequency_set: None,
-        needles_working: None,
-        pressure: None,
-        flags: ShotFlags::NONE,
-        purpose: Purpose::Patient,
-        purpose_decided_by: PurposeDecidedBy::Gun,
-        segment: None,
-        library: None,
+        ..bare_shot(
+            sample_gun(),
+            EPOCH,
+            counter,
+            GunTick::new(u64::from(counter) * 1_000_000).unwrap(),
+        )
     }
 }
 

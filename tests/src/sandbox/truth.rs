@@ -6,10 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use meso_domain::{Gap, Record, Shot};
 use meso_store::{BlockSelection, LoadedRecord, Store};
-use meso_testkit::gun::log::FiredShot;
-use meso_units::{
-    GaugePascals, Micrometres, Microseconds, Nanolitres, NeedleCount, ShotsPerMinute,
-};
+use meso_testkit::gun::log::{FiredShot, ShotKeyText, key_of};
 
 /// Blocks that are read back; a run of an hour has not so many.
 const BLOCKS_MAX: u32 = 1_000_000;
@@ -74,7 +71,7 @@ pub struct Comparison {
     /// Of these, stored with every field the same.
     pub stored: u64,
     /// Of these, not stored.
-    pub missing: Vec<(String, u64, u32)>,
+    pub missing: Vec<ShotKeyText>,
     /// Shots stored more than once, or stored and never fired.
     pub too_many: u64,
     /// Shots that came in a second block, of which the first copy is kept: those that two drivers
@@ -110,17 +107,17 @@ pub fn compare(fired: &[FiredShot], stored: &Stored) -> Comparison {
         other_copies: stored.other_copy_count,
         ..Comparison::default()
     };
-    let mut held: BTreeMap<(String, u64, u32), Vec<&Shot>> = BTreeMap::new();
+    let mut held: BTreeMap<ShotKeyText, Vec<&Shot>> = BTreeMap::new();
     for shot in &stored.shots {
-        held.entry(identity(shot)).or_default().push(shot);
+        held.entry(key_of(shot)).or_default().push(shot);
     }
     let mut known = BTreeSet::new();
     for shot in fired {
-        let key = (shot.serial.clone(), shot.epoch, shot.counter);
+        let key = shot.key();
         let copies = held.get(&key).map_or(&[][..], Vec::as_slice);
         match copies {
             [] => found.missing.push(key.clone()),
-            [one] => match differing_field(shot, one) {
+            [one] => match shot.differing_field(one) {
                 None => found.stored += 1,
                 Some(field) => found.note(format!("{key:?} is stored with another {field}")),
             },
@@ -138,60 +135,4 @@ pub fn compare(fired: &[FiredShot], stored: &Stored) -> Comparison {
         found.note(format!("{key:?} is stored and was not fired"));
     }
     found
-}
-
-fn identity(shot: &Shot) -> (String, u64, u32) {
-    let identity = &shot.identity;
-    (
-        identity.gun.to_string(),
-        identity.epoch.get(),
-        identity.counter.get(),
-    )
-}
-
-/// The first measured field that is not the same.
-fn differing_field(fired: &FiredShot, stored: &Shot) -> Option<&'static str> {
-    let needles = stored.needles_working.as_ref().map(|needles| needles.value);
-    let checks = [
-        ("gun tick", fired.tick_us == stored.gun_tick.get()),
-        (
-            "interval",
-            fired.interval_us == stored.interval.map(Microseconds::get),
-        ),
-        (
-            "needle depth set",
-            fired.depth_set_um == stored.needle_depth.set.map(Micrometres::get),
-        ),
-        (
-            "needle depth",
-            fired.depth_sensed_um == stored.needle_depth.actual_value().map(Micrometres::get),
-        ),
-        (
-            "volume set",
-            fired.volume_set_nl == stored.volume.set.map(Nanolitres::get),
-        ),
-        (
-            "volume",
-            fired.volume_sensed_nl == stored.volume.actual_value().map(Nanolitres::get),
-        ),
-        (
-            "frequency set",
-            fired.frequency_set_spm == stored.frequency_set.map(ShotsPerMinute::get),
-        ),
-        (
-            "needle count",
-            fired.needles_working == needles.map(NeedleCount::get),
-        ),
-        (
-            "pressure",
-            fired.pressure_pa == stored.pressure.map(GaugePascals::get),
-        ),
-        (
-            "purpose",
-            fired.purpose.is_none() || fired.purpose.as_deref() == Some(stored.purpose.as_str()),
-        ),
-        ("set of flags", fired.flags == stored.flags.bits()),
-    ];
-    let mut different = checks.into_iter().filter(|(_, same)| !same);
-    different.next().map(|(field, _)| field)
 }

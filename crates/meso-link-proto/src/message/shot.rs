@@ -41,7 +41,8 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    pub(super) fn code(purpose: Option<Purpose>) -> u8 {
+    /// The code of a purpose in a SHOT; 0 where the gun does not know it.
+    pub const fn code(purpose: Option<Purpose>) -> u8 {
         match purpose {
             None => 0,
             Some(Purpose::Patient) => 1,

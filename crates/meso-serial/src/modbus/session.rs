@@ -56,13 +56,7 @@ impl<'a> Session<'a> {
     ) -> Session<'a> {
         Session {
             shared,
-            teller: Teller {
-                shared,
-                line,
-                gun: None,
-                read_ns: shared.clocks.elapsed_ns(),
-                usb_differs: None,
-            },
+            teller: Teller::new(shared, line),
             orders,
             port,
             client,

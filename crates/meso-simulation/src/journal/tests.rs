@@ -2,10 +2,9 @@
 
 use std::sync::mpsc;
 
-use meso_domain::{
-    Gap, Judgement, Purpose, PurposeDecidedBy, Quantity, Shot, ShotFlags, ShotIdentity,
-};
+use meso_domain::{Gap, Judgement, Quantity, Shot};
 use meso_journal::{Journal, OpenedJournal};
+use meso_testkit::samples::bare_shot;
 use meso_units::{ClinicId, ClockSegment, DriverId, GunTick, Nanolitres, Uncertainty};
 use proptest::prelude::*;
 
@@ -52,29 +51,20 @@ fn new_record(record: Record) -> NewRecord {
 
 fn shot(counter: u32, volume: u64, at_ns: i64) -> NewRecord {
     new_record(Record::Shot(Shot {
-        identity: ShotIdentity {
-            gun: gun(),
-            epoch: Epoch(9),
-            counter: ShotCounter(counter),
-        },
         at: Timestamp::from_unix_ns(at_ns).unwrap(),
         uncertainty: Uncertainty::Unbounded,
         clock_segment: ClockSegment(1),
-        gun_tick: GunTick::new(u64::from(counter)).unwrap(),
         needle_depth: Quantity::UNKNOWN,
         volume: Quantity {
             set: Some(Nanolitres::new(volume).unwrap()),
             actual: None,
         },
-        interval: None,
-        frequency_set: None,
-        needles_working: None,
-        pressure: None,
-        flags: ShotFlags::NONE,
-        purpose: Purpose::Patient,
-        purpose_decided_by: PurposeDecidedBy::Gun,
-        segment: None,
-        library: None,
+        ..bare_shot(
+            gun(),
+            Epoch(9),
+            counter,
+            GunTick::new(u64::from(counter)).unwrap(),
+        )
     }))
 }
 

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
+use meso_domain::Shot;
 use meso_link_proto::{Purpose, ShotEvent};
 use meso_units::{
     GaugePascals, Micrometres, Microseconds, Nanolitres, NeedleCount, ShotsPerMinute,
@@ -70,6 +71,73 @@ impl FiredShot {
                 .map(|purpose| purpose_name(purpose).to_owned()),
             flags: measured.flags.bits(),
         }
+    }
+}
+
+/// Gun, epoch and counter, by which a shot is found again.
+pub type ShotKeyText = (String, u64, u32);
+
+/// By what a stored shot is found again.
+pub fn key_of(shot: &Shot) -> ShotKeyText {
+    let identity = &shot.identity;
+    (
+        identity.gun.to_string(),
+        identity.epoch.get(),
+        identity.counter.get(),
+    )
+}
+
+impl FiredShot {
+    /// By what the shot is found again.
+    pub fn key(&self) -> ShotKeyText {
+        (self.serial.clone(), self.epoch, self.counter)
+    }
+
+    /// The first measured field that a stored shot has otherwise; `None` where it has none.
+    pub fn differing_field(&self, stored: &Shot) -> Option<&'static str> {
+        let needles = stored.needles_working.as_ref().map(|needles| needles.value);
+        let checks = [
+            ("gun tick", self.tick_us == stored.gun_tick.get()),
+            (
+                "interval",
+                self.interval_us == stored.interval.map(Microseconds::get),
+            ),
+            (
+                "needle depth set",
+                self.depth_set_um == stored.needle_depth.set.map(Micrometres::get),
+            ),
+            (
+                "needle depth",
+                self.depth_sensed_um == stored.needle_depth.actual_value().map(Micrometres::get),
+            ),
+            (
+                "volume set",
+                self.volume_set_nl == stored.volume.set.map(Nanolitres::get),
+            ),
+            (
+                "volume",
+                self.volume_sensed_nl == stored.volume.actual_value().map(Nanolitres::get),
+            ),
+            (
+                "frequency set",
+                self.frequency_set_spm == stored.frequency_set.map(ShotsPerMinute::get),
+            ),
+            (
+                "needle count",
+                self.needles_working == needles.map(NeedleCount::get),
+            ),
+            (
+                "pressure",
+                self.pressure_pa == stored.pressure.map(GaugePascals::get),
+            ),
+            (
+                "purpose",
+                self.purpose.is_none() || self.purpose.as_deref() == Some(stored.purpose.as_str()),
+            ),
+            ("set of flags", self.flags == stored.flags.bits()),
+        ];
+        let mut different = checks.into_iter().filter(|(_, same)| !same);
+        different.next().map(|(field, _)| field)
     }
 }
 

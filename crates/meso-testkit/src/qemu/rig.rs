@@ -400,14 +400,7 @@ fn fire_line(measured: &Measured) -> String {
     fn field<T: ToString>(value: Option<T>) -> String {
         value.map_or_else(|| "-".to_owned(), |value| value.to_string())
     }
-    let purpose = match measured.purpose {
-        None => 0,
-        Some(Purpose::Patient) => 1,
-        Some(Purpose::Prime) => 2,
-        Some(Purpose::Test) => 3,
-        Some(Purpose::Cleaning) => 4,
-        Some(Purpose::Calibration) => 5,
-    };
+    let purpose = Purpose::code(measured.purpose);
     format!(
         "fire {} {} {} {} {} {} {purpose} {} {}",
         field(measured.depth_set.map(Micrometres::get)),

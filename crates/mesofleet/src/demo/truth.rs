@@ -3,13 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use meso_domain::Shot;
-use meso_testkit::gun::log::FiredShot;
-use meso_units::{GaugePascals, Micrometres, Microseconds, Nanolitres, ShotsPerMinute};
+use meso_testkit::gun::log::{FiredShot, ShotKeyText, key_of};
 
 /// Differences that are spelt out; more of them would only hide the first.
 const DIFFERENCES_SHOWN_MAX: usize = 10;
-
-type Identity = (String, u64, u32);
 
 /// What the comparison found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,14 +38,14 @@ pub(crate) fn compare(fired: &[FiredShot], stored: &[Shot]) -> Comparison {
         fired: fired.len() as u64,
         ..Comparison::default()
     };
-    let held: BTreeMap<Identity, &Shot> =
-        stored.iter().map(|shot| (identity(shot), shot)).collect();
+    let held: BTreeMap<ShotKeyText, &Shot> =
+        stored.iter().map(|shot| (key_of(shot), shot)).collect();
     let mut known = BTreeSet::new();
     for shot in fired {
-        let key = (shot.serial.clone(), shot.epoch, shot.counter);
+        let key = shot.key();
         match held.get(&key) {
             None => comparison.lose(format!("shot {} of gun {} is not stored", key.2, key.0)),
-            Some(other) => match differing_field(shot, other) {
+            Some(other) => match shot.differing_field(other) {
                 None => comparison.stored += 1,
                 Some(field) => comparison.lose(format!(
                     "shot {} of gun {} is stored with another {field}",
@@ -73,70 +70,12 @@ pub(crate) fn compare(fired: &[FiredShot], stored: &[Shot]) -> Comparison {
     comparison
 }
 
-fn identity(shot: &Shot) -> Identity {
-    let identity = &shot.identity;
-    (
-        identity.gun.to_string(),
-        identity.epoch.get(),
-        identity.counter.get(),
-    )
-}
-
-/// The first measured field that is not the same.
-fn differing_field(fired: &FiredShot, stored: &Shot) -> Option<&'static str> {
-    let needles = stored
-        .needles_working
-        .as_ref()
-        .map(|needles| needles.value.get());
-    let purpose = Some(stored.purpose.as_str());
-    let checks = [
-        ("gun tick", fired.tick_us == stored.gun_tick.get()),
-        (
-            "interval",
-            fired.interval_us == stored.interval.map(Microseconds::get),
-        ),
-        (
-            "needle depth set",
-            fired.depth_set_um == stored.needle_depth.set.map(Micrometres::get),
-        ),
-        (
-            "needle depth",
-            fired.depth_sensed_um == stored.needle_depth.actual_value().map(Micrometres::get),
-        ),
-        (
-            "volume set",
-            fired.volume_set_nl == stored.volume.set.map(Nanolitres::get),
-        ),
-        (
-            "volume",
-            fired.volume_sensed_nl == stored.volume.actual_value().map(Nanolitres::get),
-        ),
-        (
-            "frequency set",
-            fired.frequency_set_spm == stored.frequency_set.map(ShotsPerMinute::get),
-        ),
-        ("needle count", fired.needles_working == needles),
-        (
-            "pressure",
-            fired.pressure_pa == stored.pressure.map(GaugePascals::get),
-        ),
-        (
-            "purpose",
-            fired.purpose.is_none() || fired.purpose.as_deref() == purpose,
-        ),
-        ("set of flags", fired.flags == stored.flags.bits()),
-    ];
-    checks
-        .into_iter()
-        .find(|(_, same)| !same)
-        .map(|(field, _)| field)
-}
-
 #[cfg(test)]
 mod tests {
-    use meso_domain::{Purpose, PurposeDecidedBy, Quantity, ShotFlags, ShotIdentity, Sourced};
+    use meso_domain::{Quantity, Sourced};
+    use meso_testkit::samples::bare_shot;
     use meso_units::{
-        ClockSegment, Epoch, GunSerial, GunTick, ShotCounter, Timestamp, Uncertainty,
+        ClockSegment, Epoch, GunSerial, GunTick, Micrometres, Timestamp, Uncertainty,
     };
 
     use super::*;
@@ -163,29 +102,20 @@ mod tests {
 
     fn stored(counter: u32) -> Shot {
         Shot {
-            identity: ShotIdentity {
-                gun: GunSerial::parse("GUN-0001").unwrap(),
-                epoch: Epoch(7),
-                counter: ShotCounter(counter),
-            },
             at: Timestamp::UNIX_EPOCH,
             uncertainty: Uncertainty::Unbounded,
             clock_segment: ClockSegment(0),
-            gun_tick: GunTick::new(1_000).unwrap(),
             needle_depth: Quantity {
                 set: None,
                 actual: Some(Sourced::sensed(Micrometres::new(2_000).unwrap())),
             },
             volume: Quantity::UNKNOWN,
-            interval: None,
-            frequency_set: None,
-            needles_working: None,
-            pressure: None,
-            flags: ShotFlags::NONE,
-            purpose: Purpose::Patient,
-            purpose_decided_by: PurposeDecidedBy::Gun,
-            segment: None,
-            library: None,
+            ..bare_shot(
+                GunSerial::parse("GUN-0001").unwrap(),
+                Epoch(7),
+                counter,
+                GunTick::new(1_000).unwrap(),
+            )
         }
     }
 

@@ -250,7 +250,7 @@ impl GunPorts {
     }
 
     /// Gives a gun the epoch that the driver has drawn; the gun then comes as
-    /// [`GunEvent::Attached`] again.
+    /// [`crate::GunEvent::Attached`] again.
     ///
     /// # Errors
     ///
@@ -266,7 +266,7 @@ impl GunPorts {
     }
 
     /// Asks a gun to fire no further shot. The bytes are with the port when this returns; the
-    /// gun's answer comes as [`GunEvent::Command`] under the returned number.
+    /// gun's answer comes as [`crate::GunEvent::Command`] under the returned number.
     ///
     /// # Errors
     ///
@@ -296,7 +296,7 @@ impl GunPorts {
         )
     }
 
-    /// Asks a gun what it is set to; the answer comes as [`GunEvent::Settings`].
+    /// Asks a gun what it is set to; the answer comes as [`crate::GunEvent::Settings`].
     ///
     /// # Errors
     ///

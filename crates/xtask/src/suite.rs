@@ -136,8 +136,11 @@ fn full_targets(workspace: &Workspace) -> Result<Vec<String>> {
         .as_array()
         .context("meso-tests has no targets")?;
     let is_full = |target: &&serde_json::Value| {
-        let features = target["required-features"].as_array();
-        features.is_some_and(|features| features.iter().any(|feature| feature == FULL_FEATURE))
+        let has = |key: &str, word: &str| {
+            let words = target[key].as_array();
+            words.is_some_and(|words| words.iter().any(|it| it == word))
+        };
+        has("kind", "test") && has("required-features", FULL_FEATURE)
     };
     let names = targets
         .iter()

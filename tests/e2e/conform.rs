@@ -1,9 +1,11 @@
 //! The conformance kit, as a maker runs it: real programs, a pseudo-terminal, real time.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
+use meso_testkit::gun::fault::Fault;
 use serde_json::Value;
 
 use crate::programs::program;
@@ -19,20 +21,32 @@ fn documented_faults() -> Vec<(String, Vec<String>)> {
         .collect()
 }
 
+/// A key for tests; nothing that anybody uses.
+const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
 struct Gun {
     folder: tempfile::TempDir,
     child: Child,
+    /// What both programs are told of the gun's key.
+    key: Vec<OsString>,
 }
 
 impl Gun {
-    fn start(arguments: &[&str]) -> Gun {
+    fn start(arguments: &[&str], has_key: bool) -> Gun {
         let folder = tempfile::tempdir().expect("a folder");
+        let mut key = Vec::new();
+        if has_key {
+            let file = folder.path().join(".key");
+            std::fs::write(&file, KEY).expect("the key is written");
+            key = vec!["--key-file".into(), file.into()];
+        }
         let mut child = Command::new(program("mesofleet"))
             .args(["gun", "emulate", "--fire-every", "80", "--ports"])
             .arg(folder.path())
             .arg("--log")
             .arg(folder.path().join(".log"))
             .args(arguments)
+            .args(&key)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -41,7 +55,7 @@ impl Gun {
         BufReader::new(child.stdout.take().expect("its output is piped"))
             .read_line(&mut ready)
             .expect("the gun says that it is ready");
-        Gun { folder, child }
+        Gun { folder, child, key }
     }
 
     /// Exit code and failed mandatory checks.
@@ -49,6 +63,7 @@ impl Gun {
         let output = Command::new(program("mesofleet"))
             .args(["gun", "conform", "--json", "--port"])
             .arg(self.folder.path().join("GUN-0001"))
+            .args(&self.key)
             .output()
             .expect("the kit runs");
         let report: Value = serde_json::from_slice(&output.stdout)
@@ -70,7 +85,12 @@ impl Drop for Gun {
 
 #[test]
 fn the_emulated_gun_passes_all_mandatory_checks() {
-    assert_eq!(Gun::start(&[]).conform(), (Some(0), Vec::new()));
+    assert_eq!(Gun::start(&[], false).conform(), (Some(0), Vec::new()));
+}
+
+#[test]
+fn the_emulated_gun_with_a_key_passes_all_mandatory_checks() {
+    assert_eq!(Gun::start(&[], true).conform(), (Some(0), Vec::new()));
 }
 
 #[test]
@@ -83,7 +103,8 @@ fn each_broken_gun_fails_what_the_document_says_and_nothing_else() {
         .map(|(fault, fails)| {
             let run = thread::spawn({
                 let fault = fault.clone();
-                move || Gun::start(&["--fault", &fault]).conform()
+                let has_key = fault.parse::<Fault>().expect("a fault").needs_key();
+                move || Gun::start(&["--fault", &fault], has_key).conform()
             });
             (fault, fails, run)
         })

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::ensure;
 use meso_testkit::gun::plan::{Breach, Habit};
 use meso_testkit::gun::process::{BenchOptions, GunOptions, run_bench_gun};
 use meso_units::GunSerial;
@@ -42,6 +43,13 @@ pub fn run(options: &EmulateOptions) -> anyhow::Result<ExitCode> {
     }
     if options.firmware.firmware == FirmwareName::Qemu {
         return crate::firmware::emulate(options);
+    }
+    if let Some(fault) = options.fault.filter(|fault| fault.needs_key()) {
+        ensure!(
+            options.key_file.is_some(),
+            "--fault {} breaks only a gun that holds a key: add --key-file FILE",
+            fault.name()
+        );
     }
     let bench = BenchOptions {
         fire_every: options

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use meso_domain::RecordBlock;
 use meso_domain::canonical::Canonical as _;
 use meso_store::{
     InfluxOptions, InfluxToken, Store, StoreError, StorePlace, copy_store, inspect, inspect_influx,
@@ -84,16 +85,15 @@ mod as_3_core {
     promises!(OnInflux::new(Dialect::V3));
 }
 
+/// Block `n` of four with the shots 1 to 20.
+fn block_of_five(n: u32) -> RecordBlock {
+    let previous = (n > 0).then_some(7);
+    sample_block(u64::from(n) + 1, previous, n * 5 + 1..=n * 5 + 5)
+}
+
 /// Stores shots 1 to 20 in four blocks of one commit.
 fn store_twenty(store: &mut Store) -> Result<(), StoreError> {
-    let blocks = (0..4_u32).map(|n| {
-        sample_block(
-            u64::from(n) + 1,
-            (n > 0).then_some(7),
-            n * 5 + 1..=n * 5 + 5,
-        )
-    });
-    store.writer.store(&commit_of(blocks))
+    store.writer.store(&commit_of((0..4).map(block_of_five)))
 }
 
 #[track_caller]
@@ -158,6 +158,30 @@ fn a_database_that_stays_away_fails_the_commit_and_takes_it_when_it_is_back() {
 }
 
 #[test]
+fn a_commit_is_durable_while_its_points_are_on_their_way_and_the_next_waits_for_them() {
+    let bench = OnInflux::new(Dialect::V1);
+    let mut store = bench.open();
+    bench.proxy.fail_all(Fault::Status(503));
+    let one = |n: u32| commit_of([block_of_five(n)]);
+    store.writer.store_ahead(&one(0)).unwrap();
+    let read = |store: &Store, counter: u32| {
+        let identity = sample_shot(counter).identity;
+        store.readers.with(|reader| reader.shot(&identity)).unwrap()
+    };
+    assert_eq!(read(&store, 5), Some(sample_shot(5)), "it is read already");
+    assert_eq!(bench.point_count(), 0);
+    let refused = store.writer.store_ahead(&one(1)).unwrap_err();
+    assert!(refused.to_string().contains("503"), "{refused}");
+    bench.proxy.mend();
+    store.writer.settle().unwrap();
+    store.writer.store_ahead(&one(2)).unwrap();
+    store.writer.store_ahead(&one(3)).unwrap();
+    store.writer.settle().unwrap();
+    assert_eq!(bench.point_count(), 20);
+    assert_all_twenty(&bench, &store);
+}
+
+#[test]
 fn a_database_that_is_killed_after_it_took_a_commit_has_it_and_gets_it_again_unchanged() {
     let mut bench = OnInflux::new(Dialect::V1);
     let mut store = bench.open();
@@ -196,6 +220,19 @@ fn a_point_that_is_refused_for_good_is_quarantined_and_holds_up_nothing() {
 }
 
 #[test]
+fn a_table_that_somebody_gave_other_columns_sets_shots_aside_and_loses_none() {
+    let bench = OnInflux::new(Dialect::V3);
+    let mut store = bench.open();
+    bench.proxy.has_taken("shot,clinic=a,gun=b counter=1i 1");
+    store_twenty(&mut store).unwrap();
+    assert_eq!(bench.point_count(), 0, "the tag `slot` is new there");
+    let kept = store.readers.with(|reader| reader.quarantined(30)).unwrap();
+    assert_eq!(kept.len(), 20);
+    assert!(kept[0].0.reason.contains("'slot'"), "{}", kept[0].0.reason);
+    assert_all_twenty(&bench, &store);
+}
+
+#[test]
 fn a_server_that_refuses_the_token_or_the_bucket_is_no_reason_to_set_points_aside() {
     let bench = OnInflux::new(Dialect::V2);
     let mut store = bench.open();
@@ -220,8 +257,10 @@ fn a_server_that_refuses_the_token_or_the_bucket_is_no_reason_to_set_points_asid
     store.writer.settle().unwrap();
     assert_all_twenty(&bench, &store);
     assert_eq!(
-        inspect_influx(&bench.options()).unwrap().shot_points,
-        Some(20)
+        inspect_influx(&bench.options(), &store.readers)
+            .unwrap()
+            .shot_points,
+        20
     );
 }
 
@@ -236,6 +275,40 @@ fn hours_and_days_add_up_to_the_shots_whatever_was_sent_twice() {
         let question = format!("SELECT sum(shot_count), sum(volume_nl) FROM {measurement}");
         let answer = bench.server.query(&question, BUCKET).unwrap();
         assert!(answer.contains("20,400000]"), "{measurement}: {answer}");
+    }
+}
+
+#[test]
+fn a_day_of_25_hours_is_one_day_of_points() {
+    // 2026-10-25 in Vienna: its first second, its last and the one after.
+    const FIRST_S: i64 = 1_792_879_200;
+    const DRAWN_AT_S: i64 = FIRST_S + 7_200;
+    let moments = [
+        (FIRST_S, 7_200),
+        (FIRST_S + 25 * 3_600 - 1, 3_600),
+        (FIRST_S + 25 * 3_600, 3_600),
+    ];
+    let bench = OnInflux::new(Dialect::V1);
+    let mut store = bench.open();
+    for (counter, (at_s, utc_offset_s)) in (1..).zip(moments) {
+        let shot = meso_domain::Shot {
+            at: meso_units::Timestamp::from_unix_ns(at_s * 1_000_000_000).unwrap(),
+            ..sample_shot(counter)
+        };
+        let block = block_of(counter.into(), (counter > 1).then_some(7), vec![shot]);
+        let mut commit = commit_of([block]);
+        commit.blocks[0].utc_offset_s = utc_offset_s;
+        store.writer.store(&commit).unwrap();
+    }
+    for (day, count) in [(-1, None), (0, Some(2)), (1, Some(1)), (2, None)] {
+        let from_s = DRAWN_AT_S + day * 86_400;
+        let question = format!(
+            "SELECT sum(shot_count) FROM clinic_day WHERE time >= {from_s}s AND time < {}s",
+            from_s + 86_400
+        );
+        let answer = bench.server.query(&question, BUCKET).unwrap();
+        let found = (1..=3).find(|count| answer.contains(&format!(",{count}]")));
+        assert_eq!(found, count, "day {day}: {answer}");
     }
 }
 

@@ -8,6 +8,7 @@
 //! The proxy is **not** a database: what 2.x and 3 Core do with points that they take was not seen
 //! here, only what they do with requests.
 
+mod columns;
 mod dialect;
 mod http;
 mod proxy;

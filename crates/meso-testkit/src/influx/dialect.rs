@@ -9,8 +9,9 @@ pub enum Dialect {
     /// 2.x: stores nothing of a body with a line that it cannot read and answers 400; stores the
     /// good part of one with a conflict of types and answers 422; has no `CREATE DATABASE`.
     V2,
-    /// 3 Core: as 1.8, but with JSON; refuses bodies above 10 MiB, questions without a time window
-    /// of at most 72 h, and `CREATE DATABASE`.
+    /// 3 Core: as 1.8, but with JSON; refuses bodies above 10 MiB, a column that is tag and field, a
+    /// tag that a table did not begin with, tables of more than 500 columns, questions without a
+    /// time window of at most 72 h, and `CREATE DATABASE`.
     V3,
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Read as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::columns::Columns;
 use super::dialect::{Dialect, V3_BODY_BYTES_MAX, Wrong};
 use super::http::{Message, parameter};
 
@@ -50,6 +51,7 @@ struct State {
     /// Bodies as they came, where they are recorded.
     recorded: Option<Vec<Vec<u8>>>,
     counts: ProxyCounts,
+    columns: Columns,
     /// Tags and time of every point, and its fields.
     points: BTreeMap<String, String>,
     generation: u64,
@@ -146,6 +148,12 @@ impl InfluxProxy {
     /// Finds another type in lines that have this text in them.
     pub fn find_other_type_in(&self, text: &str) {
         self.shared.lock().other_type.push(text.to_owned());
+    }
+
+    /// Behaves from now on as if somebody had written this line before.
+    pub fn has_taken(&self, line: &str) {
+        // That it might be refused is its writer's business.
+        let _ = self.shared.lock().columns.take(line);
     }
 
     /// Looks into bodies or only passes them on, which costs less.
@@ -372,6 +380,13 @@ fn look_into(text: &str, shared: &Shared, refusal: &mut Option<Message>) -> Opti
             () if has(&state.other_type, line) => Some(Wrong::OtherType),
             () => None,
         };
+        if state.dialect == Dialect::V3
+            && let Err((status, words)) = state.columns.take(line)
+        {
+            let text = format!(r#"{{"error":"{words}","data":[]}}"#);
+            *refusal = Some(Message::answer(status, &text));
+            continue;
+        }
         let Some(wrong) = wrong else {
             kept.push_str(line);
             continue;

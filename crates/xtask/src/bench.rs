@@ -17,7 +17,8 @@ pub(crate) enum Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// The stores: rates as they grow, the start of a full one, a backlog into either.
+    /// The stores: rates as they grow, the start of a full one, a backlog through all programs into
+    /// either.
     Store {
         /// Shots to grow to, in millions.
         #[arg(long, default_value_t = 5, value_name = "N")]
@@ -49,21 +50,20 @@ fn driver(workspace: &Workspace, arguments: &[OsString]) -> Result<()> {
          which takes some minutes the first time, and measures for a minute. Leave the computer\n\
          alone meanwhile."
     );
+    on_programs(workspace, "bench-driver", arguments)
+}
+
+/// Builds the programs and what measures them, optimised, and measures.
+fn on_programs(workspace: &Workspace, bench: &str, arguments: &[OsString]) -> Result<()> {
     // One build for all, so that the programs do not differ from those that are tested.
     let mut build = workspace.cargo(&["build", "--release", "--features", "meso-tests/full"]);
     for package in ["mesofleet", "mesofleet-driver", "meso-tests"] {
         build.args(["--package", package]);
     }
     process::run(build.arg("--bins"))?;
-    let mut bench = workspace.cargo(&["run", "--quiet", "--release", "--package", "meso-tests"]);
-    bench.args([
-        "--features",
-        "meso-tests/full",
-        "--bin",
-        "bench-driver",
-        "--",
-    ]);
-    process::run(bench.args(arguments))
+    let mut run = workspace.cargo(&["run", "--quiet", "--release", "--package", "meso-tests"]);
+    run.args(["--features", "meso-tests/full", "--bin", bench, "--"]);
+    process::run(run.args(arguments))
 }
 
 fn store(workspace: &Workspace, grow: u32, start: u32, backlog: u32) -> Result<()> {
@@ -73,16 +73,12 @@ fn store(workspace: &Workspace, grow: u32, start: u32, backlog: u32) -> Result<(
          temporary files take some GB. Leave the computer alone meanwhile."
     );
     tools::influxd(workspace)?;
-    for (package, name, case, number) in [
-        ("meso-store", "store", "grow", grow),
-        ("meso-store", "store", "start", start),
-        ("mesofleet", "backlog", "embedded", backlog),
-        ("mesofleet", "backlog", "influx", backlog),
-    ] {
-        let mut bench = workspace.cargo(&["bench", "--package", package, "--bench", name, "--"]);
-        process::run(bench.args([case, &number.to_string()]))?;
+    for (case, millions) in [("grow", grow), ("start", start)] {
+        let mut bench = workspace.cargo(&["bench", "--package", "meso-store", "--bench", "store"]);
+        process::run(bench.args(["--", case, &millions.to_string()]))?;
     }
-    Ok(())
+    let arguments = ["--shots".into(), backlog.to_string().into()];
+    on_programs(workspace, "bench-backlog", &arguments)
 }
 
 /// Kills the driver at so many seeded moments and compares guns and server afterwards.

@@ -16,7 +16,7 @@ use anyhow::{Context, bail};
 use tempfile::TempDir;
 
 pub use driver::{Driver, DriverOptions};
-pub use server::Server;
+pub use server::{Server, ServerOptions};
 pub use truth::{Comparison, Stored, compare};
 pub use usage::{CpuTime, Memory};
 
@@ -96,11 +96,20 @@ impl Sandbox {
     ///
     /// Whatever keeps it from starting.
     pub fn start(programs: Programs) -> anyhow::Result<Sandbox> {
+        Sandbox::start_with(programs, &ServerOptions::default())
+    }
+
+    /// As [`Sandbox::start`], with a server that is told more.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from starting.
+    pub fn start_with(programs: Programs, options: &ServerOptions) -> anyhow::Result<Sandbox> {
         let folder = tempfile::Builder::new()
             .prefix("mesofleet-sandbox-")
             .tempdir()
             .context("cannot make a temporary folder")?;
-        let server = Server::start(&programs, &folder.path().join("server"))?;
+        let server = Server::start(&programs, &folder.path().join("server"), options)?;
         Ok(Sandbox {
             programs,
             folder,
@@ -153,6 +162,16 @@ impl Sandbox {
             broker: self.server.broker(),
             extra: String::new(),
         })
+    }
+
+    /// Starts a server that has ended on what it has stored; it listens elsewhere then.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from starting.
+    pub fn start_server_again(&mut self, options: &ServerOptions) -> anyhow::Result<()> {
+        self.server = Server::start(&self.programs, &self.folder.path().join("server"), options)?;
+        Ok(())
     }
 
     /// The programs that it runs.

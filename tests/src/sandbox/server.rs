@@ -12,18 +12,35 @@ use super::{CLINIC, Programs, end_by_force, leave, wait_until};
 /// How often free ports are looked for: somebody else may take one between look and use.
 const START_TRIES_MAX: u32 = 5;
 
+/// What a server is told beside its addresses.
+#[derive(Clone, Debug, Default)]
+pub struct ServerOptions {
+    /// Further sections of its configuration.
+    pub extra: String,
+    /// Files of its data folder.
+    pub files: Vec<(&'static str, Vec<u8>)>,
+}
+
 /// `mesofleet serve`: broker, ingest, store and ledger in one process.
 #[derive(Debug)]
 pub struct Server {
     child: Option<Child>,
     broker: SocketAddr,
+    http: SocketAddr,
 }
 
 impl Server {
-    pub(super) fn start(programs: &Programs, data: &Path) -> anyhow::Result<Server> {
+    pub(super) fn start(
+        programs: &Programs,
+        data: &Path,
+        options: &ServerOptions,
+    ) -> anyhow::Result<Server> {
         std::fs::create_dir_all(data)?;
+        for (name, bytes) in &options.files {
+            std::fs::write(data.join(name), bytes)?;
+        }
         for _ in 0..START_TRIES_MAX {
-            if let Some(server) = Server::try_start(programs, data)? {
+            if let Some(server) = Server::try_start(programs, data, &options.extra)? {
                 return Ok(server);
             }
         }
@@ -32,10 +49,11 @@ impl Server {
     }
 
     /// `None` where it left at once.
-    fn try_start(programs: &Programs, data: &Path) -> anyhow::Result<Option<Server>> {
+    fn try_start(programs: &Programs, data: &Path, extra: &str) -> anyhow::Result<Option<Server>> {
         let (http, broker) = (free_port()?, free_port()?);
         let config = data.join("server.toml");
-        std::fs::write(&config, config_text(data, http, broker))?;
+        let text = config_text(data, http, broker) + extra;
+        std::fs::write(&config, text)?;
         let log = OpenOptions::new()
             .create(true)
             .append(true)
@@ -51,6 +69,7 @@ impl Server {
         let mut server = Server {
             child: Some(child),
             broker,
+            http,
         };
         let mut has_left = false;
         wait_until("the server listens", || {
@@ -64,6 +83,11 @@ impl Server {
     /// Where its broker listens.
     pub const fn broker(&self) -> SocketAddr {
         self.broker
+    }
+
+    /// Where its dashboards listen.
+    pub const fn http(&self) -> SocketAddr {
+        self.http
     }
 
     /// Its process id; `None` once it has ended.

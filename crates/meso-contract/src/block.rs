@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::error::word;
-use crate::json_id::{hex_u64, parse_bytes, parse_u64};
+use crate::json_id::{hex_of, hex_u64, parse_bytes, parse_u64};
 use crate::session::{AmendmentBody, SessionEventBody};
 use crate::shot::parse_at;
 use crate::topics::PAYLOAD_BYTES_MAX;
@@ -211,7 +211,7 @@ impl From<&BlockHeader> for HeaderBody {
             session: header.session.map(|session| session.to_string()),
             record_count: header.record_count,
             sealed_at_ns: header.sealed_at.unix_ns().to_string(),
-            judgements_digest: hex::encode(header.judgements_digest),
+            judgements_digest: hex_of(&header.judgements_digest),
         }
     }
 }
@@ -305,7 +305,7 @@ impl From<&Judgement> for JudgementBody {
         JudgementBody {
             library_version: judgement.library.map(LibraryVersion::get),
             engine: judgement.engine,
-            facts_digest: hex::encode(judgement.facts_digest),
+            facts_digest: hex_of(&judgement.facts_digest),
             findings: judgement.findings.iter().map(FindingBody::from).collect(),
         }
     }

@@ -271,7 +271,8 @@ pub struct Page<T> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum LiveEvent {
-    /// Shots that were stored, at most [`LiveEvent::SHOT_COUNT_MAX`] in one event.
+    /// Shots that were stored, at most [`LiveEvent::SHOT_COUNT_MAX`] in one event; where many of a
+    /// gun are stored at once, only the newest.
     Shots {
         /// The shots.
         shots: Vec<ShotView>,

@@ -15,7 +15,12 @@ pub(crate) fn decode<T: DeserializeOwned>(
     bytes: &[u8],
     version: impl Fn(&T) -> u16,
 ) -> Result<T, PayloadError> {
-    let message: T = serde_json::from_slice(bytes).map_err(not_json)?;
+    // Checked as text once, and not again at each of its thousand strings.
+    let message: Result<T, _> = match std::str::from_utf8(bytes) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(bytes),
+    };
+    let message = message.map_err(not_json)?;
     let found = version(&message);
     if found != PAYLOAD_VERSION {
         return Err(PayloadError::Version {

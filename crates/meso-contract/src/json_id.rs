@@ -2,9 +2,18 @@
 
 use crate::PayloadError;
 
+/// Writes bytes as lower-case hexadecimal; `hex::encode` takes several times as long, and every shot
+/// has some.
+pub(crate) fn hex_of(bytes: &[u8]) -> String {
+    let mut digits = vec![0; bytes.len() * 2];
+    // The length fits, and digits are text.
+    let _ = hex::encode_to_slice(bytes, &mut digits);
+    String::from_utf8(digits).unwrap_or_default()
+}
+
 /// Writes a 64-bit identifier as 16 digits.
 pub(crate) fn hex_u64(value: u64) -> String {
-    format!("{value:016x}")
+    hex_of(&value.to_be_bytes())
 }
 
 /// Reads 16 hexadecimal digits.

@@ -212,6 +212,8 @@ pub struct RecordBlock {
     header: BlockHeader,
     records: Vec<Record>,
     judgements: Vec<Judgement>,
+    /// Kept, because everybody who holds a block needs them, and they cost the most of it.
+    record_hashes: Vec<RecordHash>,
 }
 
 impl RecordBlock {
@@ -277,6 +279,7 @@ impl RecordBlock {
             return Err(BlockError::JudgementsDiffer { place: place() });
         }
         Ok(RecordBlock {
+            record_hashes: records.iter().map(Record::hash).collect(),
             header,
             records,
             judgements,
@@ -307,13 +310,13 @@ impl RecordBlock {
     }
 
     /// The hash of each record, in order.
-    pub fn record_hashes(&self) -> Vec<RecordHash> {
-        self.records.iter().map(Record::hash).collect()
+    pub fn record_hashes(&self) -> &[RecordHash] {
+        &self.record_hashes
     }
 
     /// The hash of the block.
     pub fn hash(&self) -> BlockHash {
-        self.header.block_hash(&self.record_hashes())
+        self.header.block_hash(&self.record_hashes)
     }
 }
 

@@ -18,6 +18,9 @@ pub(crate) const FORMAT: i64 = 1;
 /// Pages of 4 KiB that SQLite may keep in memory: 1 MiB, since the whole driver has 24.
 const CACHE_KIB: i64 = 1_024;
 
+/// Prepared statements that are kept: all that there are, so that none is prepared twice.
+const STATEMENTS_KEPT_MAX: usize = 64;
+
 /// How long another reader, such as a person with the sqlite3 tool, may hold the file.
 const BUSY_TIMEOUT_MS: i64 = 2_000;
 
@@ -73,6 +76,7 @@ pub(crate) fn open(
             .or_else(accept_silence)
             .during("set up its file")?;
     }
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT_MAX);
     connection.execute_batch(TABLES).during("make its tables")?;
     let incarnation = identify(&connection, identity, new_incarnation)?;
     Ok((connection, incarnation))

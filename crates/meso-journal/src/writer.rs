@@ -1,7 +1,7 @@
 //! The thread that owns the file.
 
 use std::fs::File;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -215,7 +215,10 @@ impl Writer {
         let mut stopping = false;
         while !stopping {
             let Ok(first) = requests.recv() else { return };
-            let group = collect(first, requests);
+            let group = self.collect(first, requests);
+            if group.is_empty() {
+                continue;
+            }
             stopping = group.iter().any(|request| matches!(request, Request::Stop));
             let settles = group
                 .iter()
@@ -225,6 +228,39 @@ impl Writer {
                 tracing::warn!(%error, "the journal could not forget settled blocks");
             }
         }
+    }
+
+    /// What has been asked for by now and needs a commit. Watermarks alone are not worth one of
+    /// their own: they wait a moment for a request that needs one, and the ingest says them again
+    /// where they are lost. Blocks are read meanwhile, so that a backlog does not wait for the disk
+    /// at each of them: what is asked for was committed before.
+    fn collect(&self, first: Request, requests: &Receiver<Request>) -> Vec<Request> {
+        let until = Instant::now() + SETTLE_WAIT;
+        let mut group: Vec<Request> = Vec::new();
+        let mut next = Ok(first);
+        while let Ok(request) = next {
+            let waits = |group: &[Request]| {
+                let mut group = group.iter();
+                group.all(|request| matches!(request, Request::Settle(..)))
+            };
+            match request {
+                Request::Load {
+                    stream,
+                    number,
+                    done,
+                } if waits(&group) => done(blocks::load(&self.connection, &stream, number)),
+                request => group.push(request),
+            }
+            if group.is_empty() || group.len() >= GROUP_MAX {
+                break;
+            }
+            let patience = match waits(&group) {
+                true => until.saturating_duration_since(Instant::now()),
+                false => Duration::ZERO,
+            };
+            next = requests.recv_timeout(patience);
+        }
+        group
     }
 
     /// Does the requests of a group in one transaction. One that fails is undone alone; where the
@@ -262,27 +298,6 @@ impl Writer {
         }
         Ok(())
     }
-}
-
-/// What has been asked for by now. Watermarks alone are not worth a commit of their own: they wait
-/// a moment for a request that needs one, and the ingest says them again where they are lost.
-fn collect(first: Request, requests: &Receiver<Request>) -> Vec<Request> {
-    let until = Instant::now() + SETTLE_WAIT;
-    let mut group = vec![first];
-    while group.len() < GROUP_MAX {
-        let only_settles = group
-            .iter()
-            .all(|request| matches!(request, Request::Settle(..)));
-        let patience = match only_settles {
-            true => until.saturating_duration_since(Instant::now()),
-            false => Duration::ZERO,
-        };
-        match requests.recv_timeout(patience) {
-            Ok(request) => group.push(request),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    group
 }
 
 fn perform(

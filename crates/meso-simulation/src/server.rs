@@ -9,7 +9,7 @@ use meso_domain::BlockPlace;
 use meso_ledger::LogKey;
 use meso_units::{BlockNumber, ClinicId, Timestamp};
 use mesofleet::ingest::{
-    Arrival, Committed, Ingest, IngestOptions, Logged, Prepared, Stored, Watermark, Way,
+    Arrival, Committed, Ingest, IngestOptions, Logged, Prepared, Stored, TimeZones, Watermark, Way,
 };
 
 use crate::SimulationError;
@@ -101,6 +101,7 @@ impl Server {
             log_key: log_key()?,
             log_origin: LOG_ORIGIN.to_owned(),
             clinics: [self.clinic.clone()].into(),
+            time_zones: TimeZones::default(),
             library: None,
             store_incarnation: 1,
             ingest_incarnation: incarnation,

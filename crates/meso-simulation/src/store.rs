@@ -131,8 +131,8 @@ impl StoreModel {
     fn store_block(&mut self, new: &NewBlock) {
         let header = new.block.header().clone();
         let mut fates = new.fates.iter();
-        let mut records = Vec::with_capacity(new.record_hashes.len());
-        for (record, hash) in new.block.records().iter().zip(&new.record_hashes) {
+        let mut records = Vec::with_capacity(new.block.records().len());
+        for (record, hash) in new.block.records().iter().zip(new.block.record_hashes()) {
             let is_copy = match record {
                 Record::Shot(shot) => {
                     let is_copy = matches!(fates.next(), Some(ShotFate::OtherCopyStored));

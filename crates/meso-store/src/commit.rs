@@ -24,10 +24,11 @@ pub struct NewBlock {
     pub block: RecordBlock,
     /// Its hash.
     pub hash: BlockHash,
-    /// The hash of each of its records.
-    pub record_hashes: Vec<RecordHash>,
     /// What becomes of each of its shots, in their order.
     pub fates: Vec<ShotFate>,
+    /// How far the clinic's clock was ahead of UTC when its first shot was fired, in s: it decides
+    /// into which of the clinic's days the shots are counted, also on days of 23 and 25 hours.
+    pub utc_offset_s: i32,
 }
 
 /// Bytes that were refused.

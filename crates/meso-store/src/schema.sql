@@ -1,4 +1,4 @@
--- Layout 2 of the store's file. 64-bit identifiers are kept as the signed number with the same
+-- Layout 3 of the store's file. 64-bit identifiers are kept as the signed number with the same
 -- bits. Records keep their sealed fields only; what was judged or counted about them lies beside.
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
@@ -90,6 +90,8 @@ CREATE TABLE blocks (
   session INTEGER,
   first_at_ns INTEGER NOT NULL,
   last_at_ns INTEGER NOT NULL,
+  -- How far the clinic's clock was ahead of UTC then.
+  utc_offset_s INTEGER NOT NULL,
   leaf INTEGER,
   -- The stored shots: ids, places in the block and counters, first and last moment; absent where
   -- the block has none.
@@ -255,4 +257,4 @@ CREATE TABLE hashes (
   PRIMARY KEY (level, idx)
 ) STRICT, WITHOUT ROWID;
 
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;

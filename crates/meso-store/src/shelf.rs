@@ -36,13 +36,16 @@ pub(crate) struct BlockSpan {
     pub(crate) from_ns: i64,
     pub(crate) to_ns: i64,
     pub(crate) slot: u32,
+    /// How far the clinic's clock was ahead of UTC.
+    pub(crate) utc_offset_s: i64,
 }
 
 impl BlockSpan {
     /// What [`BlockSpan::read`] wants, from `blocks b JOIN streams t ON t.id = b.stream JOIN guns g
     /// ON g.id = b.gun`.
     pub(crate) const COLUMNS: &'static str = "b.id, t.clinic, g.serial, t.incarnation, b.number,
-        b.epoch, b.first_shot, b.runs, b.shots_from_ns, b.shots_to_ns, b.slot";
+        b.epoch, b.first_shot, b.runs, b.shots_from_ns, b.shots_to_ns, b.slot,
+        b.utc_offset_s";
 
     /// The tables of [`BlockSpan::COLUMNS`]; a block without a shot is left out.
     pub(crate) const TABLES: &'static str = "blocks b JOIN streams t ON t.id = b.stream
@@ -63,6 +66,7 @@ impl BlockSpan {
             from_ns: row.get(8).during(what)?,
             to_ns: row.get(9).during(what)?,
             slot: row.get(10).during(what)?,
+            utc_offset_s: row.get(11).during(what)?,
         })
     }
 
@@ -78,12 +82,17 @@ impl BlockSpan {
 
 /// Keeps the shots of stored blocks.
 ///
-/// The registry's file takes every shot first, in the transaction of its block. A shelf then takes
-/// what is pending there: when [`Shelf::settle`] returns `Ok`, it survives a power cut, and taking
-/// it again after one leaves it as it was.
+/// The registry's file takes every shot first, in the transaction of its block, so that it is
+/// durable from then on. A shelf then takes what is pending there: when [`Shelf::settle`] returns
+/// `Ok`, it survives a power cut on the shelf, too, and taking it again after one leaves it as it
+/// was.
 pub(crate) trait Shelf: fmt::Debug + Send + Sync {
     /// Whether shots leave the registry's file.
     fn is_elsewhere(&self) -> bool;
+
+    /// Begins to take what is pending, and waits until what an earlier call began is taken. On an
+    /// error both stay pending.
+    fn advance(&self, registry: &Connection) -> Result<(), StoreError>;
 
     /// Takes what is pending; on an error the rest stays pending.
     fn settle(&self, registry: &Connection) -> Result<(), StoreError>;
@@ -99,6 +108,10 @@ pub(crate) struct Embedded;
 impl Shelf for Embedded {
     fn is_elsewhere(&self) -> bool {
         false
+    }
+
+    fn advance(&self, _: &Connection) -> Result<(), StoreError> {
+        Ok(())
     }
 
     fn settle(&self, _: &Connection) -> Result<(), StoreError> {

@@ -22,8 +22,8 @@ use crate::read::Reader;
 use crate::shelf::{self, Shelf};
 use crate::shot_row::{self, Place, bits};
 use crate::{StoreError, pack};
+use beside::{add_tally, replace_track, upsert_alert};
 pub(crate) use beside::{insert_entry, insert_quarantined};
-use beside::{replace_track, upsert_alert};
 use claim::Claim;
 use rows::{gun_row, stream_row};
 use sums::Sums;
@@ -102,13 +102,30 @@ impl Writer {
     /// [`StoreError`]. Either nothing of the commit is then stored, or all of it lies in the
     /// registry's file and waits for [`Writer::settle`]: call that before anything else.
     pub fn store(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        self.register(commit)?;
+        self.settle()
+    }
+
+    /// As [`Writer::store`], but where shots are kept elsewhere it waits only for those of the call
+    /// before: the shots of this one are durable in the registry's file, are read there, and are on
+    /// their way. So a backlog keeps the other store busy while the next commit is decided.
+    /// [`Writer::settle`] waits for the last.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::store`], also where what the call before began has failed.
+    pub fn store_ahead(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        self.register(commit)?;
+        self.shelf.advance(&self.connection)
+    }
+
+    fn register(&mut self, commit: &Commit) -> Result<(), StoreError> {
         let done = self.in_transaction(|transaction, names| store(transaction, names, commit));
         if done.is_err() {
             // Row numbers given in a transaction that was undone mean nothing.
             self.names = Names::fresh(&*self.shelf);
         }
-        done?;
-        self.settle()
+        done
     }
 
     /// Brings what an earlier commit left in the registry's file to where shots are kept.
@@ -251,20 +268,6 @@ fn store(
     add_tally(transaction, "shots_again", commit.shots_again_count)
 }
 
-fn add_tally(transaction: &Transaction<'_>, name: &str, count: u64) -> Result<(), StoreError> {
-    if count == 0 {
-        return Ok(());
-    }
-    transaction
-        .prepare_cached(
-            "INSERT INTO tallies VALUES (?1, ?2)
-             ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
-        )
-        .and_then(|mut statement| statement.execute(params![name, bits(count)]))
-        .during("count")?;
-    Ok(())
-}
-
 /// A shot of a block that is to be stored.
 struct Stored<'b> {
     position: usize,
@@ -286,7 +289,6 @@ fn store_block(
         Some(id) => Some(sums::session_row(transaction, header, id)?),
         None => None,
     };
-    let session_row = session.as_ref().map(|session| session.row);
     let stored = stored_shots(new);
     let gun = match &header.place.stream {
         Stream::Gun(serial) => Some(gun_row(transaction, names, serial)?),
@@ -296,11 +298,11 @@ fn store_block(
         Some(gun) => claim::claim(transaction, names, header, gun, &stored)?,
         None => None,
     };
-    let block = insert_block(transaction, new, stream, gun, session_row, claim.as_ref())?;
+    let block = insert_block(transaction, new, stream, gun, session, claim.as_ref())?;
     for (position, record) in new.block.records().iter().enumerate() {
         match record {
             Record::Shot(_) => {}
-            _ => insert_record(transaction, block, position, record, session_row)?,
+            _ => insert_record(transaction, block, position, record, session)?,
         }
     }
     insert_other_copies(transaction, block, new)?;
@@ -309,7 +311,7 @@ fn store_block(
     };
     for (id, stored) in (claim.first_shot..).zip(&stored) {
         insert_verdict(transaction, id, stored)?;
-        sums.count(header, gun, session.as_ref(), stored.shot, stored.verdict);
+        sums.count(new, gun, session, stored.shot, stored.verdict);
     }
     let shots = (claim.first_shot..).zip(&stored).map(|(id, stored)| {
         let place = Place {
@@ -364,8 +366,8 @@ fn insert_block(
         .prepare_cached(
             "INSERT INTO blocks (stream, number, hash, gun, session, first_at_ns, last_at_ns,
              first_shot, last_shot, runs, epoch, first_counter, last_counter, shots_from_ns,
-             shots_to_ns, slot, slot_count)
-             VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
+             shots_to_ns, slot, slot_count, utc_offset_s)
+             VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)",
         )
         .during("prepare to write a block")?;
     let block = statement
@@ -387,6 +389,7 @@ fn insert_block(
             extent.map(|extent| extent.to_ns),
             claim.map(|claim| claim.slot),
             extent.map(|extent| extent.slot_count),
+            new.utc_offset_s,
         ])
         .during("write a block")?;
     transaction
@@ -395,7 +398,7 @@ fn insert_block(
             statement.execute(params![
                 block,
                 header.canonical_bytes(),
-                pack::hashes(&new.record_hashes),
+                pack::hashes(new.block.record_hashes()),
                 pack::judgements(new.block.judgements()),
             ])
         })

@@ -5,13 +5,9 @@ use core::fmt;
 
 use crate::UnitError;
 
-/// Defines an identifier of short checked text.
-macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident, $kind:literal, $rule:literal, $max:expr, $ok:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
-
+/// What every identifier of checked text has, however it is kept.
+macro_rules! text_id_methods {
+    ($name:ident, $kind:literal, $rule:literal, $max:expr, $ok:expr) => {
         impl $name {
             /// The longest such identifier, in bytes.
             pub const LENGTH_MAX: usize = $max;
@@ -30,7 +26,28 @@ macro_rules! text_id {
                         rule: $rule,
                     });
                 }
-                Ok($name(text.to_string()))
+                Ok($name::wrap(text))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+/// Defines an identifier of checked text.
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $rule:literal, $max:expr, $ok:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            fn wrap(text: &str) -> $name {
+                $name(text.to_string())
             }
 
             /// The text.
@@ -39,11 +56,47 @@ macro_rules! text_id {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+        text_id_methods!($name, $kind, $rule, $max, $ok);
+    };
+}
+
+/// Defines an identifier of short checked text, which is copied with every shot on its way and so
+/// needs no memory of its own.
+macro_rules! short_text_id {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $rule:literal, $max:expr, $ok:expr) => {
+        $(#[$doc])*
+        // No allowed byte is zero, so the bytes compare as the texts do.
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name {
+            /// Followed by zeros.
+            bytes: [u8; $max],
+            length: u8,
+        }
+
+        impl $name {
+            fn wrap(text: &str) -> $name {
+                let mut bytes = [0; $max];
+                for (to, from) in bytes.iter_mut().zip(text.bytes()) {
+                    *to = from;
+                }
+                let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
+                $name { bytes, length }
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                let text = self.bytes.get(..usize::from(self.length)).unwrap_or(&self.bytes);
+                core::str::from_utf8(text).unwrap_or_default()
             }
         }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.as_str()).finish()
+            }
+        }
+
+        text_id_methods!($name, $kind, $rule, $max, $ok);
     };
 }
 
@@ -55,15 +108,15 @@ const fn is_slug_byte(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
 }
 
-text_id!(
+short_text_id!(
     /// The serial number of a gun, as its firmware reports it: 1 to 16 of `A-Z 0-9 -`.
     GunSerial, "gun serial number", "1 to 16 of A-Z, 0-9 and -", 16, is_serial_byte
 );
-text_id!(
+short_text_id!(
     /// A clinic: 1 to 32 of `a-z 0-9 -`; safe in a topic and a file name.
     ClinicId, "clinic id", "1 to 32 of a-z, 0-9 and -", 32, is_slug_byte
 );
-text_id!(
+short_text_id!(
     /// A driver daemon, that is one treatment-room PC: 1 to 32 of `a-z 0-9 -`.
     DriverId, "driver id", "1 to 32 of a-z, 0-9 and -", 32, is_slug_byte
 );
@@ -121,10 +174,22 @@ macro_rules! bytes_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                // As one text: it is written once for every shot on its way.
+                let mut digits = [0_u8; $len * 2];
+                for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
+                    pair.copy_from_slice(&[to_hex_digit(byte >> 4), to_hex_digit(byte & 15)]);
+                }
+                f.write_str(core::str::from_utf8(&digits).unwrap_or_default())
             }
         }
     };
+}
+
+const fn to_hex_digit(value: u8) -> u8 {
+    match value {
+        0..=9 => b'0' + value,
+        _ => b'a' - 10 + value,
+    }
 }
 
 const fn hex_digit(byte: u8) -> Option<u8> {

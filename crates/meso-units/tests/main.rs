@@ -72,6 +72,14 @@ proptest! {
     }
 
     #[test]
+    fn serial_numbers_compare_as_their_texts_do(one in "[A-Z0-9-]{1,16}", other in "[A-Z0-9-]{1,16}") {
+        let (a, b) = (GunSerial::parse(&one).unwrap(), GunSerial::parse(&other).unwrap());
+        prop_assert_eq!(a.as_str(), one.as_str());
+        prop_assert_eq!(a.cmp(&b), one.cmp(&other));
+        prop_assert_eq!(format!("{a:?}"), format!("GunSerial({one:?})"));
+    }
+
+    #[test]
     fn an_identifier_survives_its_own_text(bytes in any::<[u8; 16]>()) {
         let id = SessionId::from_bytes(bytes);
         prop_assert_eq!(SessionId::parse(&id.to_string()).unwrap(), id);

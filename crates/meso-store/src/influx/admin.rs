@@ -1,12 +1,10 @@
 //! Setting an InfluxDB up, and looking whether it serves.
 
-use std::sync::Arc;
-
 use super::client::WriteHalf;
 use super::line::Lines;
 use super::options::InfluxOptions;
 use super::query::{ReadHalf, name};
-use crate::StoreError;
+use crate::{Readers, StoreError};
 
 /// The measurement that a check writes to; it holds nothing but the checks.
 const PROBE: &str = "mesofleet_probe";
@@ -21,12 +19,15 @@ pub enum InitOutcome {
     Made,
 }
 
+/// The time of one question: what 3 Core answers at most.
+const WINDOW_NS: i64 = 72 * 3_600 * 1_000_000_000;
+
 /// What a look at an InfluxDB found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InfluxReport {
-    /// How many points of shots the bucket holds, where the server would count them.
-    pub shot_points: Option<u64>,
+    /// How many points of shots the bucket holds in the time of the history, whoever wrote them.
+    pub shot_points: u64,
 }
 
 /// Makes the bucket where the server lets us (1.x: a database), and writes one point to see that
@@ -60,26 +61,39 @@ pub fn prepare_influx(options: &InfluxOptions) -> Result<InitOutcome, StoreError
     }
 }
 
-/// Whether the server takes a point and gives it back.
+/// Whether the server takes a point and gives it back, and what it holds of the time of a history.
 ///
 /// # Errors
 ///
 /// [`StoreError::Influx`] saying what it does not do.
-pub fn inspect_influx(options: &InfluxOptions) -> Result<InfluxReport, StoreError> {
+pub fn inspect_influx(
+    options: &InfluxOptions,
+    history: &Readers,
+) -> Result<InfluxReport, StoreError> {
     probe(options)?;
     let reader = ReadHalf::new(options);
-    let question = format!(
-        "SELECT count(\"counter\") FROM {}",
-        name(super::point::SHOT)
-    );
-    let counted = reader.ask(&question).ok();
-    let shot_points = counted.map(|series| {
-        let record = series.iter().flat_map(|series| series.records()).next();
-        let count = record.and_then(|record| record.integer("count").ok().flatten());
-        count
-            .and_then(|count| u64::try_from(count).ok())
-            .unwrap_or(0)
-    });
+    let mut shot_points = 0;
+    let Some((mut from_ns, last_ns)) = history.with(|reader| reader.shots_between_ns())? else {
+        return Ok(InfluxReport { shot_points });
+    };
+    while from_ns <= last_ns {
+        let to_ns = from_ns.saturating_add(WINDOW_NS - 1);
+        let question = format!(
+            "SELECT count(\"counter\") FROM {} WHERE time >= {from_ns} AND time <= {to_ns}",
+            name(super::point::SHOT)
+        );
+        let answer = reader.ask(&question)?;
+        let record = answer.iter().flat_map(|series| series.records()).next();
+        let count = match record {
+            Some(record) => record.integer("count")?,
+            None => None,
+        };
+        shot_points += count.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        let Some(next_ns) = to_ns.checked_add(1) else {
+            break;
+        };
+        from_ns = next_ns;
+    }
     Ok(InfluxReport { shot_points })
 }
 
@@ -91,7 +105,7 @@ fn probe(options: &InfluxOptions) -> Result<(), StoreError> {
         .integer("value", 1)
         .at(0);
     written.map_err(|error| options.error("took no points", error))?;
-    let refused = WriteHalf::start(options)?.write(&Arc::new(lines))?;
+    let refused = WriteHalf::start(options)?.write(lines)?;
     if let Some(line) = refused.first() {
         return Err(options.error("took no points", &line.reason));
     }

@@ -4,16 +4,18 @@
 //! compression of line protocol, attempts with back-off and jitter, halving of refused bodies.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, mpsc as std_mpsc};
 use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use influxdb2::api::write::TimestampPrecision;
 use influxdb2::{Client, ClientBuilder, RequestError};
 use reqwest_of_influxdb2::StatusCode;
 use reqwest_of_influxdb2::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
+use tokio::sync::{Semaphore, mpsc};
 
 use super::bisect::{Bisection, RefusedLine};
 use super::line::Lines;
@@ -32,7 +34,7 @@ const ATTEMPTS_MAX: u32 = 4;
 /// The longest wait between two attempts.
 const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 
-/// Lines of one commit that a server may refuse; more mean that the server is wrong, not the lines,
+/// Lines of one write that a server may refuse; more mean that the server is wrong, not the lines,
 /// so nothing is set aside and the write fails.
 const REFUSED_LINES_MAX: usize = 1_000;
 
@@ -59,15 +61,36 @@ type Failure = String;
 
 struct Job {
     lines: Arc<Lines>,
-    reply: mpsc::SyncSender<Result<Vec<RefusedLine>, Failure>>,
+    reply: std_mpsc::SyncSender<Result<Vec<RefusedLine>, Failure>>,
 }
 
 /// Writes lines.
 #[derive(Debug)]
 pub(crate) struct WriteHalf {
-    /// A std lock: held only to put a job in.
-    jobs: Mutex<mpsc::Sender<Job>>,
+    /// Without a limit of its own, because sending must not wait inside a runtime: the shelf begins
+    /// those of two commits at most, and then waits.
+    jobs: mpsc::UnboundedSender<Job>,
     options: InfluxOptions,
+}
+
+/// A write that was begun. Dropping it does not end it.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct UnderWay {
+    answer: std_mpsc::Receiver<Result<Vec<RefusedLine>, Failure>>,
+    options: InfluxOptions,
+}
+
+impl UnderWay {
+    /// Waits until the server has the lines; gives those that it refuses for good.
+    pub(crate) fn wait(self) -> Result<Vec<RefusedLine>, StoreError> {
+        let written = self.answer.recv().map_err(|_| gone(&self.options))?;
+        written.map_err(|failure| self.options.error("took no points", failure))
+    }
+}
+
+fn gone(options: &InfluxOptions) -> StoreError {
+    options.error("took no points", "its thread is gone")
 }
 
 impl WriteHalf {
@@ -80,44 +103,39 @@ impl WriteHalf {
             .map_err(|error| cannot(&error))?;
         let sender =
             Sender::new(options).map_err(|error| options.error("cannot be used", error))?;
-        let (jobs, received) = mpsc::channel::<Job>();
+        let (jobs, received) = mpsc::unbounded_channel();
         std::thread::Builder::new()
             .name("influx".to_owned())
-            .spawn(move || {
-                while let Ok(job) = received.recv() {
-                    let written = runtime.block_on(sender.write(&job.lines));
-                    // Whoever asked may be gone.
-                    let _ = job.reply.send(written);
-                }
-            })
+            .spawn(move || runtime.block_on(sender.serve(received)))
             .map_err(|error| cannot(&error))?;
         Ok(WriteHalf {
-            jobs: Mutex::new(jobs),
+            jobs,
             options: options.clone(),
         })
     }
 
+    /// Begins to write lines; several writes share the connections, the first ones first.
+    pub(crate) fn begin(&self, lines: Arc<Lines>) -> Result<UnderWay, StoreError> {
+        let (reply, answer) = std_mpsc::sync_channel(1);
+        let sent = self.jobs.send(Job { lines, reply });
+        sent.map_err(|_| gone(&self.options))?;
+        Ok(UnderWay {
+            answer,
+            options: self.options.clone(),
+        })
+    }
+
     /// Writes lines and waits until the server has them; gives those that it refuses for good.
-    pub(crate) fn write(&self, lines: &Arc<Lines>) -> Result<Vec<RefusedLine>, StoreError> {
-        let failed = |detail: String| self.options.error("took no points", detail);
-        let (reply, answer) = mpsc::sync_channel(1);
-        let job = Job {
-            lines: Arc::clone(lines),
-            reply,
-        };
-        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = jobs.send(job);
-        drop(jobs);
-        sent.map_err(|_| failed("its thread is gone".to_owned()))?;
-        let written = answer.recv();
-        let written = written.map_err(|_| failed("its thread is gone".to_owned()))?;
-        written.map_err(failed)
+    pub(crate) fn write(&self, lines: Lines) -> Result<Vec<RefusedLine>, StoreError> {
+        self.begin(Arc::new(lines))?.wait()
     }
 }
 
 struct Sender {
     client: Client,
     options: InfluxOptions,
+    /// One permit for each connection.
+    connections: Semaphore,
 }
 
 impl Sender {
@@ -140,16 +158,35 @@ impl Sender {
         let client = builder.build().map_err(|error| error.to_string())?;
         Ok(Sender {
             client,
+            connections: Semaphore::new(connections_of(options)),
             options: options.clone(),
         })
     }
 
+    /// Does jobs until nobody can give any more.
+    async fn serve(self, mut jobs: mpsc::UnboundedReceiver<Job>) {
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                job = jobs.recv() => match job {
+                    Some(job) => under_way.push(self.serve_one(job)),
+                    None => break,
+                },
+                Some(()) = under_way.next() => {}
+            }
+        }
+        while under_way.next().await.is_some() {}
+    }
+
+    async fn serve_one(&self, job: Job) {
+        let written = self.write(&job.lines).await;
+        // Whoever asked may be gone.
+        let _ = job.reply.send(written);
+    }
+
     async fn write(&self, lines: &Lines) -> Result<Vec<RefusedLine>, Failure> {
-        let connections = self
-            .options
-            .connections
-            .clamp(1, InfluxOptions::CONNECTIONS_MAX);
-        let bodies = lines.parts(self.lines_per_body(lines, connections), BODY_BYTES_MAX);
+        let connections = connections_of(&self.options);
+        let bodies = lines.parts(lines_per_body(lines, connections), BODY_BYTES_MAX);
         let writes = bodies.into_iter().map(|body| self.write_body(lines, body));
         let mut written = futures_util::stream::iter(writes).buffer_unordered(connections);
         let (mut refused, mut failure) = (Vec::new(), None);
@@ -167,16 +204,13 @@ impl Sender {
         }
     }
 
-    /// As many as give every connection its share.
-    fn lines_per_body(&self, lines: &Lines, connections: usize) -> usize {
-        lines.len().div_ceil(connections).clamp(1, BODY_LINES_MAX)
-    }
-
     async fn write_body(
         &self,
         lines: &Lines,
         body: Range<usize>,
     ) -> Result<Vec<RefusedLine>, Failure> {
+        // It is never closed.
+        let _connection = self.connections.acquire().await;
         let mut bisection = Bisection::new(body);
         while let Some(range) = bisection.next() {
             let bytes = lines.bytes(range);
@@ -241,6 +275,15 @@ impl Sender {
             Err(other) => Answer::Again(other.to_string()),
         }
     }
+}
+
+fn connections_of(options: &InfluxOptions) -> usize {
+    options.connections.clamp(1, InfluxOptions::CONNECTIONS_MAX)
+}
+
+/// As many as give every connection its share.
+fn lines_per_body(lines: &Lines, connections: usize) -> usize {
+    lines.len().div_ceil(connections).clamp(1, BODY_LINES_MAX)
 }
 
 /// What a status means for the lines that were sent.

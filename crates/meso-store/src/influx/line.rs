@@ -186,9 +186,7 @@ impl Line<'_> {
 }
 
 fn push_integer(text: &mut String, value: i64) {
-    use std::fmt::Write as _;
-    // Writing into a String cannot fail.
-    let _ = write!(text, "{value}");
+    text.push_str(itoa::Buffer::new().format(value));
 }
 
 #[cfg(test)]

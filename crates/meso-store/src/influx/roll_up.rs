@@ -63,14 +63,13 @@ fn offset_ns(span: &BlockSpan) -> i64 {
 pub(crate) fn write(
     lines: &mut Lines,
     span: &BlockSpan,
-    utc_offset_s: i64,
     shots: &[(&Shot, Option<Severity>)],
 ) -> Result<(), LineError> {
     let mut hours: BTreeMap<i64, Delta> = BTreeMap::new();
     let mut days: BTreeMap<i64, Delta> = BTreeMap::new();
     for (shot, worst) in shots {
         let at_ns = shot.at.unix_ns();
-        let local_ns = at_ns.saturating_add(utc_offset_s.saturating_mul(SECOND_NS));
+        let local_ns = at_ns.saturating_add(span.utc_offset_s.saturating_mul(SECOND_NS));
         hours
             .entry(at_ns.div_euclid(HOUR_NS) * HOUR_NS)
             .or_default()

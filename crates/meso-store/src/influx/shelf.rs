@@ -1,6 +1,6 @@
 //! Shots as points of an InfluxDB.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use meso_domain::canonical::Canonical as _;
@@ -10,7 +10,7 @@ use rusqlite::{Connection, Transaction, params};
 use sha2::{Digest as _, Sha256};
 
 use super::bisect::RefusedLine;
-use super::client::WriteHalf;
+use super::client::{UnderWay, WriteHalf};
 use super::line::Lines;
 use super::options::InfluxOptions;
 use super::query::{ReadHalf, literal, name};
@@ -24,6 +24,12 @@ use crate::write::{insert_entry, insert_quarantined, insert_shots};
 
 /// Blocks that are sent in one go: what one commit can have.
 const PENDING_BLOCKS_PER_GO: usize = 1_024;
+
+/// Blocks of one write: the lines of the next are made while the server takes those of this.
+const BLOCKS_PER_WRITE: usize = 64;
+
+/// Writes of the blocks that are sent in one go.
+const WRITES_OF_A_FLIGHT_MAX: usize = PENDING_BLOCKS_PER_GO.div_ceil(BLOCKS_PER_WRITE);
 
 /// Blocks of one question.
 const WINDOW_BLOCKS_MAX: usize = 256;
@@ -40,6 +46,38 @@ const WINDOW_GAP_NS_MAX: i64 = 600 * 1_000_000_000;
 pub(crate) struct InfluxShelf {
     writer: WriteHalf,
     reader: ReadHalf,
+    /// What [`Shelf::advance`] has begun. A std lock, which only the one writer takes.
+    ahead: Mutex<Option<Flight>>,
+}
+
+/// Blocks on their way to the server.
+#[derive(Debug)]
+struct Flight {
+    /// The last of the rows.
+    last: i64,
+    rows: Vec<i64>,
+    parts: Vec<(Outbox, UnderWay)>,
+}
+
+impl Flight {
+    /// Waits until the server has them, and takes them out of the registry's file.
+    fn land(self, registry: &Connection) -> Result<(), StoreError> {
+        let mut written = Vec::with_capacity(self.parts.len());
+        for (outbox, under_way) in self.parts {
+            written.push((outbox, under_way.wait()?));
+        }
+        let transaction = registry.unchecked_transaction().during("begin to write")?;
+        for (outbox, refused) in &written {
+            outbox.set_aside(&transaction, refused)?;
+        }
+        for row in &self.rows {
+            transaction
+                .prepare_cached("DELETE FROM pending WHERE block = ?1")
+                .and_then(|mut statement| statement.execute([row]))
+                .during("take sent shots out")?;
+        }
+        transaction.commit().during("make a commit durable")
+    }
 }
 
 impl InfluxShelf {
@@ -47,27 +85,35 @@ impl InfluxShelf {
         Ok(InfluxShelf {
             writer: WriteHalf::start(options)?,
             reader: ReadHalf::new(options),
+            ahead: Mutex::new(None),
         })
     }
 
-    /// Sends blocks whose shots lie in the registry's file, and takes them out of it.
-    fn send(&self, registry: &Connection, spans: &[BlockSpan]) -> Result<(), StoreError> {
-        let mut outbox = Outbox::default();
-        for span in spans {
-            outbox.add(registry, span)?;
+    /// Begins to send blocks whose shots lie in the registry's file, those behind row `after`; `None`
+    /// where there are none.
+    fn begin(&self, registry: &Connection, after: i64) -> Result<Option<Flight>, StoreError> {
+        let spans = pending(registry, after)?;
+        let Some(last) = spans.last() else {
+            return Ok(None);
+        };
+        let mut parts = Vec::with_capacity(WRITES_OF_A_FLIGHT_MAX);
+        for part in spans.chunks(BLOCKS_PER_WRITE) {
+            let mut outbox = Outbox::default();
+            for span in part {
+                outbox.add(registry, span)?;
+            }
+            let lines = Arc::new(std::mem::take(&mut outbox.lines));
+            parts.push((outbox, self.writer.begin(lines)?));
         }
-        let refused = self
-            .writer
-            .write(&Arc::new(std::mem::take(&mut outbox.lines)))?;
-        let transaction = registry.unchecked_transaction().during("begin to write")?;
-        outbox.set_aside(&transaction, spans, &refused)?;
-        for span in spans {
-            transaction
-                .prepare_cached("DELETE FROM pending WHERE block = ?1")
-                .and_then(|mut statement| statement.execute([span.row]))
-                .during("take sent shots out")?;
-        }
-        transaction.commit().during("make a commit durable")
+        Ok(Some(Flight {
+            last: last.row,
+            rows: spans.iter().map(|span| span.row).collect(),
+            parts,
+        }))
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, Option<Flight>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn window(
@@ -120,13 +166,27 @@ impl Shelf for InfluxShelf {
         true
     }
 
+    fn advance(&self, registry: &Connection) -> Result<(), StoreError> {
+        let mut ahead = self.ahead();
+        let before = ahead.take();
+        let next = self.begin(registry, before.as_ref().map_or(0, |flight| flight.last))?;
+        if let Some(before) = before {
+            before.land(registry)?;
+        }
+        *ahead = next;
+        Ok(())
+    }
+
     fn settle(&self, registry: &Connection) -> Result<(), StoreError> {
+        let mut flight = self.ahead().take();
         loop {
-            let spans = pending(registry)?;
-            if spans.is_empty() {
+            if let Some(flight) = flight {
+                flight.land(registry)?;
+            }
+            flight = self.begin(registry, 0)?;
+            if flight.is_none() {
                 return Ok(());
             }
-            self.send(registry, &spans)?;
         }
     }
 
@@ -152,16 +212,16 @@ impl Shelf for InfluxShelf {
     }
 }
 
-fn pending(registry: &Connection) -> Result<Vec<BlockSpan>, StoreError> {
+fn pending(registry: &Connection, after: i64) -> Result<Vec<BlockSpan>, StoreError> {
     let what = "find what is to be sent";
     let sql = format!(
-        "SELECT {} FROM pending p CROSS JOIN {} WHERE b.id = p.block
+        "SELECT {} FROM pending p CROSS JOIN {} WHERE b.id = p.block AND p.block > ?1
          ORDER BY p.block LIMIT {PENDING_BLOCKS_PER_GO}",
         BlockSpan::COLUMNS,
         BlockSpan::TABLES
     );
     let mut statement = registry.prepare_cached(&sql).during(what)?;
-    let mut rows = statement.query([]).during(what)?;
+    let mut rows = statement.query([after]).during(what)?;
     let mut spans = Vec::new();
     while let Some(row) = rows.next().during(what)? {
         spans.push(BlockSpan::read(row)?);
@@ -195,15 +255,7 @@ impl Outbox {
         // Of shots that were refused and are sent again, the block's roll-up is there already. It
         // has identifiers and whole numbers only, which a line can always say.
         let is_whole = shots.len() == span.shot_count();
-        if is_whole
-            && roll_up::write(
-                &mut self.lines,
-                span,
-                utc_offset_s(registry, span)?,
-                &judged,
-            )
-            .is_ok()
-        {
+        if is_whole && roll_up::write(&mut self.lines, span, &judged).is_ok() {
             let added = self.lines.len() - before;
             self.shots.extend((0..added).map(|_| None));
         }
@@ -229,7 +281,6 @@ impl Outbox {
     fn set_aside(
         &self,
         transaction: &Transaction<'_>,
-        spans: &[BlockSpan],
         refused: &[RefusedLine],
     ) -> Result<(), StoreError> {
         let lines = refused.iter().filter_map(|line| {
@@ -244,12 +295,7 @@ impl Outbox {
         }
         for line in refused {
             if matches!(self.shots.get(line.index), Some(None)) {
-                let count = spans.len();
-                tracing::warn!(
-                    reason = line.reason,
-                    blocks = count,
-                    "a roll-up was refused"
-                );
+                tracing::warn!(reason = line.reason, "a roll-up was refused");
             }
         }
         Ok(())
@@ -272,16 +318,6 @@ fn verdicts(registry: &Connection, span: &BlockSpan) -> Result<Vec<(i64, Severit
         verdicts.push((row.get(0).during(what)?, severity));
     }
     Ok(verdicts)
-}
-
-fn utc_offset_s(registry: &Connection, span: &BlockSpan) -> Result<i64, StoreError> {
-    registry
-        .prepare_cached(
-            "SELECT coalesce((SELECT e.utc_offset_s FROM sessions e WHERE e.id = b.session), 0)
-             FROM blocks b WHERE b.id = ?1",
-        )
-        .and_then(|mut statement| statement.query_row([span.row], |row| row.get(0)))
-        .during("read the offset of a session")
 }
 
 /// Writes a shot into the registry's file to stay.

@@ -58,6 +58,21 @@ impl Reader<'_> {
         Ok(totals.unwrap_or_default())
     }
 
+    /// The times of the first and the last stored shot, in ns since 1970; `None` without any.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when they cannot be read.
+    pub(crate) fn shots_between_ns(&self) -> Result<Option<(i64, i64)>, StoreError> {
+        let sql = "SELECT min(shots_from_ns), max(shots_to_ns) FROM blocks
+            WHERE first_shot IS NOT NULL";
+        let times = self.one("find first and last shot", sql, [], |row| {
+            let (from_ns, to_ns): (Option<i64>, Option<i64>) = (cell(row, 0)?, cell(row, 1)?);
+            Ok(from_ns.zip(to_ns))
+        })?;
+        Ok(times.flatten())
+    }
+
     /// How many sessions have opened.
     ///
     /// # Errors

@@ -2,10 +2,11 @@
 
 use rusqlite::{Transaction, params};
 
-use super::{QUARANTINE_BYTES_ROWS_MAX, QUARANTINE_ROWS_MAX, add_tally};
+use super::{QUARANTINE_BYTES_ROWS_MAX, QUARANTINE_ROWS_MAX};
 use crate::StoreError;
 use crate::commit::{AlertRow, NewEntry, Quarantined, TrackRow};
 use crate::error::During as _;
+use crate::shot_row::bits;
 
 pub(super) fn upsert_alert(
     transaction: &Transaction<'_>,
@@ -97,5 +98,24 @@ pub(crate) fn insert_quarantined(
             ])
         })
         .during("write into quarantine")?;
+    Ok(())
+}
+
+/// Counts under a name.
+pub(super) fn add_tally(
+    transaction: &Transaction<'_>,
+    name: &str,
+    count: u64,
+) -> Result<(), StoreError> {
+    if count == 0 {
+        return Ok(());
+    }
+    transaction
+        .prepare_cached(
+            "INSERT INTO tallies VALUES (?1, ?2)
+             ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+        )
+        .and_then(|mut statement| statement.execute(params![name, bits(count)]))
+        .during("count")?;
     Ok(())
 }

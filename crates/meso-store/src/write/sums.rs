@@ -10,20 +10,12 @@ use meso_units::SessionId;
 use rusqlite::{Transaction, params};
 
 use crate::StoreError;
-use crate::commit::{DayRow, SessionCounts};
+use crate::commit::{DayRow, NewBlock, SessionCounts};
 use crate::error::During as _;
 use crate::shot_row::bits;
 
 const DAY_S: i64 = 86_400;
 const SECOND_NS: i64 = 1_000_000_000;
-
-/// A session of the store.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct SessionRef {
-    pub(super) row: i64,
-    /// Seconds east of Greenwich; 0 while the opening has not arrived.
-    utc_offset_s: i64,
-}
 
 /// The sums of one commit, written at its end.
 #[derive(Debug, Default)]
@@ -42,18 +34,17 @@ impl Sums {
     /// Counts a shot that is stored for the first time.
     pub(super) fn count(
         &mut self,
-        header: &BlockHeader,
+        block: &NewBlock,
         gun: i64,
-        session: Option<&SessionRef>,
+        session: Option<i64>,
         shot: &Shot,
         verdict: &Judgement,
     ) {
         let delta = counts_of(shot, verdict);
         *self.guns.entry(gun).or_default() += 1;
-        let offset = session.map_or(0, |session| session.utc_offset_s);
         let key = (
-            header.clinic.as_str().to_owned(),
-            day_of(shot.at.unix_ns(), offset),
+            block.block.header().clinic.as_str().to_owned(),
+            day_of(shot.at.unix_ns(), block.utc_offset_s.into()),
         );
         let day = self.days.entry(key).or_default();
         day.all_shot_count += 1;
@@ -62,7 +53,7 @@ impl Sums {
         day.soft_count += delta.soft_count;
         day.hard_count += delta.hard_count;
         if let Some(session) = session {
-            let sum = self.sessions.entry(session.row).or_default();
+            let sum = self.sessions.entry(session).or_default();
             sum.shot_count += 1;
             sum.patient_shot_count += delta.patient_shot_count;
             sum.volume_nl = sum.volume_nl.saturating_add(delta.volume_nl);
@@ -176,11 +167,11 @@ pub(super) fn session_row(
     transaction: &Transaction<'_>,
     header: &BlockHeader,
     session: SessionId,
-) -> Result<SessionRef, StoreError> {
+) -> Result<i64, StoreError> {
     transaction
         .prepare_cached(
             "INSERT INTO sessions (session, clinic, driver) VALUES (?1, ?2, ?3)
-             ON CONFLICT (session) DO UPDATE SET session = session RETURNING id, utc_offset_s",
+             ON CONFLICT (session) DO UPDATE SET session = session RETURNING id",
         )
         .and_then(|mut statement| {
             let values = params![
@@ -188,12 +179,7 @@ pub(super) fn session_row(
                 header.clinic.as_str(),
                 header.place.driver.as_str()
             ];
-            statement.query_row(values, |row| {
-                Ok(SessionRef {
-                    row: row.get(0)?,
-                    utc_offset_s: row.get(1)?,
-                })
-            })
+            statement.query_row(values, |row| row.get(0))
         })
         .during("write a session")
 }
@@ -205,11 +191,11 @@ pub(super) fn apply_event(
     header: &BlockHeader,
     event: &SessionEvent,
 ) -> Result<(), StoreError> {
-    let session = session_row(transaction, header, event.session())?;
+    let row = session_row(transaction, header, event.session())?;
     match event {
-        SessionEvent::Opened(opened) => open_session(transaction, session.row, opened),
-        SessionEvent::SegmentOpened(segment) => open_segment(transaction, session.row, segment),
-        SessionEvent::Ended(ended) => end_session(transaction, session.row, ended),
+        SessionEvent::Opened(opened) => open_session(transaction, row, opened),
+        SessionEvent::SegmentOpened(segment) => open_segment(transaction, row, segment),
+        SessionEvent::Ended(ended) => end_session(transaction, row, ended),
         SessionEvent::Paused { .. } | SessionEvent::Resumed { .. } => Ok(()),
     }
 }

@@ -32,6 +32,7 @@ macro_rules! promises {
             a_commit_that_fails_leaves_nothing_behind,
             another_copy_of_a_shot_is_kept_by_hash_only,
             a_session_and_its_day_add_up_and_are_sealed_once,
+            days_of_23_and_25_hours_end_when_the_clinics_clock_says_so,
             shots_of_a_session_come_in_pages_oldest_first,
             the_receiver_is_read_back_as_it_was_written,
             canonical_bytes_come_back_unchanged,
@@ -209,6 +210,38 @@ pub(crate) fn a_session_and_its_day_add_up_and_are_sealed_once(bench: &dyn Bench
     assert!(store.writer.read().unsealed_sessions().unwrap().is_empty());
 }
 
+pub(crate) fn days_of_23_and_25_hours_end_when_the_clinics_clock_says_so(bench: &dyn Bench) {
+    const HOUR_NS: i64 = 3_600_000_000_000;
+    let mut store = bench.open();
+    // 2026-03-29 and 2026-10-25 in Vienna: the first second, the last and the one after.
+    let moments = [
+        (1_774_738_800, 3_600, 0),
+        (1_774_738_800 + 23 * 3_600 - 1, 7_200, 0),
+        (1_774_738_800 + 23 * 3_600, 7_200, 1),
+        (1_792_879_200, 7_200, 210),
+        (1_792_879_200 + 25 * 3_600 - 1, 3_600, 210),
+        (1_792_879_200 + 25 * 3_600, 3_600, 211),
+    ];
+    let mut expected = std::collections::BTreeMap::new();
+    for (counter, (at_s, utc_offset_s, day)) in (1..).zip(moments) {
+        let shot = Shot {
+            at: Timestamp::from_unix_ns(at_s * (HOUR_NS / 3_600)).unwrap(),
+            ..sample_shot(counter)
+        };
+        let block = block_of(counter.into(), (counter > 1).then_some(7), vec![shot]);
+        let mut commit = commit_of([block]);
+        commit.blocks[0].utc_offset_s = utc_offset_s;
+        store.writer.store(&commit).unwrap();
+        *expected.entry(20_541 + day).or_insert(0_u64) += 1;
+    }
+    let days = store.writer.read().days(0).unwrap();
+    let found = days.iter().map(|day| (day.day, day.all_shot_count));
+    assert_eq!(
+        found.collect::<std::collections::BTreeMap<_, _>>(),
+        expected
+    );
+}
+
 pub(crate) fn shots_of_a_session_come_in_pages_oldest_first(bench: &dyn Bench) {
     let mut store = bench.open();
     let blocks = [
@@ -358,7 +391,7 @@ pub(crate) fn a_seal_has_the_hashes_of_events_and_then_of_shots_by_counter(bench
         .readers
         .with(|reader| reader.seal_parts(sample_session()))
         .unwrap();
-    let mut expected = events.record_hashes();
+    let mut expected = events.record_hashes().to_vec();
     expected.extend((1..=5).map(|n| Record::Shot(sample_shot(n)).hash()));
     assert_eq!(parts.record_hashes, expected);
     assert_eq!(parts.counts.shot_count, 5);

@@ -187,13 +187,13 @@ pub(crate) fn session_block(number: u64) -> RecordBlock {
 pub(crate) fn commit_of(blocks: impl IntoIterator<Item = RecordBlock>) -> Commit {
     let blocks = blocks.into_iter().map(|block| NewBlock {
         hash: block.hash(),
-        record_hashes: block.record_hashes(),
         fates: block
             .judgements()
             .iter()
             .cloned()
             .map(ShotFate::Store)
             .collect(),
+        utc_offset_s: 3_600,
         block,
     });
     Commit {

@@ -26,6 +26,7 @@ use anyhow::Context;
 use meso_units::{ClinicId, DriverId};
 
 use crate::cli::DemoOptions;
+use crate::ingest::TimeZones;
 use crate::serve::{BrokerChoice, LibraryInForce, ServeOptions, Server};
 use fleet::Fleet;
 use status_line::StatusLine;
@@ -170,6 +171,7 @@ async fn start_server(
         broker: BrokerChoice::Embedded(any_port),
         ledger_origin: LEDGER_ORIGIN.to_owned(),
         clinics: vec![clinic.clone()],
+        time_zones: TimeZones::default(),
         library: Some(LibraryInForce {
             release: release.signed.clone(),
             library: Arc::clone(&release.library),

@@ -9,8 +9,9 @@ use meso_bus::{
 use meso_contract::topics;
 use tokio::sync::{mpsc, watch};
 
+use super::reading::Command;
 use super::steps::Watermark;
-use super::worker::{Command, IngestHandle, Outgoing};
+use super::worker::{IngestHandle, Outgoing};
 
 /// Where to connect, and what to keep published.
 #[derive(Clone, Debug)]

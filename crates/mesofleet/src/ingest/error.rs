@@ -2,6 +2,7 @@
 
 use meso_ledger::LedgerError;
 use meso_store::StoreError;
+use meso_units::ClinicId;
 
 /// Why a commit was not made; nothing of it may be acknowledged.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,17 @@ pub enum IngestError {
     UnknownAlert {
         /// What was asked for.
         id: String,
+    },
+    /// A time zone that does not exist.
+    #[error(
+        "clinic {clinic}: {name:?} is no time zone of the IANA database; write one such as \
+         Europe/Vienna under [[clinics]]"
+    )]
+    UnknownTimeZone {
+        /// The clinic.
+        clinic: ClinicId,
+        /// What was asked for.
+        name: String,
     },
     /// More blocks than one import may have.
     #[error("an import of {count} blocks is above the limit of {count_max}; split it")]

@@ -13,11 +13,13 @@ mod bus;
 mod error;
 mod pipeline;
 mod prepare;
+mod reading;
 mod seal;
 mod shot_store;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod time_zones;
 mod verdicts;
 mod worker;
 
@@ -27,4 +29,5 @@ pub use error::IngestError;
 pub use pipeline::{Ingest, IngestOptions};
 pub use shot_store::{Recalled, ShotStore};
 pub use steps::{Committed, Logged, NewShot, News, Prepared, Stored, Watermark};
+pub use time_zones::TimeZones;
 pub use worker::{IMPORT_BLOCKS_MAX, IngestHandle, Listener, Outgoing, start_worker};

@@ -26,6 +26,7 @@ use super::arrival::Arrival;
 use super::prepare::Preparation;
 use super::shot_store::{Recalled, ShotStore};
 use super::steps::{Committed, Logged, Prepared, Rest, Stored, Watermark};
+use super::time_zones::TimeZones;
 
 /// Leaves of one ledger step; a backlog beyond that is logged by the next commit. It covers what
 /// one commit can store four times over.
@@ -42,6 +43,8 @@ pub struct IngestOptions {
     pub log_origin: String,
     /// The clinics whose drivers are let in.
     pub clinics: BTreeSet<ClinicId>,
+    /// Where the days of these clinics begin.
+    pub time_zones: TimeZones,
     /// The protocol library in force, if any.
     pub library: Option<Arc<Library>>,
     /// The life of the store.
@@ -244,6 +247,16 @@ impl<S: ShotStore> Ingest<S> {
         Ok(Stored {
             rest: prepared.rest,
         })
+    }
+
+    /// Waits until what is stored lies where it is to stay: to be called when nothing else is to be
+    /// done.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError`]; drop what is known in memory and open again.
+    pub fn settle(&self) -> Result<(), IngestError> {
+        Ok(self.store.settle()?)
     }
 
     /// Third step: seals sessions that are complete, appends to the ledger, signs the checkpoint

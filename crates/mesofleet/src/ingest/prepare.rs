@@ -7,8 +7,7 @@ use meso_contract::BlockMessage;
 use meso_delivery::{Arrival as CounterArrival, Offer, StreamKey};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
-    BlockHash, BlockPlace, Judgement, LedgerEntryKind, Record, RecordBlock, RecordHash, Shot,
-    ShotIdentity,
+    BlockHash, BlockPlace, Judgement, LedgerEntryKind, Record, RecordBlock, Shot, ShotIdentity,
 };
 use meso_store::{AlertRow, Commit, NewBlock, ShotFate, TrackRow};
 use meso_units::{ClinicId, GunSerial, SessionId, Timestamp};
@@ -24,7 +23,6 @@ use super::verdicts::weigh;
 struct Accepted {
     block: RecordBlock,
     hash: BlockHash,
-    record_hashes: Vec<RecordHash>,
     way: Way,
 }
 
@@ -107,8 +105,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
             self.refuse_block(&block, &reason);
             return Ok(None);
         }
-        let record_hashes = block.record_hashes();
-        let hash = header.block_hash(&record_hashes);
+        let hash = block.hash();
         let (accepted, store) = (&self.accepted, &self.ingest.store);
         let offer =
             self.ingest
@@ -127,12 +124,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
                 if way == Way::Live {
                     self.touch(clinic, &place);
                 }
-                return Ok(Some(Accepted {
-                    block,
-                    hash,
-                    record_hashes,
-                    way,
-                }));
+                return Ok(Some(Accepted { block, hash, way }));
             }
             Offer::Duplicate => {
                 self.commit.blocks_again_count += 1;
@@ -227,15 +219,18 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
             .count() as u64;
         if shot_count(&accepted.block) > 0 {
             let counts = &mut self.rest.news.stored_counts;
-            *counts.entry(header.clinic).or_default() += new_count;
+            *counts.entry(header.clinic.clone()).or_default() += new_count;
         }
         if let (Way::Live, Some(session)) = (accepted.way, header.session) {
             self.rest.news.sessions.insert(session);
         }
+        let time_zones = &self.ingest.options.time_zones;
+        let first_shot = accepted.block.shots().next();
+        let first_at = first_shot.map_or(header.sealed_at, |(shot, _)| shot.at);
         self.commit.blocks.push(NewBlock {
+            utc_offset_s: time_zones.utc_offset_s(&header.clinic, first_at),
             block: accepted.block,
             hash: accepted.hash,
-            record_hashes: accepted.record_hashes,
             fates,
         });
         Ok(())

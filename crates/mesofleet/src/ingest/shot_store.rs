@@ -91,6 +91,16 @@ pub trait ShotStore: Send {
     /// [`StoreError`]; see above.
     fn store(&mut self, commit: &Commit) -> Result<(), StoreError>;
 
+    /// Waits until everything that is stored lies where it is to stay; a store may still be on the
+    /// way there with the last commit, which is durable all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; it lies where it did, and is brought there by [`ShotStore::recall`].
+    fn settle(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Seals sessions that are not sealed yet.
     ///
     /// # Errors
@@ -172,7 +182,11 @@ impl ShotStore for Writer {
     }
 
     fn store(&mut self, commit: &Commit) -> Result<(), StoreError> {
-        Writer::store(self, commit)
+        Writer::store_ahead(self, commit)
+    }
+
+    fn settle(&self) -> Result<(), StoreError> {
+        Writer::settle(self)
     }
 
     fn seal(&mut self, sealed: &[SealedSession]) -> Result<(), StoreError> {

@@ -19,6 +19,7 @@ pub(super) fn options() -> IngestOptions {
         log_key: LogKey::from_seed(ORIGIN, &[7; 32]).unwrap(),
         log_origin: ORIGIN.to_owned(),
         clinics: [sample_clinic()].into(),
+        time_zones: TimeZones::default(),
         library: None,
         store_incarnation: 1,
         ingest_incarnation: 2,

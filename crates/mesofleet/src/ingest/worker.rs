@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::IngestError;
 use super::arrival::{Arrival, Way};
 use super::pipeline::Ingest;
+use super::reading::{Command, Order, READ_WAITING_MAX, Reply, Step, read_all};
 use super::shot_store::ShotStore;
 use super::steps::{Committed, News, Prepared, Watermark};
 use crate::clock::now;
@@ -31,35 +32,6 @@ const OUTGOING_WAITING_MAX: usize = 64;
 
 /// Blocks of one import: small enough that live shots never wait long behind it.
 pub const IMPORT_BLOCKS_MAX: usize = CommitEntry::BLOCK_COUNT_MAX;
-
-/// Where one who waits is told how it went.
-type Reply = std_mpsc::SyncSender<Result<(), IngestError>>;
-
-/// What the worker is asked to do.
-#[derive(Debug)]
-pub(super) enum Command {
-    /// A message of the broker.
-    Message {
-        topic: String,
-        payload: Vec<u8>,
-        ticket: Ticket,
-    },
-    /// Blocks of an archive.
-    Import {
-        blocks: Vec<RecordBlock>,
-        reply: Reply,
-    },
-    /// A person has seen to an alert.
-    Acknowledge {
-        id: AlertId,
-        by: OperatorId,
-        reply: Reply,
-    },
-    /// A second has passed.
-    Tick,
-    /// Finish what was asked before, then end.
-    Stop,
-}
 
 /// What goes back to the broker.
 #[derive(Debug, Default)]
@@ -104,7 +76,7 @@ impl IngestHandle {
                 count_max: IMPORT_BLOCKS_MAX,
             });
         }
-        self.ask(|reply| Command::Import { blocks, reply })
+        self.ask(|reply| Order::Import { blocks, reply })
     }
 
     /// Acknowledges an alert and waits until that is durable. It blocks.
@@ -113,13 +85,13 @@ impl IngestHandle {
     ///
     /// [`IngestError::UnknownAlert`], or what the commit said.
     pub fn acknowledge(&self, id: AlertId, by: OperatorId) -> Result<(), IngestError> {
-        self.ask(|reply| Command::Acknowledge { id, by, reply })
+        self.ask(|reply| Order::Acknowledge { id, by, reply })
     }
 
-    fn ask(&self, command: impl FnOnce(Reply) -> Command) -> Result<(), IngestError> {
+    fn ask(&self, order: impl FnOnce(Reply) -> Order) -> Result<(), IngestError> {
         let (reply, answer) = std_mpsc::sync_channel(1);
         self.commands
-            .blocking_send(command(reply))
+            .blocking_send(Command::Order(order(reply)))
             .map_err(|_| IngestError::Closed)?;
         answer.recv().map_err(|_| IngestError::Closed)?
     }
@@ -127,17 +99,17 @@ impl IngestHandle {
     /// Lets alerts know that time passes; a full queue needs no reminder.
     pub fn tick(&self) {
         // Full or closed: in both cases there is nothing to remind.
-        let _ = self.commands.try_send(Command::Tick);
+        let _ = self.commands.try_send(Command::Order(Order::Tick));
     }
 
     /// Asks the worker to end after what was asked before.
     pub async fn stop(&self) {
         // A worker that is gone has nothing to end.
-        let _ = self.commands.send(Command::Stop).await;
+        let _ = self.commands.send(Command::Order(Order::Stop)).await;
     }
 }
 
-/// Starts the thread. `first` is what opening the ingest gave: its watermarks go out first.
+/// Starts the threads. `first` is what opening the ingest gave: its watermarks go out first.
 ///
 /// # Errors
 ///
@@ -148,6 +120,7 @@ pub fn start_worker<S: ShotStore + 'static>(
     listener: Box<dyn Listener>,
 ) -> std::io::Result<(IngestHandle, mpsc::Receiver<Outgoing>, JoinHandle<()>)> {
     let (commands, received) = mpsc::channel(COMMANDS_WAITING_MAX);
+    let (steps, read) = mpsc::channel(READ_WAITING_MAX);
     let (outgoing, taken) = mpsc::channel(OUTGOING_WAITING_MAX);
     let mut worker = Worker {
         ingest,
@@ -159,8 +132,12 @@ pub fn start_worker<S: ShotStore + 'static>(
         .name("ingest".to_owned())
         .spawn(move || {
             worker.announce(first, Vec::new());
-            worker.run(received);
+            worker.run(read);
         })?;
+    // It ends when every handle is dropped, or with the worker.
+    std::thread::Builder::new()
+        .name("ingest-read".to_owned())
+        .spawn(move || read_all(received, &steps))?;
     Ok((IngestHandle { commands }, taken, thread))
 }
 
@@ -185,28 +162,34 @@ impl Batch {
             && !self.is_last
     }
 
-    fn add(&mut self, command: Command) {
-        match command {
-            Command::Message {
-                topic,
-                payload,
+    fn add(&mut self, step: Step) {
+        match step {
+            Step::Message {
+                arrival,
+                byte_count,
                 ticket,
             } => {
-                self.byte_count += payload.len();
+                self.byte_count += byte_count;
                 self.block_count += 1;
-                self.arrivals.push(Arrival::read(&topic, &payload, now()));
+                self.arrivals.push(arrival);
                 self.tickets.push(ticket);
             }
-            Command::Import { blocks, reply } => {
+            Step::Order(order) => self.obey(order),
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Import { blocks, reply } => {
                 let way = Way::Import;
                 let arrivals = blocks.into_iter().map(Box::new);
                 self.arrivals
                     .extend(arrivals.map(|block| Arrival::Block { block, way }));
                 self.imports.push(reply);
             }
-            Command::Acknowledge { id, by, reply } => self.acknowledgements.push((id, by, reply)),
-            Command::Tick => self.is_tick = true,
-            Command::Stop => self.is_last = true,
+            Order::Acknowledge { id, by, reply } => self.acknowledgements.push((id, by, reply)),
+            Order::Tick => self.is_tick = true,
+            Order::Stop => self.is_last = true,
         }
     }
 }
@@ -220,19 +203,22 @@ struct Worker<S> {
 }
 
 impl<S: ShotStore> Worker<S> {
-    fn run(&mut self, mut commands: mpsc::Receiver<Command>) {
-        while let Some(first) = commands.blocking_recv() {
+    fn run(&mut self, mut steps: mpsc::Receiver<Step>) {
+        while let Some(first) = steps.blocking_recv() {
             let mut batch = Batch::default();
             batch.add(first);
             // Whatever has arrived meanwhile shares the commit; nothing is waited for.
             while batch.has_room() {
-                match commands.try_recv() {
-                    Ok(command) => batch.add(command),
+                match steps.try_recv() {
+                    Ok(step) => batch.add(step),
                     Err(_) => break,
                 }
             }
             let is_last = batch.is_last;
             self.work(batch);
+            if is_last || steps.is_empty() {
+                self.settle();
+            }
             if is_last {
                 return;
             }
@@ -321,6 +307,14 @@ impl<S: ShotStore> Worker<S> {
             metrics::histogram!(metric_names::COMMIT_SECONDS).record(begun.elapsed());
         }
         Ok(self.ingest.finish(logged))
+    }
+
+    fn settle(&mut self) {
+        if !self.is_broken
+            && let Err(error) = self.ingest.settle()
+        {
+            self.fail(&error);
+        }
     }
 
     fn conclude(&mut self, done: Result<Committed, IngestError>) -> Result<(), IngestError> {

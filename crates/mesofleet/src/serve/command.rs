@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::server::log_key;
 use super::state_files::random;
 use super::{BrokerChoice, LibraryInForce, ServeOptions, Server};
-use crate::ingest::IngestOptions;
+use crate::ingest::{IngestOptions, TimeZones};
 
 /// The signed release of the protocol library in the data folder: the JSON that travels to rooms.
 const LIBRARY_FILE_NAME: &str = "library.json";
@@ -45,6 +45,7 @@ pub fn run(config: &Path) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(WRONG_CONFIGURATION));
         }
     };
+    let time_zones = time_zones(&config)?;
     let data_dir = config.data_dir;
     std::fs::create_dir_all(&data_dir).with_context(|| {
         format!(
@@ -56,6 +57,7 @@ pub fn run(config: &Path) -> anyhow::Result<ExitCode> {
         http: config.http,
         broker: BrokerChoice::Embedded(config.broker),
         ledger_origin: config.ledger_origin.as_str().to_owned(),
+        time_zones,
         clinics: config.clinics.into_iter().map(|clinic| clinic.id).collect(),
         library: library_in_force(&data_dir, &config.library)?,
         influx: crate::store::influx_of(config.store, &config.influx)?,
@@ -94,6 +96,7 @@ pub(crate) fn ingest_options(
     Ok(IngestOptions {
         log_key: log_key(&config.data_dir, origin)?,
         log_origin: origin.to_owned(),
+        time_zones: time_zones(config)?,
         clinics: config
             .clinics
             .iter()
@@ -103,6 +106,12 @@ pub(crate) fn ingest_options(
         store_incarnation,
         ingest_incarnation: u64::from_le_bytes(random()?),
     })
+}
+
+fn time_zones(config: &ServerConfig) -> anyhow::Result<TimeZones> {
+    let clinics = config.clinics.iter();
+    let named = clinics.map(|clinic| (&clinic.id, clinic.time_zone.as_str()));
+    Ok(TimeZones::named(named)?)
 }
 
 /// Reads the signed release in the data folder. Without one, or without signers, only the general

@@ -25,7 +25,8 @@ use super::live::{Announcer, Changed, renew};
 use super::state_files::{ledger_seed, random};
 use crate::clock::now;
 use crate::ingest::{
-    BusOptions, IMPORT_BLOCKS_MAX, Ingest, IngestHandle, IngestOptions, run_bus, start_worker,
+    BusOptions, IMPORT_BLOCKS_MAX, Ingest, IngestHandle, IngestOptions, TimeZones, run_bus,
+    start_worker,
 };
 use crate::store::store_place;
 
@@ -69,6 +70,8 @@ pub struct ServeOptions {
     pub ledger_origin: String,
     /// The clinics; reports are made in the name of the first.
     pub clinics: Vec<ClinicId>,
+    /// Where the days of these clinics begin.
+    pub time_zones: TimeZones,
     /// The protocol library, if one is in force.
     pub library: Option<LibraryInForce>,
     /// Whether this is a demonstration.
@@ -388,6 +391,7 @@ fn open_ingest(options: &ServeOptions, announcer: Announcer) -> anyhow::Result<O
         log_key: log_key(&options.data_dir, &options.ledger_origin)?,
         log_origin: options.ledger_origin.clone(),
         clinics: options.clinics.iter().cloned().collect(),
+        time_zones: options.time_zones.clone(),
         library: options.library.as_ref().map(|l| Arc::clone(&l.library)),
         store_incarnation: store.incarnation,
         ingest_incarnation: u64::from_le_bytes(random()?),

@@ -9,6 +9,7 @@ use meso_domain::{RecordBlock, Stream};
 use meso_web::Backend as _;
 
 use super::*;
+use crate::ingest::TimeZones;
 use crate::samples::*;
 
 /// Longer than anything here takes; reached only when something is wrong.
@@ -22,6 +23,7 @@ fn options(folder: &std::path::Path) -> ServeOptions {
         broker: BrokerChoice::Embedded(any),
         ledger_origin: "example.org/log".to_owned(),
         clinics: vec![sample_clinic()],
+        time_zones: TimeZones::default(),
         library: None,
         demo: true,
         influx: None,

@@ -103,11 +103,13 @@ fn init(arguments: &StoreArguments) -> anyhow::Result<ExitCode> {
 fn check(arguments: &StoreArguments) -> anyhow::Result<ExitCode> {
     let place = chosen(arguments)?;
     let mut shown = Shown::new(arguments.json);
+    let readers = place.read()?;
     let points = match &place {
-        StorePlace::Influx { options, .. } => meso_store::inspect_influx(options)?.shot_points,
+        StorePlace::Influx { options, .. } => {
+            Some(meso_store::inspect_influx(options, &readers)?.shot_points)
+        }
         StorePlace::Embedded { .. } => None,
     };
-    let readers = place.read()?;
     let inspection = meso_store::inspect(&readers, |progress| shown.progress(progress))?;
     shown.end();
     report(&inspection, points, arguments.json);
@@ -145,7 +147,7 @@ fn report(inspection: &Inspection, points: Option<u64>, json: bool) {
     ));
     if let Some(points) = points {
         print_line(&format!(
-            "{points} points of shots in the bucket, whoever wrote them"
+            "{points} points of shots of that time in the bucket, whoever wrote them"
         ));
     }
 }
@@ -158,12 +160,10 @@ fn copy(arguments: &CopyArguments) -> anyhow::Result<ExitCode> {
         arguments.from.data().display()
     );
     if let StorePlace::Influx { options, .. } = &to {
-        let points = meso_store::inspect_influx(options)?
-            .shot_points
-            .unwrap_or(0);
+        let points = meso_store::inspect_influx(options, &from.read()?)?.shot_points;
         let question = format!(
-            "bucket {} already holds {points} points of shots, and what is copied cannot be told \
-             from them in dashboards. Copy into it?",
+            "bucket {} already holds {points} points of shots of that time, and what is copied \
+             cannot be told from them in dashboards. Copy into it?",
             options.bucket()
         );
         if points > 0 && !arguments.yes && !is_confirmed(&question)? {

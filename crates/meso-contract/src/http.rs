@@ -80,7 +80,8 @@ pub struct GunView {
     pub model: String,
     /// Firmware, as the gun says.
     pub firmware: String,
-    /// `treating`, `idle`, `waiting for trigger`, `inhibited`, `offline`.
+    /// `treating`, `idle`, `waiting for trigger`, `inhibited`, `offline`, or `interlock failed`: it
+    /// was told to fire no more and may go on.
     pub state: String,
     /// Whether the page may press its trigger (demonstration only).
     pub trigger_on_page: bool,

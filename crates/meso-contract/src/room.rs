@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{ChecklistBody, NeedleBody, SyringeBody};
 
@@ -245,7 +246,7 @@ pub struct RoomGunBody {
 }
 
 /// Why a gun is to fire no more, and whether it was told.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoomInterlockBody {
     /// `inhibiting`, `inhibited`, `resuming`, or `failed`: the gun may fire and was told not to.

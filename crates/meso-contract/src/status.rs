@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::PayloadError;
+use crate::room::RoomInterlockBody;
 
 /// A driver's birth, or its last will.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -69,6 +70,14 @@ pub struct GunStatusMessage {
     pub quarantined_frames: u64,
     /// Whether the driver inhibited the gun.
     pub inhibited: bool,
+    /// How far its record can be proven to be whole, once that is known: `authenticated counter`,
+    /// `counter` or `completeness not provable`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub completeness: Option<String>,
+    /// What the interlock wants of it, where it wants anything. In state `failed` the gun may fire
+    /// although it was told not to: somebody must take it out of the hand.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub interlock: Option<RoomInterlockBody>,
     /// Clock drift against the host in parts per million, where known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub clock_drift_ppm: Option<i32>,

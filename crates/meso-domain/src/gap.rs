@@ -32,6 +32,9 @@ pub enum GapReason {
     EpochClosed,
     /// The record was refused and is kept in quarantine.
     Quarantined,
+    /// The gun does not count its shots: this host numbered those that it heard of, and what it did
+    /// not hear of has no number.
+    NotCounted,
 }
 
 coded!(GapReason, "gap reason",
@@ -39,6 +42,7 @@ coded!(GapReason, "gap reason",
     RingOverflow = 2, "ring overflow";
     EpochClosed = 3, "epoch closed";
     Quarantined = 4, "quarantined";
+    NotCounted = 5, "not counted by the gun";
 );
 
 /// A named hole in the counters of one gun and epoch.

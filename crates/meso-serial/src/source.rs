@@ -180,7 +180,7 @@ fn open_port(port: &PortName, path: &str, config: &SerialConfig) -> Result<OpenP
             source,
         },
     };
-    let reader = serialport::new(path, config.line.baud)
+    let mut reader = serialport::new(path, config.line.baud)
         .parity(match config.line.parity {
             Parity::None => serialport::Parity::None,
             Parity::Even => serialport::Parity::Even,
@@ -196,6 +196,10 @@ fn open_port(port: &PortName, path: &str, config: &SerialConfig) -> Result<OpenP
         })
         .open()
         .map_err(failed)?;
+    // "Somebody listens": some USB devices send nothing before they see it. A port without such
+    // lines, as a pseudo-terminal, refuses and is no worse off.
+    let _ = reader.write_data_terminal_ready(true);
+    let _ = reader.write_request_to_send(true);
     let mut writer = reader.try_clone().map_err(failed)?;
     writer.set_timeout(WRITE_TIMEOUT).map_err(failed)?;
     // What an earlier opening left behind; the decoder also skips to the first delimiter, so a

@@ -16,6 +16,7 @@ struct Cable {
     to_host: VecDeque<u8>,
     to_gun: VecDeque<u8>,
     is_pulled: bool,
+    is_stuffed: bool,
     open_count: u32,
 }
 
@@ -39,6 +40,11 @@ impl FakeCable {
     pub(crate) fn pull(&self) {
         self.0.0.lock().unwrap().is_pulled = true;
         self.0.1.notify_all();
+    }
+
+    /// Says whether the gun reads nothing any more, so that nothing more can be written.
+    pub(crate) fn stuff(&self, is_stuffed: bool) {
+        self.0.0.lock().unwrap().is_stuffed = is_stuffed;
     }
 
     pub(crate) fn open_count(&self) -> u32 {
@@ -72,7 +78,11 @@ impl PortReader for FakeCable {
 
 impl PortWriter for FakeCable {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.0.lock().unwrap().to_gun.extend(bytes);
+        let mut cable = self.0.0.lock().unwrap();
+        if cable.is_stuffed {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        cable.to_gun.extend(bytes);
         Ok(())
     }
 }

@@ -271,6 +271,32 @@ fn a_gun_that_hangs_is_told_as_silent_and_its_port_is_opened_again() {
 }
 
 #[test]
+fn a_gun_that_takes_nothing_more_is_told_so_and_its_port_is_opened_again() {
+    let bench = start();
+    let cable = bench.source.plug("port-a");
+    let mut gun = FakeGun::new("GUN-1", cable.clone());
+    bench.run_until(&mut [&mut gun], |event| {
+        matches!(event.event, GunEvent::Attached(_))
+    });
+    cable.stuff(true);
+    let event = bench.run_until(&mut [&mut gun], |event| {
+        matches!(event.event, GunEvent::Detached { .. })
+    });
+    assert_eq!(
+        event.event,
+        GunEvent::Detached {
+            reason: DetachReason::CannotWrite
+        }
+    );
+    cable.stuff(false);
+    gun.link.line_reset();
+    bench.run_until(&mut [&mut gun], |event| {
+        matches!(event.event, GunEvent::Attached(_))
+    });
+    bench.ports.stop();
+}
+
+#[test]
 fn a_second_gun_of_the_same_serial_number_is_kept_out_and_named() {
     let bench = start();
     let mut first = FakeGun::new("GUN-1", bench.source.plug("port-a"));

@@ -5,11 +5,16 @@
 //! that it fired. Cable and power are the test's to pull; the wire's faults come from a seedless
 //! count, so that a run can be told again.
 //!
-//! It needs `qemu-system-arm` and `setpriv` (util-linux), and says which package lacks. Nothing
-//! outlives its owner: QEMU is killed when the [`QemuGun`] is dropped, and by the kernel when the
+//! [`Computer`] is the other side: a treatment room's computer with Debian's kernel and its real
+//! USB drivers, with two cables that a test can pull, in `qemu-system-x86_64`.
+//!
+//! A gun needs `qemu-system-arm` and `setpriv` (util-linux), and says which package lacks. Nothing
+//! outlives its owner: QEMU is killed when its handle is dropped, and by the kernel when the
 //! *thread* that started it ends, so start it from a thread that lasts.
 
+mod computer;
 mod error;
+mod initramfs;
 mod machine;
 mod page;
 mod play;
@@ -18,6 +23,7 @@ mod qmp;
 mod relay;
 mod rig;
 
+pub use computer::{Cable, Computer, ComputerOptions, Said, system_folder};
 pub use error::QemuError;
 pub use machine::{QemuGun, QemuOptions, check_tools};
 pub use page::{PAGE_BYTES, Page};

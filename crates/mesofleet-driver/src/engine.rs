@@ -248,6 +248,9 @@ impl Engine {
                 self.note_command(&serial, kind, outcome, work);
             }
             other => {
+                if matches!(other, GunEvent::Detached { .. }) {
+                    self.take_detached(now, &serial, work);
+                }
                 self.gun(&serial).note(&serial, other);
                 self.reconcile(&serial, work);
             }

@@ -14,6 +14,7 @@ mod simulate;
 mod steps;
 mod suite;
 mod tools;
+mod usb;
 mod web;
 mod workspace;
 
@@ -41,11 +42,14 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// Run the quick set of tests, or all of them.
+    /// Run the quick set of tests, or all of them, or a job that neither has.
+    #[command(args_conflicts_with_subcommands = true)]
     Test {
         /// Everything: also docs, licences, end-to-end and browser checks.
         #[arg(long)]
         full: bool,
+        #[command(subcommand)]
+        job: Option<Job>,
     },
     /// Build the reference firmware for QEMU, beside the programs.
     Firmware,
@@ -90,6 +94,13 @@ enum Command {
     Golden,
 }
 
+/// Tests that are slower than their use in each run.
+#[derive(Subcommand)]
+enum Job {
+    /// The driver on an emulated computer with a real USB stack: enumeration, unplug, re-plug.
+    Usb,
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(arguments.command) {
@@ -105,7 +116,11 @@ fn run(command: Command) -> Result<ExitCode> {
     let workspace = Workspace::find()?;
     match command {
         Command::Demo { arguments } => demo(&workspace, &arguments),
-        Command::Test { full } => suite::run(&workspace, full),
+        Command::Test {
+            job: Some(Job::Usb),
+            ..
+        } => usb::run(&workspace),
+        Command::Test { full, job: None } => suite::run(&workspace, full),
         Command::Web { check: true } => web::check(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Web { check: false } => web::build(&workspace).map(|_| ExitCode::SUCCESS),
         Command::Setup { full } => setup(&workspace, full),

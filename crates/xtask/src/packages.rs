@@ -32,6 +32,11 @@ pub(crate) fn qemu() -> Result<()> {
     demand("qemu-system-arm", "qemu-system-arm")
 }
 
+/// An emulator of PCs, from Debian's package if there is none.
+pub(crate) fn qemu_x86() -> Result<()> {
+    demand("qemu-system-x86_64", "qemu-system-x86")
+}
+
 /// A program, from Debian's package if it is not there.
 fn demand(program: &str, package: &str) -> Result<()> {
     if process::find(&[program]).is_some() {

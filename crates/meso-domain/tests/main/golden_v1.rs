@@ -4,7 +4,8 @@
 //! the record a new version beside this one instead.
 
 use meso_domain::canonical::Canonical;
-use meso_domain::{CommitEntry, LedgerEntry, LedgerEntryKind, Record, RecordBlock};
+use meso_domain::{CommitEntry, Gap, GapReason, LedgerEntry, LedgerEntryKind, Record, RecordBlock};
+use meso_units::ShotCounter;
 
 use crate::samples::{
     at, sample_amendment, sample_ended, sample_gap, sample_header, sample_judgement, sample_opened,
@@ -91,5 +92,19 @@ fn the_hash_of_a_block_and_of_a_commit_is_pinned() {
     assert_eq!(
         hex::encode(commit.canonical_bytes()),
         "1101001409d3fd1ee9180100f5627de2dddd80072accf2d95b4e043dbda9dfa47e73562ca6ddaf2db85963780100017777777777777777777777777777777777777777777777777777777777777777"
+    );
+}
+
+#[test]
+fn the_bytes_of_a_gap_that_nobody_can_count_are_pinned() {
+    let gap = Gap {
+        first: ShotCounter(1),
+        last: None,
+        reason: GapReason::NotCounted,
+        ..sample_gap()
+    };
+    assert_eq!(
+        hex::encode(gap.canonical_bytes()),
+        "0301080047554e2d30303031080706050403020101000000000205004a6e97fd1ee918"
     );
 }

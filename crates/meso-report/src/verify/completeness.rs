@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use meso_domain::{Gap, GapState, Record, SessionEvent, ShotIdentity};
+use meso_domain::{Gap, GapReason, GapState, Record, SessionEvent, ShotIdentity};
 use meso_units::{Epoch, GunSerial, ShotCounter};
 
 use super::evidence::{Block, Evidence};
@@ -106,6 +106,15 @@ pub(super) fn check_counters(
     let mut notices = Vec::new();
     let mut ranges = held_ranges(evidence);
     for gap in gaps {
+        if gap.reason == GapReason::NotCounted {
+            // It says what cannot be known, and excuses no hole among the host's own numbers.
+            let gun = &gap.gun;
+            let notice = format!("gun {gun} does not count its shots: completeness not provable");
+            if !notices.contains(&notice) {
+                notices.push(notice);
+            }
+            continue;
+        }
         if gap.last.is_none() {
             notices.push(format!(
                 "completeness of gun {} is not provable from counter {} on: count unknown",

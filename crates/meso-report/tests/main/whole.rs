@@ -1,6 +1,6 @@
 //! Bundles that nobody touched.
 
-use meso_domain::{GapState, Record};
+use meso_domain::{GapReason, GapState, Record};
 use meso_ledger::LogKey;
 use meso_report::{BlockFacts, FindingKind, ReportError, Selection, Withheld, build, verify};
 use meso_units::ShotCounter;
@@ -130,6 +130,24 @@ fn an_open_ended_gap_says_that_completeness_is_not_provable() {
         "{:?}",
         verdict.notices
     );
+}
+
+#[test]
+fn a_gun_that_does_not_count_is_named_once_and_excuses_no_hole() {
+    let mut room = Room::default();
+    room.shots("GUN-A1", 1..=2);
+    room.shots("GUN-A1", 5..=6);
+    let mut uncounted = gap("GUN-A1", 1, 1, GapState::Declared);
+    uncounted.last = None;
+    uncounted.reason = GapReason::NotCounted;
+    let facts = facts_of(
+        room.blocks.iter().map(BlockFacts::whole).collect(),
+        vec![uncounted.clone(), uncounted],
+    );
+    let verdict = verify(&build(&facts, &key()).unwrap(), None).unwrap();
+    let notice = "gun GUN-A1 does not count its shots: completeness not provable";
+    assert_eq!(verdict.notices, [notice]);
+    assert_eq!(verdict.findings[0].kind, FindingKind::Hole);
 }
 
 #[test]

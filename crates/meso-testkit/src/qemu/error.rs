@@ -34,6 +34,17 @@ pub enum QemuError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// The system of the emulated computer is not there.
+    #[error(
+        "the kernel for the emulated computer is not in {}: `cargo xtask test usb` fetches it, or \
+         set MESOFLEET_USB_SYSTEM to a folder into which Debian's linux-image and busybox-static \
+         were unpacked",
+        folder.display()
+    )]
+    NoSystem {
+        /// Where it should be.
+        folder: PathBuf,
+    },
     /// QEMU ended before its gun could be used.
     #[error("QEMU ended by itself: {said}")]
     Ended {
@@ -47,6 +58,16 @@ pub enum QemuError {
         what: &'static str,
         /// How long it may take, in ms.
         limit_ms: u64,
+    },
+    /// The emulated computer said nothing more.
+    #[error("{what} took longer than {limit_ms} ms; the computer said:\n{said}")]
+    Silent {
+        /// What was waited for.
+        what: &'static str,
+        /// How long it may be silent, in ms.
+        limit_ms: u64,
+        /// What it had said before.
+        said: String,
     },
     /// QEMU refused a command.
     #[error("QEMU refused {command}: {answer}")]

@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::error::{QemuError, failed};
 use super::page::Page;
-use super::process::{self, QemuProcess};
+use super::process::{self, QEMU_ARM, QemuProcess};
 use super::qmp::Qmp;
 use super::relay::Relay;
 use super::rig::Rig;
@@ -181,7 +181,7 @@ impl QemuGun {
         .map(str::to_owned)
         .to_vec();
         let said = self.folder.path().join("said");
-        let mut process = QemuProcess::start(&arguments, &said)?;
+        let mut process = QemuProcess::start(QEMU_ARM, &arguments, &said)?;
         let [link, rig, qmp] = sockets;
         let link = accept(&link, &mut process)?;
         let rig = accept(&rig, &mut process)?;
@@ -249,14 +249,17 @@ fn no_power() -> QemuError {
     }
 }
 
-fn listen(path: &Path) -> Result<UnixListener, QemuError> {
+pub(super) fn listen(path: &Path) -> Result<UnixListener, QemuError> {
     // Left from a start before.
     let _ = std::fs::remove_file(path);
     UnixListener::bind(path).map_err(failed("make a socket for QEMU"))
 }
 
 /// The connection that QEMU makes when it starts.
-fn accept(listener: &UnixListener, process: &mut QemuProcess) -> Result<UnixStream, QemuError> {
+pub(super) fn accept(
+    listener: &UnixListener,
+    process: &mut QemuProcess,
+) -> Result<UnixStream, QemuError> {
     let deadline = Instant::now() + START_WITHIN;
     let look = PollTimeout::try_from(LOOK_EVERY).unwrap_or(PollTimeout::ZERO);
     loop {

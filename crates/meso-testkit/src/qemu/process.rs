@@ -11,10 +11,15 @@ use super::error::{QemuError, failed};
 /// The end of QEMU's own words that an error repeats, in bytes.
 const SAID_BYTES_MAX: usize = 400;
 
-/// The emulator and the Debian package that has it.
-const QEMU: (&str, &str) = ("qemu-system-arm", "qemu-system-arm");
+/// A program and the Debian package that has it.
+pub(super) type Packaged = (&'static str, &'static str);
+
+/// The emulator of guns.
+pub(super) const QEMU_ARM: Packaged = ("qemu-system-arm", "qemu-system-arm");
+/// The emulator of computers.
+pub(super) const QEMU_X86: Packaged = ("qemu-system-x86_64", "qemu-system-x86");
 /// Lets the kernel kill QEMU with the thread that started it, even where nothing is dropped.
-const SETPRIV: (&str, &str) = ("setpriv", "util-linux");
+const SETPRIV: Packaged = ("setpriv", "util-linux");
 
 /// A running QEMU; killed on drop.
 #[derive(Debug)]
@@ -24,12 +29,13 @@ pub(super) struct QemuProcess {
 }
 
 impl QemuProcess {
-    /// Starts QEMU with these arguments; what it says goes to the file `said`.
+    /// Starts an emulator with these arguments; what it says goes to the file `said`.
     pub(super) fn start<S: AsRef<OsStr>>(
+        emulator: Packaged,
         arguments: &[S],
         said: &Path,
     ) -> Result<QemuProcess, QemuError> {
-        let (qemu, setpriv) = (find(QEMU)?, find(SETPRIV)?);
+        let (qemu, setpriv) = (find(emulator)?, find(SETPRIV)?);
         let words = File::create(said).map_err(failed("make a file for QEMU's words"))?;
         let child = Command::new(setpriv)
             .args(["--pdeathsig", "KILL", "--"])
@@ -81,13 +87,13 @@ impl Drop for QemuProcess {
 
 /// Demands every program that a gun in QEMU needs.
 pub(super) fn check_programs() -> Result<(), QemuError> {
-    find(QEMU)?;
+    find(QEMU_ARM)?;
     find(SETPRIV)?;
     Ok(())
 }
 
 /// A program of the search path.
-fn find((program, package): (&'static str, &'static str)) -> Result<PathBuf, QemuError> {
+fn find((program, package): Packaged) -> Result<PathBuf, QemuError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .map(|folder| folder.join(program))

@@ -71,30 +71,49 @@ impl Qmp {
         self.execute("pmemsave", &arguments).map(drop)
     }
 
+    /// Pulls a device out of the machine and waits until it is gone.
+    pub(super) fn remove_device(&mut self, id: &str) -> Result<(), QemuError> {
+        let command = "device_del";
+        self.send(command, &json!({"id": id}))?;
+        let (mut is_ordered, mut is_gone) = (false, false);
+        for _ in 0..EVENTS_MAX {
+            let said = self.line()?;
+            if said.get("error").is_some() {
+                return Err(refused(command, &said));
+            }
+            is_ordered |= said.get("return").is_some();
+            is_gone |= said["event"] == "DEVICE_DELETED" && said["data"]["device"] == id;
+            if is_ordered && is_gone {
+                return Ok(());
+            }
+        }
+        Err(no_answer(command))
+    }
+
+    /// Puts a device into the machine; `device` names its driver, its id and its properties.
+    pub(super) fn add_device(&mut self, device: &Value) -> Result<(), QemuError> {
+        self.execute("device_add", device).map(drop)
+    }
+
     fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value, QemuError> {
-        let request = json!({"execute": command, "arguments": arguments});
-        let mut line = request.to_string();
-        line.push('\n');
-        self.lines
-            .get_mut()
-            .write_all(line.as_bytes())
-            .map_err(failed("command QEMU"))?;
+        self.send(command, arguments)?;
         for _ in 0..EVENTS_MAX {
             let mut answer = self.line()?;
             if answer.get("error").is_some() {
-                return Err(QemuError::Refused {
-                    command: command.to_owned(),
-                    answer: answer["error"]["desc"].to_string(),
-                });
+                return Err(refused(command, &answer));
             }
             if let Some(result) = answer.get_mut("return") {
                 return Ok(result.take());
             }
         }
-        Err(QemuError::Refused {
-            command: command.to_owned(),
-            answer: format!("{EVENTS_MAX} events and no answer"),
-        })
+        Err(no_answer(command))
+    }
+
+    fn send(&mut self, command: &str, arguments: &Value) -> Result<(), QemuError> {
+        let request = json!({"execute": command, "arguments": arguments});
+        let line = format!("{request}\n");
+        let written = self.lines.get_mut().write_all(line.as_bytes());
+        written.map_err(failed("command QEMU"))
     }
 
     fn line(&mut self) -> Result<Value, QemuError> {
@@ -106,5 +125,19 @@ impl Qmp {
             what: "understand QEMU's answer",
             source: source.into(),
         })
+    }
+}
+
+fn refused(command: &str, answer: &Value) -> QemuError {
+    QemuError::Refused {
+        command: command.to_owned(),
+        answer: answer["error"]["desc"].to_string(),
+    }
+}
+
+fn no_answer(command: &str) -> QemuError {
+    QemuError::Refused {
+        command: command.to_owned(),
+        answer: format!("{EVENTS_MAX} events and no answer"),
     }
 }

@@ -115,7 +115,7 @@ fn text(folder: &str, address: &str, state: &RoomStateBody) -> String {
             state.unsendable_block_count
         ));
     }
-    for latency in &state.latencies {
+    for latency in state.latencies.iter().filter(|latency| latency.count > 0) {
         text.push_str(&format!(
             "  latency   {}: half within {} µs, 99 in 100 within {} µs, longest {} µs, of {}\n",
             latency.name, latency.p50_us, latency.p99_us, latency.max_us, latency.count

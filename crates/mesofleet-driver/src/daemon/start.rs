@@ -86,6 +86,8 @@ pub(super) async fn start(
         leaving,
     };
     daemon.seal(seals).await?;
+    let work = daemon.engine.close_ended_epochs(daemon.clocks.now());
+    daemon.write(work).await?;
     Ok(daemon)
 }
 

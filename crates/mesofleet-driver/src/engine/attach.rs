@@ -3,8 +3,10 @@
 use meso_domain::{Gap, GapReason, GapState, Record, Stream};
 use meso_journal::{ForgottenShots, NewRecord};
 use meso_link_proto::{Hello, ShotEvent, ShotKey};
+use meso_serial::CompletenessGrade;
 use meso_units::{Epoch, GunSerial, ShotCounter};
 
+use super::gun::Gun;
 use super::{Engine, Work};
 use crate::machine::Now;
 
@@ -15,8 +17,35 @@ pub(super) const EPOCH_VALUES: &str = "epoch/";
 const COUNTER_WENT_BACK: &str =
     "the gun's counter went back: this number may name another shot of the same epoch";
 
+/// What follows an epoch that ends with the opening of its port.
+const ENDS_WITH_PORT: u8 = 1;
+
 fn epoch_value_name(gun: &GunSerial) -> String {
     format!("{EPOCH_VALUES}{gun}")
+}
+
+fn epoch_value(epoch: Epoch, ends_with_port: bool) -> Vec<u8> {
+    let mut value = epoch.get().to_le_bytes().to_vec();
+    value.extend(ends_with_port.then_some(ENDS_WITH_PORT));
+    value
+}
+
+impl Gun {
+    /// Takes over what the journal keeps of its present epoch.
+    pub(super) fn restore_epoch(&mut self, value: &[u8]) {
+        let (epoch, rest) = value.split_first_chunk().unzip();
+        self.epoch = epoch.map(|bytes| Epoch(u64::from_le_bytes(*bytes)));
+        self.ends_with_port = rest == Some(&[ENDS_WITH_PORT][..]);
+    }
+
+    /// Takes note of counters of the present epoch that came as shots or by name; what lies beyond
+    /// a hole does not count.
+    pub(super) fn take(&mut self, epoch: Epoch, first: ShotCounter, last: ShotCounter) {
+        let follows = first.get() <= self.taken_to.saturating_add(1);
+        if self.epoch == Some(epoch) && follows {
+            self.taken_to = self.taken_to.max(last.get());
+        }
+    }
 }
 
 impl Engine {
@@ -45,7 +74,7 @@ impl Engine {
             tracing::info!(gun = %serial, model = %hello.model, "gun attached");
         }
         if before != Some(epoch) {
-            self.open_epoch(&serial, epoch, work);
+            self.open_epoch(now, &serial, epoch, work);
         }
         if !self.gun(&serial).held.contains_key(&epoch) {
             self.await_older(now, hello, epoch, work);
@@ -53,13 +82,38 @@ impl Engine {
         work.expecting.push((serial, epoch));
     }
 
-    fn open_epoch(&mut self, serial: &GunSerial, epoch: Epoch, work: &mut Work) {
+    fn open_epoch(&mut self, now: Now, serial: &GunSerial, epoch: Epoch, work: &mut Work) {
         let gun = self.gun(serial);
         gun.epoch = Some(epoch);
         gun.judged_to = gun.held.get(&epoch).map_or(0, |held| held.get());
+        gun.taken_to = gun.judged_to;
         gun.newest_at = None;
-        let value = epoch.get().to_le_bytes().to_vec();
+        gun.ends_with_port = gun.grade == Some(CompletenessGrade::NotProvable);
+        let (value, is_uncounted) = (epoch_value(epoch, gun.ends_with_port), gun.ends_with_port);
         work.keep(epoch_value_name(serial), value);
+        if is_uncounted {
+            let why = (GapState::Declared, GapReason::NotCounted);
+            self.push_gap(now, serial, epoch, ShotCounter(1), None, why, work);
+        }
+    }
+
+    /// A gun is gone from its port: an epoch in which this host did the counting is over.
+    pub(super) fn take_detached(&mut self, now: Now, serial: &GunSerial, work: &mut Work) {
+        let gun = self.gun(serial);
+        if let Some(epoch) = gun.epoch.filter(|_| gun.ends_with_port) {
+            self.close_epoch(now, serial, epoch, work);
+        }
+    }
+
+    /// Closes the epochs that ended with the last life of this daemon.
+    pub(crate) fn close_ended_epochs(&mut self, now: Now) -> Work {
+        let mut work = Work::default();
+        let guns = self.guns.iter().filter(|(_, gun)| !gun.is_attached);
+        let guns: Vec<GunSerial> = guns.map(|(serial, _)| serial.clone()).collect();
+        for gun in guns {
+            self.take_detached(now, &gun, &mut work);
+        }
+        work
     }
 
     /// A gun that this journal meets in the middle of its epoch: what it does not offer any more
@@ -100,7 +154,9 @@ impl Engine {
         last: ShotCounter,
         work: &mut Work,
     ) {
-        let acknowledged = self.gun(serial).acknowledged_to;
+        let gun = self.gun(serial);
+        gun.take(epoch, first, last);
+        let acknowledged = gun.acknowledged_to;
         let awaited_to = last.get().min(acknowledged);
         if first.get() <= awaited_to {
             let (state, reason) = (GapState::Awaited, GapReason::Unknown);
@@ -151,8 +207,9 @@ impl Engine {
         if gun.epoch != Some(epoch) {
             return;
         }
+        let first = gun.next_untaken(epoch);
         gun.epoch = None;
-        let first = gun.next_counter(epoch);
+        gun.ends_with_port = false;
         let why = (GapState::Declared, GapReason::EpochClosed);
         self.push_gap(now, serial, epoch, first, None, why, work);
         work.keep(epoch_value_name(serial), Vec::new());
@@ -181,6 +238,7 @@ impl Engine {
             bytes,
         });
         if let Some(ShotKey { epoch, counter }) = identity {
+            gun.take(epoch, counter, counter);
             let why = (GapState::Declared, GapReason::Quarantined);
             self.push_gap(now, serial, epoch, counter, Some(counter), why, work);
         }

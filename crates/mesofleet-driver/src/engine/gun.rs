@@ -32,6 +32,8 @@ pub(super) struct Gun {
     pub(super) newest_counter: u32,
     /// The highest counter of the present epoch that was judged.
     pub(super) judged_to: u32,
+    /// Up to here every counter of the present epoch came as a shot or by name, written or not.
+    pub(super) taken_to: u32,
     /// What some driver had acknowledged when the gun greeted: those shots are held somewhere.
     pub(super) acknowledged_to: u32,
     pub(super) clock: GunClock,
@@ -43,7 +45,10 @@ pub(super) struct Gun {
     /// Shots of a counter that went back.
     pub(super) salvaged_shots: u64,
     /// How far its record can be proven to be whole.
-    pub(super) grade: Option<&'static str>,
+    pub(super) grade: Option<CompletenessGrade>,
+    /// Whether the present epoch ends with the opening of the port, because the host does the
+    /// counting.
+    pub(super) ends_with_port: bool,
     /// The serial number of its USB device, where that is another one.
     pub(super) usb_serial: Option<String>,
     /// Whether its link is authenticated.
@@ -101,6 +106,17 @@ impl Gun {
         held.map_or(0, |counter| counter.get())
     }
 
+    /// The first counter of the present epoch that is neither a shot nor named, written or not.
+    pub(super) fn next_untaken(&self, epoch: Epoch) -> ShotCounter {
+        let taken = ShotCounter(self.taken_to);
+        self.next_counter(epoch).max(taken.next().unwrap_or(taken))
+    }
+
+    /// How far its record can be proven to be whole, as people read it.
+    pub(super) fn shown_grade(&self) -> Option<String> {
+        self.grade.map(|grade| grade_words(grade).to_owned())
+    }
+
     /// Takes over what a greeting says.
     pub(super) fn greet(&mut self, hello: &Hello) {
         self.is_attached = true;
@@ -155,7 +171,7 @@ impl Gun {
                 self.is_changed = true;
             }
             GunEvent::Grade(grade) => {
-                self.grade = Some(grade_words(grade));
+                self.grade = Some(grade);
                 self.is_changed = true;
             }
             GunEvent::UsbSerialDiffers { usb } => {

@@ -5,7 +5,7 @@ use meso_config::DriverConfig;
 use meso_domain::{SessionEvent, Shot, Stream};
 use meso_journal::{Batch, JournalError, OpenedJournal, Recovery};
 use meso_limits::SignerList;
-use meso_units::{Epoch, GunSerial, SessionId};
+use meso_units::{GunSerial, SessionId};
 
 use super::attach::EPOCH_VALUES;
 use super::clock::CLOCK_VALUES;
@@ -141,9 +141,7 @@ impl Engine {
     fn recover_guns(&mut self, journal: &impl JournalContents) -> Result<(), JournalError> {
         // Also of guns of which no shot was read yet: their epoch is closed by name like any other.
         for (serial, bytes) in journal.values_under(EPOCH_VALUES)? {
-            let serial = GunSerial::parse(&serial)?;
-            let bytes = bytes.try_into().ok();
-            self.gun(&serial).epoch = bytes.map(|bytes| Epoch(u64::from_le_bytes(bytes)));
+            self.gun(&GunSerial::parse(&serial)?).restore_epoch(&bytes);
         }
         for (serial, bytes) in journal.values_under(CLOCK_VALUES)? {
             self.gun(&GunSerial::parse(&serial)?).clock.restore(&bytes);

@@ -41,6 +41,7 @@ impl Engine {
         let is_urgent = self.begins_episode(serial, at, &judgement);
         self.sessions.note_shot(serial, at);
         let gun = self.gun(serial);
+        gun.take(epoch, event.key.counter, event.key.counter);
         gun.newest_counter = gun.newest_counter.max(counter);
         gun.is_changed = true;
         if let Some(clock) = gun.clock.take_value() {

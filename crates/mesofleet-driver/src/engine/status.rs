@@ -97,7 +97,7 @@ fn gun_body(serial: &GunSerial, gun: &Gun, now: Now) -> RoomGunBody {
         journalled_counter: gun.journalled(),
         authentic: gun.is_authentic,
         refused: gun.refused.clone(),
-        grade: gun.grade.map(str::to_owned),
+        grade: gun.shown_grade(),
         usb_serial: gun.usb_serial.clone(),
         inhibited: gun.is_inhibited,
         interlock: gun.interlock.shown(gun.is_inhibited),
@@ -141,6 +141,8 @@ fn status_of(gun: &Gun, now: Now, backlog_shots: u64) -> GunStatusMessage {
         skipped_bytes: gun.line.skipped_bytes(),
         quarantined_frames: gun.quarantined_frames,
         inhibited: gun.is_inhibited,
+        completeness: gun.shown_grade(),
+        interlock: gun.interlock.shown(gun.is_inhibited),
         clock_drift_ppm: drift_ppb.and_then(|ppb| i32::try_from(ppb / 1_000).ok()),
     }
 }

@@ -671,3 +671,4 @@ mod clocks;
 mod delivery;
 mod interlock;
 mod salvage;
+mod uncounted;

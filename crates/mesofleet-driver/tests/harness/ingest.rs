@@ -10,7 +10,7 @@ use meso_contract::{
     BlockMessage, DriverStatusMessage, LibraryMessage, NumberRange, WatermarkMessage,
 };
 use meso_delivery::{Range, RangeSet};
-use meso_domain::{BlockHash, BlockPlace, Purpose, Record, RecordBlock, Shot, Stream};
+use meso_domain::{BlockHash, BlockPlace, GapReason, Purpose, Record, RecordBlock, Shot, Stream};
 use meso_testkit::gun::log::FiredShot;
 use meso_units::{BlockNumber, ClinicId, DriverId, JournalIncarnation, Micrometres, Nanolitres};
 use tokio::sync::watch;
@@ -41,6 +41,8 @@ pub struct Seen {
     /// Shots that another driver brought again, with the same measured values.
     pub again: usize,
     session_events: usize,
+    /// First counter and reason of the gaps whose count nobody can know.
+    pub open_ended: Vec<(u32, GapReason)>,
     duplicates: Vec<Key>,
     ingest: u64,
     blocks_to_lose: u64,
@@ -124,6 +126,7 @@ impl FakeIngest {
     pub fn assert_holds_exactly(&self, fired: &[FiredShot]) {
         let seen = self.seen.borrow();
         assert_eq!(seen.duplicates, Vec::new(), "arrived in two blocks");
+        assert_eq!(seen.open_ended, Vec::new(), "the gun counts");
         let stored: BTreeSet<Key> = seen.shots.keys().copied().collect();
         let expected: BTreeSet<Key> = fired.iter().map(|f| (f.epoch, f.counter)).collect();
         assert_eq!(stored, expected);
@@ -227,6 +230,9 @@ fn store(seen: &mut Seen, block: &RecordBlock) {
                 }
             }
             Record::Session(_) => seen.session_events += 1,
+            Record::Gap(gap) if gap.last.is_none() => {
+                seen.open_ended.push((gap.first.get(), gap.reason));
+            }
             Record::Gap(gap) => panic!("nothing is missing, and yet: {gap:?}"),
             Record::Amendment(_) => {}
         }

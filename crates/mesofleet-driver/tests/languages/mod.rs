@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use meso_config::guns::{GunProfile, ProfileKind};
+use meso_domain::GapReason;
 use meso_testkit::gun::log::{FiredShot, read_log};
 use meso_testkit::modbus::{ModbusGun, ModbusGunOptions, RtuPort};
 use meso_testkit::text_line::{TextGun, TextGunOptions};
@@ -121,6 +122,14 @@ async fn shots_of_a_text_gun_are_recorded_under_numbers_of_the_host() {
                         && shot.volume.actual_value().map(|volume| volume.get())
                             == fired.volume_sensed_nl
                 })
+        })
+        .await;
+    // It does not count, so the record says at both ends that nobody can know what is missing.
+    drop(gun);
+    room.ingest
+        .wait_until(|seen| {
+            let ends = [(1, GapReason::NotCounted), (26, GapReason::EpochClosed)];
+            seen.open_ended == ends
         })
         .await;
     room.leave().await;

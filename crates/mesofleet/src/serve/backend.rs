@@ -117,8 +117,10 @@ impl FleetBackend {
         let protocol = segment.and_then(|segment| segment.protocol.clone());
         let attached = gun.is_attached();
         let status = gun.status.as_ref();
+        let interlock = status.and_then(|s| s.interlock.as_ref());
         let state = match (attached, status.is_some_and(|s| s.inhibited), segment) {
             (false, _, _) => "offline",
+            _ if interlock.is_some_and(|wanted| wanted.state == "failed") => "interlock failed",
             (true, true, _) => "inhibited",
             (true, false, Some(_)) if trigger_on_page => "waiting for trigger",
             (true, false, Some(_)) => "treating",

@@ -170,6 +170,8 @@ mod tests {
             skipped_bytes: 0,
             quarantined_frames: 0,
             inhibited: false,
+            completeness: None,
+            interlock: None,
             clock_drift_ppm: None,
         };
         Arrival::Gun {

@@ -56,6 +56,7 @@ const en = {
       idle: 'Idle',
       'waiting for trigger': 'Waits for trigger',
       inhibited: 'Inhibited',
+      'interlock failed': 'May fire: interlock failed',
       offline: 'Offline',
     } as Record<string, string>,
     depth: 'Needle depth',

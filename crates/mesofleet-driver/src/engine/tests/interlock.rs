@@ -152,6 +152,14 @@ fn a_gun_that_does_not_answer_is_told_again_and_shown_as_an_alarm() {
     assert_eq!(bench.hear(vec![status()]).0, vec![], "it may still answer");
     bench.hear(vec![command(CommandKind::Inhibit, CommandOutcome::Unknown)]);
     assert_eq!(state(&bench).as_deref(), Some("failed"));
+    // The server hears of it too.
+    bench.now_ms += 1_000;
+    let (_, told_state) = bench.engine.due_statuses(bench.now()).remove(0);
+    let told = told_state.interlock.unwrap();
+    assert_eq!(
+        (told.state.as_str(), told.problem.is_some()),
+        ("failed", true)
+    );
     assert_eq!(bench.hear(vec![status()]).0, vec![inhibit()]);
     bench.hear(vec![answer(CommandKind::Inhibit, true)]);
     // Somebody else resumed it.

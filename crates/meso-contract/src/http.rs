@@ -80,8 +80,7 @@ pub struct GunView {
     pub model: String,
     /// Firmware, as the gun says.
     pub firmware: String,
-    /// `treating`, `idle`, `waiting for trigger`, `inhibited`, `offline`, or `interlock failed`: it
-    /// was told to fire no more and may go on.
+    /// `treating`, `idle`, `waiting for trigger`, `inhibited`, `interlock failed`, `offline`.
     pub state: String,
     /// Whether the page may press its trigger (demonstration only).
     pub trigger_on_page: bool,

@@ -118,4 +118,13 @@ pub enum LineFault {
     /// More than one purpose is captured.
     #[error("the line names more than one purpose")]
     TwoPurposes,
+    /// A shot that waited for an epoch until its gun was gone; its bytes are those of a SHOT.
+    #[error("its gun was gone before the shot had an epoch")]
+    NeverNumbered,
+    /// As many more as there was no room for.
+    #[error("{count} more shots had no room to wait for an epoch")]
+    NoRoom {
+        /// How many.
+        count: u32,
+    },
 }

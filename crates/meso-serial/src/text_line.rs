@@ -7,7 +7,8 @@
 //! before with a gap of unknown length.
 //!
 //! Lines that come before the driver has given the epoch wait; what is beyond
-//! [`SHOTS_WAITING_MAX`] is numbered all the same and told as lost. An acknowledgement means
+//! [`SHOTS_WAITING_MAX`] is numbered all the same and told as lost. What still waits when the gun is
+//! gone is told as rejected, so that it is kept. An acknowledgement means
 //! nothing to such a gun.
 //!
 //! A shot has the time at which its line ended. Where the profile says how long after its trigger
@@ -72,6 +73,7 @@ pub(crate) fn read_text(
         Ok(never) => match never {},
         Err(reason) => reason,
     };
+    gun.give_up_waiting();
     let end = reader_end(&reason, gun.teller.gun.is_some());
     gun.teller.detach(reason);
     end
@@ -287,10 +289,8 @@ impl<'a> TextGun<'a> {
 
     /// Tells of the gun, as one without an epoch.
     fn attach(&mut self, serial: GunSerial) -> Result<(), DetachReason> {
-        if self.teller.gun.is_some() && !self.waiting.is_empty() {
-            let count = self.waiting.len();
-            tracing::warn!(port = %self.orders.port, count, "shots of a gun that nobody numbered are gone");
-            self.waiting.clear();
+        if self.teller.gun.is_some() {
+            self.give_up_waiting();
         }
         let usb = UsbPort::Port(self.port.usb_serial.clone());
         self.teller.attach_without_proof(&serial, usb)?;
@@ -437,6 +437,24 @@ impl<'a> TextGun<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The gun is gone, and nobody will number what waits: it is kept apart.
+    fn give_up_waiting(&mut self) {
+        for waiting in std::mem::take(&mut self.waiting) {
+            let (reason, bytes) = match waiting {
+                WaitingShot::Fired(shot, _) => (LineFault::NeverNumbered, shot.encode_payload()),
+                WaitingShot::Dropped(count) => (LineFault::NoRoom { count }, Vec::new()),
+            };
+            let reason = RejectCause::Line(reason);
+            let identity = None;
+            // Where nobody listens any more, the driver stops.
+            let _ = self.teller.tell(GunEvent::Rejected {
+                reason,
+                bytes,
+                identity,
+            });
+        }
     }
 
     fn reject(&mut self, fault: LineFault, bytes: Vec<u8>) -> Result<(), DetachReason> {

@@ -19,8 +19,10 @@ pub(crate) struct Journal {
     pub(crate) shots: BTreeMap<Epoch, Vec<ShotEvent>>,
     pub(crate) lost: Vec<(u32, u32)>,
     pub(crate) seen: Vec<PortEvent>,
-    held: BTreeMap<Epoch, u32>,
+    pub(crate) held: BTreeMap<Epoch, u32>,
     pub(crate) epochs: Vec<Epoch>,
+    /// Whether guns that ask for an epoch wait for ever.
+    pub(crate) gives_no_epoch: bool,
 }
 
 impl Journal {
@@ -112,6 +114,7 @@ impl Driver {
     fn take(&mut self, journal: &mut Journal, event: PortEvent) {
         match &event.event {
             GunEvent::Attached(hello) => match hello.epoch() {
+                None if journal.gives_no_epoch => {}
                 None => self.assign(&hello.serial),
                 Some(epoch) => {
                     if !journal.epochs.contains(&epoch) {

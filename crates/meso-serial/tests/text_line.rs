@@ -101,6 +101,39 @@ fn each_opening_of_the_port_is_an_epoch() {
 }
 
 #[test]
+fn shots_that_still_wait_for_an_epoch_when_their_gun_is_pulled_are_kept_apart() {
+    let bench = bench();
+    let mut journal = Journal {
+        gives_no_epoch: true,
+        ..Journal::default()
+    };
+    let mut driver = bench.driver();
+    driver.run_until(&mut journal, |journal| {
+        journal.has(|event| matches!(event, GunEvent::Attached(_)))
+    });
+    for _ in 0..3 {
+        bench.gun.fire().unwrap();
+    }
+    // A line of nobody behind them says when they have been read.
+    bench.gun.print(b"hello\r\n");
+    let is_read = |event: &GunEvent| {
+        let reason = RejectCause::Line(LineFault::NoPattern);
+        matches!(event, GunEvent::Rejected { reason: told, .. } if *told == reason)
+    };
+    driver.run_until(&mut journal, |journal| journal.has(is_read));
+    bench.gun.replug();
+    driver.run_until(&mut journal, |journal| {
+        journal.has(|event| matches!(event, GunEvent::Detached { .. }))
+    });
+    let never = RejectCause::Line(LineFault::NeverNumbered);
+    let kept = journal.seen.iter().filter(|seen| {
+        matches!(&seen.event, GunEvent::Rejected { reason, bytes, .. } if *reason == never && !bytes.is_empty())
+    });
+    assert_eq!(kept.count(), 3);
+    driver.ports.stop();
+}
+
+#[test]
 fn a_shot_is_dated_by_its_line_within_the_delay_of_the_profile() {
     let bench = bench();
     let mut journal = Journal::default();

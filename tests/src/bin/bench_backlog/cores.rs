@@ -5,6 +5,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 use serde::Serialize;
 
+/// How often it is tried: a thread that ends meanwhile makes it fail.
+const TRIES_MAX: u32 = 20;
+
 /// The cores of everything but the database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -42,15 +45,18 @@ impl Cores {
             Cores::Second => "1",
             Cores::First => "0",
         };
-        let held = Command::new("taskset")
-            .args(["--all-tasks", "--cpu-list", "--pid", list])
-            .arg(process.to_string())
-            .stdout(Stdio::null())
-            .status()
-            .context("cannot start taskset (Debian: util-linux)")?;
-        if !held.success() {
-            bail!("process {process} cannot be held to cores {list}: two are needed");
+        for _ in 0..TRIES_MAX {
+            let held = Command::new("taskset")
+                .args(["--all-tasks", "--cpu-list", "--pid", list])
+                .arg(process.to_string())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()
+                .context("cannot start taskset (Debian: util-linux)")?;
+            if held.success() {
+                return Ok(());
+            }
         }
-        Ok(())
+        bail!("process {process} cannot be held to cores {list}: two are needed")
     }
 }

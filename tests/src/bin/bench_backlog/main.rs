@@ -91,6 +91,7 @@ fn main() -> ExitCode {
 /// Measures, prints, and gives what is not as it is meant to be.
 fn run(arguments: &Arguments) -> anyhow::Result<Vec<String>> {
     Cores::Both.hold(std::process::id())?;
+    let load_before = load()?;
     let release = Release::sign()?;
     let past = tempfile::tempdir().context("cannot make a temporary folder")?;
     eprintln!("filling the journals of {} drivers", arguments.drivers);
@@ -124,9 +125,21 @@ fn run(arguments: &Arguments) -> anyhow::Result<Vec<String>> {
     }
     match arguments.json {
         true => println!("{}", serde_json::to_string_pretty(&all)?),
-        false => print!("{}", measure::table(&all)),
+        false => {
+            print!("{}", measure::table(&all));
+            println!(
+                "\nLoad of the computer before: {load_before}; after: {}",
+                load()?
+            );
+        }
     }
     Ok(problems(arguments, &all))
+}
+
+/// How busy the computer was in the last one, five and fifteen minutes.
+fn load() -> anyhow::Result<String> {
+    let text = std::fs::read_to_string("/proc/loadavg").context("cannot read the load")?;
+    Ok(text.split(' ').take(3).collect::<Vec<_>>().join(", "))
 }
 
 fn options(release: &Release, extra: &str) -> ServerOptions {

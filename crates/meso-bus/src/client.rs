@@ -1,12 +1,11 @@
 //! What publisher and consumer share.
 
-use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use meso_contract::topics::PAYLOAD_BYTES_MAX;
 use rumqttc::{EventLoop, LastWill, MqttOptions, QoS};
 
-use crate::BusError;
+use crate::{BusError, Endpoint};
 
 /// How often an idle client says that it is alive; a broker gives up after one and a half of it.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -28,33 +27,21 @@ const INFLIGHT_MAX: u16 = 64;
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
     client_id: String,
-    /// A name or address, an IPv6 address in brackets.
-    host: String,
-    port: u16,
+    endpoint: Endpoint,
     jitter_seed: u64,
 }
 
 impl ClientOptions {
-    /// A client id, 1 to 64 characters and unique at the broker, and the broker's address.
+    /// A client id, 1 to 64 characters and unique at the broker, and the broker.
     ///
     /// Two connections under one id throw each other out: a publisher and a consumer of one
     /// process need different ids.
-    pub fn new(client_id: &str, address: SocketAddr) -> ClientOptions {
-        ClientOptions::with_host(client_id, &address.ip().to_string(), address.port())
-    }
-
-    /// The same for a broker by the name or address of its host, such as `localhost` or `::1`.
-    pub fn with_host(client_id: &str, host: &str, port: u16) -> ClientOptions {
-        // The client library puts host and port together without brackets.
-        let host = match host.parse::<Ipv6Addr>() {
-            Ok(address) => format!("[{address}]"),
-            Err(_) => host.to_owned(),
-        };
+    pub fn new(client_id: &str, endpoint: impl Into<Endpoint>) -> ClientOptions {
+        let endpoint = endpoint.into();
         ClientOptions {
             client_id: client_id.to_owned(),
-            host,
-            port,
-            jitter_seed: u64::from(port) ^ client_id.len() as u64,
+            jitter_seed: u64::from(endpoint.port()) ^ client_id.len() as u64,
+            endpoint,
         }
     }
 
@@ -75,7 +62,8 @@ impl ClientOptions {
 
     /// The options of the underlying client; every field that has a dangerous default is set.
     pub(crate) fn mqtt(&self) -> MqttOptions {
-        let mut options = MqttOptions::new(&self.client_id, &self.host, self.port);
+        let mut options =
+            MqttOptions::new(&self.client_id, self.endpoint.host(), self.endpoint.port());
         options
             .set_keep_alive(KEEP_ALIVE)
             .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX)

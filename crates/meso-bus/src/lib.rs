@@ -31,11 +31,13 @@ mod backoff;
 mod broker;
 mod client;
 mod consumer;
+mod endpoint;
 mod error;
 mod publisher;
 
 pub use broker::Broker;
 pub use client::{ClientOptions, Message};
 pub use consumer::{Consumer, ConsumerEvent, Delivery, Ticket};
+pub use endpoint::Endpoint;
 pub use error::BusError;
 pub use publisher::{ConnectionState, Publisher};

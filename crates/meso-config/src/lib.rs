@@ -37,7 +37,7 @@ mod values;
 
 pub use driver::{BlockLimits, DriverConfig, Interlock, LinkTrust, PortSource, Ports, UsbSerial};
 pub use problem::{Problem, Problems};
-pub use server::{ClinicConfig, InfluxConfig, ServerConfig, StoreKind};
+pub use server::{BrokerPlace, ClinicConfig, InfluxConfig, ServerConfig, StoreKind};
 pub use values::{BrokerAddress, LedgerOrigin, LibraryTrust, SignerKey, TimeZoneName};
 
 /// The longest configuration text that is read, in bytes; a longer one is refused unread, because

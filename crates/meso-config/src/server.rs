@@ -8,7 +8,7 @@ use meso_units::ClinicId;
 
 use crate::problem::Problems;
 use crate::reader::{self, Section};
-use crate::values::{self, LedgerOrigin, LibraryTrust, TimeZoneName};
+use crate::values::{self, BrokerAddress, LedgerOrigin, LibraryTrust, TimeZoneName};
 
 /// Everything that the server must know before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub struct ServerConfig {
     pub clinics: Vec<ClinicConfig>,
     /// Where dashboards and interface listen; always this computer, port 0 lets the system choose.
     pub http: SocketAddr,
-    /// Where the embedded broker listens; always this computer, port 0 lets the system choose.
-    pub broker: SocketAddr,
+    /// Which broker carries the messages.
+    pub broker: BrokerPlace,
     /// The name under which the ledger signs.
     pub ledger_origin: LedgerOrigin,
     /// Whose signatures put a protocol library in force.
@@ -30,6 +30,18 @@ pub struct ServerConfig {
     pub store: StoreKind,
     /// The InfluxDB, for [`StoreKind::Influx`].
     pub influx: InfluxConfig,
+}
+
+/// Which broker carries the messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BrokerPlace {
+    /// The server's own.
+    Embedded {
+        /// Where it listens; always this computer, port 0 lets the system choose.
+        bind: SocketAddr,
+    },
+    /// One that runs by itself, such as Mosquitto.
+    External(BrokerAddress),
 }
 
 /// Where shots are kept; everything else is in the data folder.
@@ -83,7 +95,7 @@ impl ServerConfig {
             let data_dir = root.section("server", |server| values::path(server, "data_dir", None));
             let clinics = root.list("clinics", 1..=ServerConfig::CLINICS_MAX, ClinicConfig::read);
             let http = root.section("http", |http| values::loopback_bind(http, "bind", 8_080));
-            let broker = root.section("broker", |bus| values::loopback_bind(bus, "bind", 1_883));
+            let broker = root.section("broker", BrokerPlace::read);
             let ledger_origin = root.section("ledger", |ledger| {
                 ledger.text("origin", LedgerOrigin::ALLOWED, None, LedgerOrigin::parse)
             });
@@ -104,6 +116,42 @@ impl ServerConfig {
                 influx: influx?,
             })
         })
+    }
+}
+
+/// What `broker.kind` may say.
+#[derive(Clone, Copy)]
+enum BrokerKind {
+    Embedded,
+    External,
+}
+
+impl BrokerPlace {
+    fn read(section: &Section<'_>) -> Option<BrokerPlace> {
+        let allowed = r#""embedded" or "external""#;
+        let kind = section.text(
+            "kind",
+            allowed,
+            Some(BrokerKind::Embedded),
+            |text| match text {
+                "embedded" => Some(BrokerKind::Embedded),
+                "external" => Some(BrokerKind::External),
+                _ => None,
+            },
+        );
+        match kind? {
+            BrokerKind::Embedded => {
+                for key in BrokerAddress::KEYS {
+                    section.forbid(key, r#"only beside kind = "external""#);
+                }
+                let bind = values::loopback_bind(section, "bind", 1_883)?;
+                Some(BrokerPlace::Embedded { bind })
+            }
+            BrokerKind::External => {
+                section.forbid("bind", r#"only beside kind = "embedded""#);
+                BrokerAddress::read(section).map(BrokerPlace::External)
+            }
+        }
     }
 }
 

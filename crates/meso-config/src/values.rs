@@ -82,7 +82,7 @@ impl fmt::Display for LedgerOrigin {
     }
 }
 
-/// Where the MQTT broker listens, as a client sees it.
+/// Where an MQTT broker is, as a client sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BrokerAddress {
@@ -93,6 +93,9 @@ pub struct BrokerAddress {
 }
 
 impl BrokerAddress {
+    /// The keys that it is read from.
+    pub(crate) const KEYS: [&'static str; 2] = ["host", "port"];
+
     pub(crate) fn read(section: &Section<'_>) -> Option<BrokerAddress> {
         let allowed = "a name of this computer, such as 127.0.0.1, ::1 or localhost; \
                        others only once TLS is built";

@@ -11,6 +11,8 @@
 //!
 //! [`influx`] runs a real `influxd` behind a proxy that behaves as its later versions, or badly.
 //!
+//! [`mosquitto`] runs a real broker that is not ours.
+//!
 //! [`samples`] are records to begin a test from.
 //!
 //! [`modbus`] and [`text_line`] are guns of other languages, with the same log of the truth.
@@ -36,6 +38,7 @@ pub mod conform;
 pub mod gun;
 pub mod influx;
 pub mod modbus;
+pub mod mosquitto;
 pub mod qemu;
 pub mod samples;
 pub mod text_line;

@@ -161,7 +161,7 @@ fn setup(workspace: &Workspace, full: bool) -> Result<ExitCode> {
     println!(
         "cargo xtask setup: fetches crates and npm packages{}",
         if full {
-            ", Chromium, promtool, influxd, cargo-deny, QEMU and a C compiler for Arm."
+            ", Chromium, promtool, influxd, mosquitto, cargo-deny, QEMU and a C compiler for Arm."
         } else {
             "."
         }
@@ -172,6 +172,7 @@ fn setup(workspace: &Workspace, full: bool) -> Result<ExitCode> {
         packages::chromium()?;
         tools::promtool(workspace)?;
         tools::influxd(workspace)?;
+        tools::mosquitto(workspace)?;
         tools::cargo_deny(workspace)?;
         packages::arm_compiler()?;
         packages::qemu()?;

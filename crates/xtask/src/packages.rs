@@ -113,17 +113,18 @@ fn install(packages: &[&str]) -> Result<()> {
     }
 }
 
-/// Fetches a Debian package into `folder` without installing it, and unpacks it there: no service
-/// of the package is started, and no right to install is needed.
-pub(crate) fn unpack(package: &str, folder: &Path) -> Result<()> {
+/// Fetches Debian packages into `folder` without installing them, and unpacks them there: no
+/// service of a package is started, and no right to install is needed.
+pub(crate) fn unpack(packages: &[&str], folder: &Path) -> Result<()> {
     if process::find(&["apt-get"]).is_none() || process::find(&["dpkg-deb"]).is_none() {
-        bail!("{package} is missing, and this is no Debian; install it and start again");
+        let list = packages.join(" ");
+        bail!("{list} is missing, and this is no Debian; install it and start again");
     }
     std::fs::create_dir_all(folder)
         .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
     let download = || {
         let mut command = Command::new("apt-get");
-        process::run(command.args(["download", package]).current_dir(folder))
+        process::run(command.arg("download").args(packages).current_dir(folder))
     };
     if download().is_err() {
         if let Some(mut update) = apt_get()? {

@@ -43,8 +43,8 @@ fn announce(full: bool) {
     if full {
         println!(
             "cargo xtask test --full: fetches crates and npm packages; installs Debian's chromium,\n\
-             gcc-arm-none-eabi and qemu-system-arm where they are missing; unpacks promtool and influxd and\n\
-             builds cargo-deny into the cache folder. From nothing it takes some tens of minutes\n\
+             gcc-arm-none-eabi and qemu-system-arm where they are missing; unpacks promtool, influxd and\n\
+             mosquitto and builds cargo-deny into the cache folder. From nothing it takes some tens of minutes\n\
              on two cores, later some minutes."
         );
     } else {
@@ -110,6 +110,7 @@ fn end_to_end(workspace: &Workspace, counts: &mut Counts) -> Result<Outcome> {
     }
     workspace.build_programs()?;
     tools::influxd(workspace)?;
+    tools::mosquitto(workspace)?;
     firmware::command(workspace)?;
     packages::qemu()?;
     let mut test = workspace.cargo(&["test", "--workspace", "--no-fail-fast", "--features"]);

@@ -1,7 +1,7 @@
 //! Tools that only the full tests use; kept in the cache folder, never in the checkout.
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -22,34 +22,65 @@ const ADVISORIES_LIMIT: Duration = Duration::from_secs(120);
 /// promtool, from the search path or unpacked from Debian's package `prometheus`, whose service
 /// nobody wants started for a test.
 pub(crate) fn promtool(workspace: &Workspace) -> Result<PathBuf> {
-    if let Some(path) = process::find(&["promtool"]) {
-        return Ok(path);
-    }
-    let folder = workspace.cache()?.join("tools/prometheus");
-    let path = folder.join("usr/bin/promtool");
-    let works = || process::succeeds_within(Command::new(&path).arg("--version"), VERSION_LIMIT);
-    if !path.is_file() || !works()? {
-        packages::unpack("prometheus", &folder)?;
-    }
-    if !works()? {
-        bail!("{} does not run", path.display());
-    }
-    Ok(path)
+    unpacked(workspace, "promtool", &["prometheus"], "usr/bin", |path| {
+        process::succeeds_within(Command::new(path).arg("--version"), VERSION_LIMIT)
+    })
 }
 
 /// influxd 1.6.7, unpacked from Debian's package `influxdb`, whose service listens on every
 /// interface. The tests find it in the cache folder.
 pub(crate) fn influxd(workspace: &Workspace) -> Result<PathBuf> {
-    if let Some(path) = process::find(&["influxd"]) {
+    unpacked(workspace, "influxd", &["influxdb"], "usr/bin", |path| {
+        process::succeeds_within(Command::new(path).arg("version"), VERSION_LIMIT)
+    })
+}
+
+/// Debian's mosquitto, unpacked with the libraries that a system may lack, so that its service does
+/// not start. The tests find it in the cache folder.
+pub(crate) fn mosquitto(workspace: &Workspace) -> Result<PathBuf> {
+    let packages = [
+        "mosquitto",
+        "libcjson1",
+        "libdlt2",
+        "libnsl2",
+        "libtirpc3",
+        "libwrap0",
+    ];
+    unpacked(workspace, "mosquitto", &packages, "usr/sbin", |path| {
+        // usr/sbin/mosquitto lies three levels below where everything was unpacked.
+        let root = path.ancestors().nth(3).unwrap_or(path);
+        let architecture = format!("{}-linux-gnu", std::env::consts::ARCH);
+        let libraries = ["usr/lib", "lib"].map(|below| root.join(below).join(&architecture));
+        let mut command = Command::new(path);
+        command
+            .arg("-h")
+            .env("LD_LIBRARY_PATH", std::env::join_paths(libraries)?)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        // Its usage text ends with 3; a missing library with 127.
+        Ok(command.status()?.code() == Some(3))
+    })
+}
+
+/// A program from the search path, or else unpacked from Debian's packages into the cache folder,
+/// where it lies in the folder `below`; `works` says whether it runs.
+fn unpacked(
+    workspace: &Workspace,
+    program: &str,
+    packages: &[&str],
+    below: &str,
+    works: impl Fn(&Path) -> Result<bool>,
+) -> Result<PathBuf> {
+    if let Some(path) = process::find(&[program]) {
         return Ok(path);
     }
-    let folder = workspace.cache()?.join("tools/influxdb");
-    let path = folder.join("usr/bin/influxd");
-    let works = || process::succeeds_within(Command::new(&path).arg("version"), VERSION_LIMIT);
-    if !path.is_file() || !works()? {
-        packages::unpack("influxdb", &folder)?;
+    let package = packages.first().copied().unwrap_or(program);
+    let folder = workspace.cache()?.join("tools").join(package);
+    let path = folder.join(below).join(program);
+    if !path.is_file() || !works(&path)? {
+        packages::unpack(packages, &folder)?;
     }
-    if !works()? {
+    if !works(&path)? {
         bail!("{} does not run", path.display());
     }
     Ok(path)

@@ -8,6 +8,7 @@ mod server;
 mod truth;
 mod usage;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -97,6 +98,19 @@ impl Sandbox {
     /// Whatever keeps it from starting.
     pub fn start(programs: Programs) -> anyhow::Result<Sandbox> {
         Sandbox::start_with(programs, &ServerOptions::default())
+    }
+
+    /// As [`Sandbox::start`], on a broker that runs already and lets everybody in.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from starting.
+    pub fn start_on(programs: Programs, broker: SocketAddr) -> anyhow::Result<Sandbox> {
+        let options = ServerOptions {
+            external_broker: Some(broker),
+            ..ServerOptions::default()
+        };
+        Sandbox::start_with(programs, &options)
     }
 
     /// As [`Sandbox::start`], with a server that is told more.

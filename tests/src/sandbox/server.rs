@@ -19,6 +19,8 @@ pub struct ServerOptions {
     pub extra: String,
     /// Files of its data folder.
     pub files: Vec<(&'static str, Vec<u8>)>,
+    /// A broker that runs already and lets everybody in; without one it has its own.
+    pub external_broker: Option<SocketAddr>,
 }
 
 /// `mesofleet serve`: broker, ingest, store and ledger in one process.
@@ -40,7 +42,7 @@ impl Server {
             std::fs::write(data.join(name), bytes)?;
         }
         for _ in 0..START_TRIES_MAX {
-            if let Some(server) = Server::try_start(programs, data, &options.extra)? {
+            if let Some(server) = Server::try_start(programs, data, options)? {
                 return Ok(server);
             }
         }
@@ -49,10 +51,23 @@ impl Server {
     }
 
     /// `None` where it left at once.
-    fn try_start(programs: &Programs, data: &Path, extra: &str) -> anyhow::Result<Option<Server>> {
-        let (http, broker) = (free_port()?, free_port()?);
+    fn try_start(
+        programs: &Programs,
+        data: &Path,
+        options: &ServerOptions,
+    ) -> anyhow::Result<Option<Server>> {
+        let (http, own) = (free_port()?, free_port()?);
+        let broker = options.external_broker.unwrap_or(own);
+        let lines = match options.external_broker {
+            Some(at) => format!(
+                "kind = \"external\"\nhost = \"{}\"\nport = {}",
+                at.ip(),
+                at.port()
+            ),
+            None => format!("bind = \"{own}\""),
+        };
         let config = data.join("server.toml");
-        let text = config_text(data, http, broker) + extra;
+        let text = config_text(data, http, &lines) + &options.extra;
         std::fs::write(&config, text)?;
         let log = OpenOptions::new()
             .create(true)
@@ -80,7 +95,7 @@ impl Server {
         Ok((!has_left).then_some(server))
     }
 
-    /// Where its broker listens.
+    /// Where the broker listens, its own or the other one.
     pub const fn broker(&self) -> SocketAddr {
         self.broker
     }
@@ -121,13 +136,13 @@ fn free_port() -> anyhow::Result<SocketAddr> {
     Ok(listener.local_addr()?)
 }
 
-fn config_text(data: &Path, http: SocketAddr, broker: SocketAddr) -> String {
+fn config_text(data: &Path, http: SocketAddr, broker: &str) -> String {
     format!(
         "version = 1\n\
          [server]\ndata_dir = {data:?}\n\
          [[clinics]]\nid = \"{CLINIC}\"\ntime_zone = \"UTC\"\n\
          [http]\nbind = \"{http}\"\n\
-         [broker]\nbind = \"{broker}\"\n\
+         [broker]\n{broker}\n\
          [ledger]\norigin = \"log.example.org/sandbox\"\n"
     )
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use meso_bus::{ClientOptions, Consumer, ConsumerEvent, Delivery};
+use meso_bus::{ClientOptions, Consumer, ConsumerEvent, Delivery, Endpoint};
 use meso_config::DriverConfig;
 use meso_contract::topics::{self, Topic};
 use meso_contract::{DriverStatusMessage, SuccessorMessage, read_block_file};
@@ -181,7 +181,8 @@ fn life_of_file(config: &DriverConfig, path: &Path) -> anyhow::Result<String> {
 async fn ask_broker(config: &DriverConfig) -> anyhow::Result<Option<Vec<String>>> {
     let (clinic, driver) = (&config.clinic_id, &config.driver_id);
     let id = format!("{clinic}.{driver}.replace");
-    let options = ClientOptions::with_host(&id, &config.broker.host, config.broker.port);
+    let broker = Endpoint::new(&config.broker.host, config.broker.port);
+    let options = ClientOptions::new(&id, broker);
     let filters = vec![
         topics::status(clinic, driver),
         topics::successor(clinic, driver),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use meso_bus::{ClientOptions, Consumer, Message, Publisher};
+use meso_bus::{ClientOptions, Consumer, Endpoint, Message, Publisher};
 use meso_config::{DriverConfig, PortSource};
 use meso_contract::{DriverStatusMessage, PAYLOAD_VERSION, topics};
 use meso_journal::{Identity, Journal, OpenedJournal};
@@ -147,7 +147,8 @@ fn client_id(config: &DriverConfig, suffix: &str) -> String {
 
 fn client(config: &DriverConfig, suffix: &str) -> Result<ClientOptions, DriverError> {
     let id = client_id(config, suffix);
-    let options = ClientOptions::with_host(&id, &config.broker.host, config.broker.port);
+    let broker = Endpoint::new(&config.broker.host, config.broker.port);
+    let options = ClientOptions::new(&id, broker);
     Ok(options.with_jitter_seed(random_number()?))
 }
 

@@ -63,7 +63,10 @@ impl Fleet {
         release: &Release,
     ) -> anyhow::Result<Fleet> {
         let config = folders.path("driver.toml");
-        let text = driver_config(folders, server.broker_addr(), driver, release);
+        let broker = server
+            .broker_addr()
+            .context("a demonstration has its own broker")?;
+        let text = driver_config(folders, broker, driver, release);
         std::fs::write(&config, text)
             .with_context(|| format!("cannot write {}", config.display()))?;
         let driver = DriverProcess::start(&config, &folders.path("driver.log"))?;

@@ -1,10 +1,9 @@
 //! Between broker and worker.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use meso_bus::{
-    ClientOptions, ConnectionState, Consumer, ConsumerEvent, Message, Publisher, Ticket,
+    ClientOptions, ConnectionState, Consumer, ConsumerEvent, Endpoint, Message, Publisher, Ticket,
 };
 use meso_contract::topics;
 use tokio::sync::{mpsc, watch};
@@ -17,7 +16,7 @@ use super::worker::{IngestHandle, Outgoing};
 #[derive(Clone, Debug)]
 pub struct BusOptions {
     /// The broker.
-    pub broker: SocketAddr,
+    pub broker: Endpoint,
     /// Retained messages that are published over every new connection, such as the library.
     pub standing: Vec<Message>,
     /// A random number for back-off.
@@ -46,7 +45,8 @@ pub async fn run_bus(
         topics::gun_filter(),
         topics::status_filter(),
     ];
-    let client = |id| ClientOptions::new(id, options.broker).with_jitter_seed(options.jitter_seed);
+    let client =
+        |id| ClientOptions::new(id, options.broker.clone()).with_jitter_seed(options.jitter_seed);
     let mut consumer = Consumer::start(client(CONSUMER_ID), filters);
     let publisher = Publisher::start(client(PUBLISHER_ID), None, None);
     let mut state = publisher.state();

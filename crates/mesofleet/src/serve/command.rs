@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use meso_config::{LibraryTrust, ServerConfig};
+use meso_bus::Endpoint;
+use meso_config::{BrokerPlace, LibraryTrust, ServerConfig};
 use meso_contract::LibraryMessage;
 use meso_limits::{SignedRelease, SignerList};
 use tokio::signal::unix::{SignalKind, signal};
@@ -55,7 +56,7 @@ pub fn run(config: &Path) -> anyhow::Result<ExitCode> {
     })?;
     let options = ServeOptions {
         http: config.http,
-        broker: BrokerChoice::Embedded(config.broker),
+        broker: broker_choice(config.broker),
         ledger_origin: config.ledger_origin.as_str().to_owned(),
         time_zones,
         clinics: config.clinics.into_iter().map(|clinic| clinic.id).collect(),
@@ -80,6 +81,13 @@ pub fn run(config: &Path) -> anyhow::Result<ExitCode> {
         server.shutdown().await
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn broker_choice(place: BrokerPlace) -> BrokerChoice {
+    match place {
+        BrokerPlace::Embedded { bind } => BrokerChoice::Embedded(bind),
+        BrokerPlace::External(at) => BrokerChoice::External(Endpoint::new(&at.host, at.port)),
+    }
 }
 
 /// What an ingest is told that works on a server's store while the server is stopped.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use anyhow::Context;
-use meso_bus::{Broker, Message};
+use meso_bus::{Broker, Endpoint, Message};
 use meso_contract::http::{AlertView, LiveEvent, OverviewView, ReportRequest};
 use meso_contract::{LibraryMessage, PAYLOAD_VERSION, metric_names, topics};
 use meso_domain::{RecordBlock, Shot, ShotIdentity};
@@ -40,12 +40,12 @@ const SHOTS_PAGE: u32 = 5_000;
 const COMMIT_BUCKETS_S: [f64; 8] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0];
 
 /// Which broker carries the messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum BrokerChoice {
     /// One of our own, listening here; port 0 lets the system choose.
     Embedded(SocketAddr),
     /// One that runs already.
-    External(SocketAddr),
+    External(Endpoint),
 }
 
 /// The protocol library in force: as it was signed, for the rooms, and as it was read.
@@ -83,7 +83,7 @@ pub struct ServeOptions {
 /// A running service. Dropping it leaves its threads running: use [`Server::shutdown`].
 pub struct Server {
     http_addr: SocketAddr,
-    broker_addr: SocketAddr,
+    broker_addr: Option<SocketAddr>,
     log_key: VerifierKey,
     backend: Arc<FleetBackend>,
     events: broadcast::Sender<LiveEvent>,
@@ -150,7 +150,8 @@ impl Server {
         let verifier = log_key.verifier();
         let http = bind_http(options.http).await?;
         let http_addr = http.local_addr()?;
-        let (broker, broker_addr) = start_broker(options.broker).await?;
+        let (broker, endpoint) = start_broker(options.broker.clone()).await?;
+        let broker_addr = broker.as_ref().map(Broker::address);
         let (events, _) = broadcast::channel(EVENT_BUFFER_COUNT);
         let announcer = Announcer {
             board: Arc::new(Board::default()),
@@ -172,9 +173,9 @@ impl Server {
             trigger: Mutex::new(None),
         });
         let release = release_text(backend.library.as_deref());
-        tracing::info!(%http_addr, %broker_addr, release, "server started");
+        tracing::info!(%http_addr, broker = %endpoint, release, "server started");
         let bus_options = BusOptions {
-            broker: broker_addr,
+            broker: endpoint,
             standing: standing(&options)?,
             jitter_seed: u64::from_le_bytes(random()?),
         };
@@ -210,8 +211,8 @@ impl Server {
         self.http_addr
     }
 
-    /// Where the broker listens.
-    pub const fn broker_addr(&self) -> SocketAddr {
+    /// Where the embedded broker listens; `None` where another one carries the messages.
+    pub const fn broker_addr(&self) -> Option<SocketAddr> {
         self.broker_addr
     }
 
@@ -360,9 +361,9 @@ async fn serve_http(listener: TcpListener, web: WebState, mut stop: watch::Recei
     }
 }
 
-async fn start_broker(choice: BrokerChoice) -> anyhow::Result<(Option<Broker>, SocketAddr)> {
+async fn start_broker(choice: BrokerChoice) -> anyhow::Result<(Option<Broker>, Endpoint)> {
     match choice {
-        BrokerChoice::External(address) => Ok((None, address)),
+        BrokerChoice::External(endpoint) => Ok((None, endpoint)),
         BrokerChoice::Embedded(bind) => {
             let broker = Broker::start(bind).await.with_context(|| {
                 format!(
@@ -370,8 +371,8 @@ async fn start_broker(choice: BrokerChoice) -> anyhow::Result<(Option<Broker>, S
                      address (serve: bind under [broker])"
                 )
             })?;
-            let address = broker.address();
-            Ok((Some(broker), address))
+            let endpoint = broker.address().into();
+            Ok((Some(broker), endpoint))
         }
     }
 }

@@ -38,7 +38,7 @@ struct PaperLink {
 
 impl PaperLink {
     async fn connect(server: &Server) -> PaperLink {
-        let client = |id| ClientOptions::new(id, server.broker_addr());
+        let client = |id| ClientOptions::new(id, server.broker_addr().unwrap());
         let filter = topics::watermark_filter(&sample_clinic(), &sample_driver());
         let mut watermarks = Consumer::start(client("room-1-in"), vec![filter]);
         let ready = tokio::time::timeout(PATIENCE, watermarks.next())

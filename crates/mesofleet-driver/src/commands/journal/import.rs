@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use meso_bus::{BusError, ClientOptions, Consumer, ConsumerEvent, Delivery, Message, Publisher};
+use meso_bus::{
+    BusError, ClientOptions, Consumer, ConsumerEvent, Delivery, Endpoint, Message, Publisher,
+};
 use meso_contract::topics::{self, Topic};
 use meso_contract::{BlockFileHeader, BlockMessage, WatermarkMessage, read_block_file};
 use meso_domain::{RecordBlock, Stream};
@@ -140,7 +142,8 @@ async fn send(
     port: u16,
 ) -> anyhow::Result<u64> {
     let id = format!("{}-{}-import", checked.clinic, checked.driver);
-    let client = |suffix: &str| ClientOptions::with_host(&format!("{id}{suffix}"), host, port);
+    let client =
+        |suffix: &str| ClientOptions::new(&format!("{id}{suffix}"), Endpoint::new(host, port));
     let filter = topics::watermark_filter(&checked.clinic, &checked.driver);
     let mut sender = Sender {
         checked,

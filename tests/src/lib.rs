@@ -4,6 +4,8 @@
 //! This is **not** a place for fakes and emulators: those are `meso-testkit`'s.
 
 #[cfg(feature = "full")]
+pub mod matrix;
+#[cfg(feature = "full")]
 pub mod sandbox;
 
 use std::fs;

@@ -13,6 +13,12 @@
 //!
 //! [`mosquitto`] runs a real broker that is not ours.
 //!
+//! [`mqtt`] says on a topic what no program of ours would say.
+//!
+//! [`ports`] are for servers that are ended and started again.
+//!
+//! [`tcp`] stands between two programs and fails as networks fail.
+//!
 //! [`samples`] are records to begin a test from.
 //!
 //! [`modbus`] and [`text_line`] are guns of other languages, with the same log of the truth.
@@ -39,6 +45,9 @@ pub mod gun;
 pub mod influx;
 pub mod modbus;
 pub mod mosquitto;
+pub mod mqtt;
+pub mod ports;
 pub mod qemu;
 pub mod samples;
+pub mod tcp;
 pub mod text_line;

@@ -5,6 +5,7 @@
 
 mod bench;
 mod browser;
+mod faults;
 mod firmware;
 mod fuzz;
 mod golden;
@@ -88,6 +89,9 @@ enum Command {
         #[arg(long, default_value_t = 1, value_name = "S")]
         seed: u64,
     },
+    /// Do every fault to real programs while guns fire, and compare what was fired with what is
+    /// stored.
+    Faults(faults::Arguments),
     /// Run the whole way of a shot under a seeded scheduler, with faults.
     Simulate(simulate::Arguments),
     /// Write the golden files anew from what the code gives today.
@@ -130,6 +134,9 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::KillDriver { moments, seed } => {
             bench::kill_driver(&workspace, moments, seed).map(|()| ExitCode::SUCCESS)
         }
+        Command::Faults(arguments) => {
+            faults::run(&workspace, &arguments).map(|()| ExitCode::SUCCESS)
+        }
         Command::Simulate(arguments) => {
             simulate::run(&workspace, &arguments).map(|()| ExitCode::SUCCESS)
         }
@@ -161,7 +168,8 @@ fn setup(workspace: &Workspace, full: bool) -> Result<ExitCode> {
     println!(
         "cargo xtask setup: fetches crates and npm packages{}",
         if full {
-            ", Chromium, promtool, influxd, mosquitto, cargo-deny, QEMU and a C compiler for Arm."
+            ", Chromium, promtool, influxd, mosquitto, libfaketime, cargo-deny, QEMU and a C compiler \
+             for Arm."
         } else {
             "."
         }
@@ -173,6 +181,7 @@ fn setup(workspace: &Workspace, full: bool) -> Result<ExitCode> {
         tools::promtool(workspace)?;
         tools::influxd(workspace)?;
         tools::mosquitto(workspace)?;
+        tools::libfaketime(workspace)?;
         tools::cargo_deny(workspace)?;
         packages::arm_compiler()?;
         packages::qemu()?;

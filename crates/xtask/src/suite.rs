@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::steps::{Counts, Outcome, Steps};
 use crate::workspace::Workspace;
-use crate::{browser, firmware, packages, process, simulate, tools, web};
+use crate::{browser, faults, firmware, packages, process, simulate, tools, web};
 
 /// The feature of `tests/` that its slow targets require.
 const FULL_FEATURE: &str = "full";
@@ -43,8 +43,8 @@ fn announce(full: bool) {
     if full {
         println!(
             "cargo xtask test --full: fetches crates and npm packages; installs Debian's chromium,\n\
-             gcc-arm-none-eabi and qemu-system-arm where they are missing; unpacks promtool, influxd and\n\
-             mosquitto and builds cargo-deny into the cache folder. From nothing it takes some tens of minutes\n\
+             gcc-arm-none-eabi and qemu-system-arm where they are missing; unpacks promtool, influxd,\n\
+             mosquitto and libfaketime and builds cargo-deny into the cache folder. From nothing it takes some tens of minutes\n\
              on two cores, later some minutes."
         );
     } else {
@@ -74,6 +74,10 @@ fn full_steps(workspace: &Workspace, steps: &mut Steps) {
         Ok(Outcome::Done)
     });
     steps.step("end to end", |counts| end_to_end(workspace, counts));
+    steps.step("faults", |_| {
+        faults::run(workspace, &faults::Arguments::default())?;
+        Ok(Outcome::Done)
+    });
     steps.step("browser", |counts| browser::check(workspace, counts));
 }
 

@@ -62,6 +62,21 @@ pub(crate) fn mosquitto(workspace: &Workspace) -> Result<PathBuf> {
     })
 }
 
+/// Debian's libfaketime, which gives a process a clock that can be set. The tests find it in the
+/// cache folder.
+pub(crate) fn libfaketime(workspace: &Workspace) -> Result<PathBuf> {
+    let below = format!("usr/lib/{}-linux-gnu/faketime", std::env::consts::ARCH);
+    let library = "libfaketimeMT.so.1";
+    unpacked(workspace, library, &["libfaketime"], &below, |path| {
+        let mut command = Command::new("date");
+        command
+            .arg("+%Y")
+            .env("LD_PRELOAD", path)
+            .env("FAKETIME", "2001-02-03 04:05:06");
+        Ok(process::output(&mut command)?.trim() == "2001")
+    })
+}
+
 /// A program from the search path, or else unpacked from Debian's packages into the cache folder,
 /// where it lies in the folder `below`; `works` says whether it runs.
 fn unpacked(

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -26,13 +26,15 @@ pub struct DriverOptions {
     pub broker: SocketAddr,
     /// Further sections of its configuration.
     pub extra: String,
+    /// Variables of its environment beside our own.
+    pub environment: Vec<(String, String)>,
 }
 
 /// `mesofleet-driver run`, which can be killed and started again on the same journal.
 #[derive(Debug)]
 pub struct Driver {
     options: DriverOptions,
-    program: PathBuf,
+    programs: Programs,
     child: Option<Child>,
 }
 
@@ -45,7 +47,7 @@ impl Driver {
     pub fn start(programs: &Programs, options: DriverOptions) -> anyhow::Result<Driver> {
         std::fs::write(config_path(&options), config_text(&options))?;
         let mut driver = Driver {
-            program: programs.path("mesofleet-driver"),
+            programs: programs.clone(),
             options,
             child: None,
         };
@@ -62,14 +64,16 @@ impl Driver {
     pub fn start_again(&mut self) -> anyhow::Result<()> {
         let _ = std::fs::remove_file(self.options.data.join(ROOM_ACCESS_FILE_NAME));
         let log = self.log_file()?;
-        let child = Command::new(&self.program)
+        let mut command = self.programs.command("mesofleet-driver");
+        let child = command
             .args(["run", "--config"])
             .arg(config_path(&self.options))
+            .envs(self.options.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
-            .with_context(|| format!("cannot start {}", self.program.display()))?;
+            .context("cannot start the driver")?;
         self.child = Some(child);
         Ok(())
     }
@@ -105,6 +109,12 @@ impl Driver {
     /// Its process id; `None` while it does not run.
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
+    }
+
+    /// Whether it ended by itself, or was never there.
+    pub fn has_left(&mut self) -> bool {
+        let child = self.child.as_mut();
+        child.is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
     }
 
     /// The folder of its journal.
@@ -203,11 +213,11 @@ impl Drop for Driver {
 }
 
 fn config_path(options: &DriverOptions) -> PathBuf {
-    options.data.join("driver.toml")
+    options.data.with_extension("toml")
 }
 
 fn log_path(options: &DriverOptions) -> PathBuf {
-    options.data.join("driver.log")
+    options.data.with_extension("log")
 }
 
 fn config_text(options: &DriverOptions) -> String {
@@ -217,6 +227,7 @@ fn config_text(options: &DriverOptions) -> String {
         ports,
         broker,
         extra,
+        environment: _,
     } = options;
     format!(
         "version = 1\n\

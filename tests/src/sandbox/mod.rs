@@ -79,6 +79,17 @@ impl Programs {
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
+
+    /// A program that the kernel kills with the thread that starts it, so that none is left over
+    /// where this process is ended by force.
+    pub fn command(&self, name: &str) -> Command {
+        // Part of every Debian; it becomes the program.
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(self.path(name));
+        command
+    }
 }
 
 /// Folders, and a running server. Drivers are started on it, guns are put into its folders.
@@ -175,6 +186,7 @@ impl Sandbox {
             ports: self.folder(&format!("ports-{name}"))?,
             broker: self.server.broker(),
             extra: String::new(),
+            environment: Vec::new(),
         })
     }
 

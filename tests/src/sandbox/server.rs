@@ -1,11 +1,12 @@
 //! The server as a process.
 
 use std::fs::OpenOptions;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 
 use anyhow::{Context, bail};
+use meso_testkit::ports::free_port;
 
 use super::{CLINIC, Programs, end_by_force, leave, wait_until};
 
@@ -21,18 +22,29 @@ pub struct ServerOptions {
     pub files: Vec<(&'static str, Vec<u8>)>,
     /// A broker that runs already and lets everybody in; without one it has its own.
     pub external_broker: Option<SocketAddr>,
+    /// Variables of its environment beside our own.
+    pub environment: Vec<(String, String)>,
 }
 
-/// `mesofleet serve`: broker, ingest, store and ledger in one process.
+/// `mesofleet serve`: ingest, store, ledger and mostly a broker in one process, which can be killed
+/// and started again on the same folder and ports.
 #[derive(Debug)]
 pub struct Server {
+    programs: Programs,
+    data: PathBuf,
+    options: ServerOptions,
     child: Option<Child>,
-    broker: SocketAddr,
     http: SocketAddr,
+    broker: SocketAddr,
 }
 
 impl Server {
-    pub(super) fn start(
+    /// Starts it on a folder and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub fn start(
         programs: &Programs,
         data: &Path,
         options: &ServerOptions,
@@ -42,57 +54,94 @@ impl Server {
             std::fs::write(data.join(name), bytes)?;
         }
         for _ in 0..START_TRIES_MAX {
-            if let Some(server) = Server::try_start(programs, data, options)? {
+            let mut server = Server {
+                programs: programs.clone(),
+                data: data.to_owned(),
+                options: options.clone(),
+                child: None,
+                http: free_port()?,
+                broker: match options.external_broker {
+                    Some(broker) => broker,
+                    None => free_port()?,
+                },
+            };
+            server.start_again()?;
+            if server.wait_until_it_listens()? {
                 return Ok(server);
             }
         }
-        let log = std::fs::read_to_string(data.join("server.log")).unwrap_or_default();
+        let log = std::fs::read_to_string(log_path(data)).unwrap_or_default();
         bail!("the server does not start:\n{log}")
     }
 
-    /// `None` where it left at once.
-    fn try_start(
-        programs: &Programs,
-        data: &Path,
-        options: &ServerOptions,
-    ) -> anyhow::Result<Option<Server>> {
-        let (http, own) = (free_port()?, free_port()?);
-        let broker = options.external_broker.unwrap_or(own);
-        let lines = match options.external_broker {
-            Some(at) => format!(
-                "kind = \"external\"\nhost = \"{}\"\nport = {}",
-                at.ip(),
-                at.port()
-            ),
-            None => format!("bind = \"{own}\""),
-        };
-        let config = data.join("server.toml");
-        let text = config_text(data, http, &lines) + &options.extra;
-        std::fs::write(&config, text)?;
+    /// Starts it on its folder and ports, and waits for nothing.
+    ///
+    /// # Errors
+    ///
+    /// The process cannot be made.
+    pub fn start_again(&mut self) -> anyhow::Result<()> {
+        let config = self.data.with_extension("toml");
+        std::fs::write(&config, self.config_text())?;
         let log = OpenOptions::new()
             .create(true)
             .append(true)
-            .open(data.join("server.log"))?;
-        let child = Command::new(programs.path("mesofleet"))
+            .open(log_path(&self.data))?;
+        let child = self
+            .programs
+            .command("mesofleet")
             .args(["serve", "--config"])
             .arg(&config)
+            .envs(self.options.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
             .context("cannot start the server")?;
-        let mut server = Server {
-            child: Some(child),
-            broker,
-            http,
-        };
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// Waits until it listens; `false` where it left at once.
+    ///
+    /// # Errors
+    ///
+    /// It does neither.
+    pub fn wait_until_it_listens(&mut self) -> anyhow::Result<bool> {
         let mut has_left = false;
+        let (broker, http) = (self.broker, self.http);
         wait_until("the server listens", || {
-            let child = server.child.as_mut();
-            has_left = child.is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
+            has_left = self.has_left();
             has_left || (TcpStream::connect(broker).is_ok() && TcpStream::connect(http).is_ok())
         })?;
-        Ok((!has_left).then_some(server))
+        Ok(!has_left)
+    }
+
+    /// Whether it ended by itself, or was never there.
+    pub fn has_left(&mut self) -> bool {
+        let child = self.child.as_mut();
+        child.is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            end_by_force(&mut child);
+        }
+    }
+
+    /// The folder of its store and ledger.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// What it was told.
+    pub const fn options(&self) -> &ServerOptions {
+        &self.options
+    }
+
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(log_path(&self.data)).unwrap_or_default()
     }
 
     /// Where the broker listens, its own or the other one.
@@ -121,28 +170,34 @@ impl Server {
             None => Ok(()),
         }
     }
+
+    fn config_text(&self) -> String {
+        let (data, http, at) = (&self.data, self.http, self.broker);
+        let broker = match self.options.external_broker {
+            Some(_) => {
+                let (host, port) = (at.ip(), at.port());
+                format!("kind = \"external\"\nhost = \"{host}\"\nport = {port}")
+            }
+            None => format!("bind = \"{at}\""),
+        };
+        format!(
+            "version = 1\n\
+             [server]\ndata_dir = {data:?}\n\
+             [[clinics]]\nid = \"{CLINIC}\"\ntime_zone = \"UTC\"\n\
+             [http]\nbind = \"{http}\"\n\
+             [broker]\n{broker}\n\
+             [ledger]\norigin = \"log.example.org/sandbox\"\n"
+        ) + &self.options.extra
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            end_by_force(child);
-        }
+        self.kill();
     }
 }
 
-fn free_port() -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?)
-}
-
-fn config_text(data: &Path, http: SocketAddr, broker: &str) -> String {
-    format!(
-        "version = 1\n\
-         [server]\ndata_dir = {data:?}\n\
-         [[clinics]]\nid = \"{CLINIC}\"\ntime_zone = \"UTC\"\n\
-         [http]\nbind = \"{http}\"\n\
-         [broker]\n{broker}\n\
-         [ledger]\norigin = \"log.example.org/sandbox\"\n"
-    )
+/// Beside its folder, whose disk may be full.
+fn log_path(data: &Path) -> PathBuf {
+    data.with_extension("log")
 }

@@ -3,7 +3,7 @@
 //! One JSON object a line, flushed before the shot can leave the gun.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use meso_domain::Shot;
@@ -218,7 +218,8 @@ impl LogWriter {
     }
 }
 
-/// Reads a gun's log.
+/// Reads a gun's log, beside the gun that writes it too: a last line without its end is not yet
+/// written, and its shot has not left the gun.
 ///
 /// # Errors
 ///
@@ -228,11 +229,11 @@ pub fn read_log(path: &Path) -> Result<Vec<FiredShot>, LogError> {
         path: path.to_owned(),
         source,
     };
-    let file = BufReader::new(File::open(path).map_err(failed)?);
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     let mut shots = Vec::new();
-    for (place, line) in file.lines().enumerate() {
-        let line = line.map_err(failed)?;
-        let shot = serde_json::from_str(&line).map_err(|source| LogError::Line {
+    for (place, line) in whole.lines().enumerate() {
+        let shot = serde_json::from_str(line).map_err(|source| LogError::Line {
             path: path.to_owned(),
             line: place + 1,
             source,
@@ -240,4 +241,27 @@ pub fn read_log(path: &Path) -> Result<Vec<FiredShot>, LogError> {
         shots.push(shot);
     }
     Ok(shots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_not_yet_whole_is_left_for_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let line = r#"{"serial":"G","epoch":1,"counter":1,"boot_id":1,"tick_us":5,"flags":0}"#;
+        let both = format!("{line}\n{line}");
+        for length in 0..=both.len() {
+            std::fs::write(&path, &both[..length]).unwrap();
+            let is_whole = length > line.len();
+            assert_eq!(read_log(&path).unwrap().len(), usize::from(is_whole));
+        }
+        std::fs::write(&path, "{}\n").unwrap();
+        assert!(matches!(
+            read_log(&path),
+            Err(LogError::Line { line: 1, .. })
+        ));
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, BufReader, Read as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::columns::Columns;
 use super::dialect::{Dialect, V3_BODY_BYTES_MAX, Wrong};
@@ -20,6 +21,8 @@ pub enum Fault {
     DropAfter,
     /// It is not passed on, and the connection breaks.
     DropBefore,
+    /// It is passed on and stored, and the answer comes only after this time, in ms.
+    AnswerAfter(u64),
 }
 
 /// What the proxy has seen.
@@ -113,6 +116,11 @@ impl InfluxProxy {
                 }
             })?;
         Ok(InfluxProxy { address, shared })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Where it listens, as an URL.
@@ -291,7 +299,7 @@ fn write(
             return Ok(None);
         }
         Some(Fault::DropBefore) => return Ok(None),
-        Some(Fault::DropAfter) | None => {}
+        Some(Fault::DropAfter | Fault::AnswerAfter(_)) | None => {}
     }
     let mut passed = request.clone();
     passed.first = mapped(path);
@@ -317,6 +325,10 @@ fn write(
         false => forward(passed, server, behind)?,
     };
     match fault {
+        Some(Fault::AnswerAfter(wait_ms)) => {
+            wait(shared, Duration::from_millis(wait_ms));
+            Ok(Some(refusal.unwrap_or(answer)))
+        }
         Some(_) => Ok(None),
         None => Ok(Some(refusal.unwrap_or(answer))),
     }
@@ -349,6 +361,16 @@ fn hang(shared: &Shared) {
     let waited = shared
         .changed
         .wait_while(state, |state| state.generation == generation);
+    drop(waited.unwrap_or_else(PoisonError::into_inner));
+}
+
+/// Waits so long, or until [`InfluxProxy::mend`].
+fn wait(shared: &Shared, time: Duration) {
+    let state = shared.lock();
+    let generation = state.generation;
+    let waited = shared
+        .changed
+        .wait_timeout_while(state, time, |state| state.generation == generation);
     drop(waited.unwrap_or_else(PoisonError::into_inner));
 }
 

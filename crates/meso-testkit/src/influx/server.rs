@@ -1,10 +1,12 @@
 //! Debian's `influxd` as a child process.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use crate::ports::free_port;
 
 /// How long a start may take.
 const START_WITHIN: Duration = Duration::from_secs(30);
@@ -58,7 +60,7 @@ impl Influxd {
     /// There is no program, or it does not answer in time.
     pub fn start(folder: &Path) -> io::Result<Influxd> {
         let program = influxd_program()?;
-        let [http, rpc] = free_ports()?;
+        let [http, rpc] = [free_port()?.port(), free_port()?.port()];
         let config = folder.join("influxd.conf");
         std::fs::create_dir_all(folder)?;
         std::fs::write(&config, configuration(folder, http, rpc))?;
@@ -196,13 +198,6 @@ impl Drop for Influxd {
 /// A text as an address may hold it.
 fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
-}
-
-/// Two ports that were free a moment ago.
-fn free_ports() -> io::Result<[u16; 2]> {
-    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let (one, other) = (listen()?, listen()?);
-    Ok([one.local_addr()?.port(), other.local_addr()?.port()])
 }
 
 /// Debian's own configuration listens on every interface; this one does not.

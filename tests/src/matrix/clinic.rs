@@ -1,0 +1,493 @@
+//! What runs in one round: guns, drivers, the lines between, the server and its database.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use meso_delivery::Receiver;
+use meso_store::{InfluxOptions, StorePlace};
+use meso_testkit::gun::bank::{Bank, BankGun, Order};
+use meso_testkit::gun::log::{FiredShot, ShotKeyText, read_log};
+use meso_testkit::influx::{Dialect, InfluxProxy, Influxd};
+use meso_testkit::mosquitto::Mosquitto;
+use meso_testkit::tcp::TcpProxy;
+use meso_units::GunSerial;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use super::count::{Allowed, is_declared, is_held};
+use super::disk::SmallDisk;
+use super::setup::Setup;
+use crate::sandbox::{Driver, DriverOptions, Programs, Server, ServerOptions};
+
+/// How long a clinic may take to be whole again before the round counts as one that did not end.
+/// Blocks that went missing are sent again after 5 to 60 seconds.
+pub const PATIENCE: Duration = Duration::from_secs(150);
+/// How often the store is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Shots of each gun that are stored before anything happens to anybody.
+const WARM_SHOTS: u32 = 3;
+/// What shots are called there.
+const SHOT_MEASUREMENT: &str = "shot";
+/// The bucket.
+const BUCKET: &str = "mesofleet";
+
+/// Whom something happens to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// The driver of the first room.
+    Driver,
+    /// The server: ingest, store, ledger, and the embedded broker where there is no other.
+    Server,
+    /// The broker.
+    Broker,
+    /// The database.
+    Database,
+}
+
+/// The database and what stands before it.
+#[derive(Debug)]
+pub struct Database {
+    /// Between ingest and proxy.
+    pub line: TcpProxy,
+    /// Behaves as later versions, or badly.
+    pub proxy: InfluxProxy,
+    /// The database itself.
+    pub influxd: Influxd,
+}
+
+/// Everything. It ends in this order.
+#[derive(Debug)]
+pub struct Clinic {
+    /// The guns.
+    pub bank: Bank,
+    /// One for each room.
+    pub drivers: Vec<Driver>,
+    /// Between drivers and broker.
+    pub driver_line: TcpProxy,
+    /// Between ingest and broker, where there is one.
+    pub ingest_line: Option<TcpProxy>,
+    /// The broker, where it is not the server's.
+    pub broker: Option<Mosquitto>,
+    /// The server.
+    pub server: Server,
+    /// The database, where there is one.
+    pub database: Option<Database>,
+    /// What the fault may have destroyed.
+    pub allowed: Allowed,
+    /// Disks of their own.
+    pub disks: Vec<SmallDisk>,
+    serials: Vec<String>,
+    programs: Programs,
+    folder: TempDir,
+}
+
+impl Clinic {
+    /// Starts everything and waits until shots of every gun that is plugged in are stored.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from that.
+    pub fn start(programs: &Programs, setup: &Setup, seed: u64) -> anyhow::Result<Clinic> {
+        let folder = tempfile::Builder::new()
+            .prefix("mesofleet-faults-")
+            .tempdir()
+            .context("cannot make a temporary folder")?;
+        let path = |name: &str| made(folder.path(), name);
+        let database = match setup.database {
+            true => Some(start_database(&path("influxd")?)?),
+            false => None,
+        };
+        let broker = match setup.broker {
+            true => Some(start_broker(&path("mosquitto")?, setup)?),
+            false => None,
+        };
+        let lines = broker.as_ref().map(|it| TcpProxy::start(it.address()));
+        let ingest_line = lines.transpose()?;
+        let mut disks = Vec::new();
+        let data = path("server")?;
+        if let Some(kib) = setup.server_disk_kib {
+            disks.push(SmallDisk::mount(&data, kib)?);
+        }
+        let options = ServerOptions {
+            extra: database
+                .as_ref()
+                .map_or_else(String::new, Database::section),
+            external_broker: ingest_line.as_ref().map(TcpProxy::address),
+            environment: environment(&folder.path().join("server.clock"), setup)?,
+            ..ServerOptions::default()
+        };
+        let server = Server::start(programs, &data, &options)?;
+        let at = broker.as_ref().map(Mosquitto::address);
+        let driver_line = TcpProxy::start(at.unwrap_or_else(|| server.broker()))?;
+        let ports = path("ports-room-1")?;
+        let (serials, guns) = guns(setup, seed)?;
+        let bank = Bank::start(&ports, &path("logs")?, guns)?;
+        let drivers = start_drivers(
+            programs,
+            setup,
+            folder.path(),
+            driver_line.address(),
+            &mut disks,
+        )?;
+        let clinic = Clinic {
+            bank,
+            drivers,
+            driver_line,
+            ingest_line,
+            broker,
+            server,
+            database,
+            allowed: Allowed::default(),
+            disks,
+            serials,
+            programs: programs.clone(),
+            folder,
+        };
+        let late = usize::from(setup.last_gun_is_late);
+        let early = clinic.serials.len() - late;
+        clinic.wait_for_stored_shots(&clinic.serials[..early], WARM_SHOTS)?;
+        Ok(clinic)
+    }
+
+    /// The programs that it runs.
+    pub const fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
+    /// A path of its own folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The serial number of the gun at this place of the list.
+    pub fn serial(&self, gun: usize) -> &str {
+        &self.serials[gun]
+    }
+
+    /// Does something to a gun.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be done.
+    pub fn order(&self, gun: usize, order: Order) -> anyhow::Result<u64> {
+        Ok(self.bank.order(gun, order)?)
+    }
+
+    /// Plugs a gun into a room under a name.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be done.
+    pub fn plug(&self, gun: usize, room: usize, name: &str) -> anyhow::Result<()> {
+        let folder = self.drivers[room].ports().to_owned();
+        let name = name.to_owned();
+        self.order(gun, Order::Plug { folder, name }).map(drop)
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self, who: Who) {
+        match who {
+            Who::Driver => self.drivers[0].kill(),
+            Who::Server => self.server.kill(),
+            Who::Broker => {
+                if let Some(broker) = &mut self.broker {
+                    broker.kill();
+                }
+            }
+            Who::Database => {
+                if let Some(database) = &mut self.database {
+                    database.influxd.kill();
+                }
+            }
+        }
+    }
+
+    /// Starts what was killed.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub fn start_again(&mut self, who: Who) -> anyhow::Result<()> {
+        match who {
+            Who::Driver => self.drivers[0].start_again(),
+            Who::Server => self.server.start_again(),
+            Who::Broker => {
+                let broker = self.broker.as_mut().context("there is no broker")?;
+                Ok(broker.restart()?)
+            }
+            Who::Database => {
+                let database = self.database.as_mut().context("there is no database")?;
+                Ok(database.influxd.restart()?)
+            }
+        }
+    }
+
+    /// SIGSTOP, or SIGCONT.
+    ///
+    /// # Errors
+    ///
+    /// It does not run.
+    pub fn freeze(&self, who: Who, is_frozen: bool) -> anyhow::Result<()> {
+        let pid = match who {
+            Who::Driver => self.drivers[0].pid(),
+            Who::Server => self.server.pid(),
+            Who::Broker => self.broker.as_ref().map(Mosquitto::id),
+            Who::Database => self.database.as_ref().map(|it| it.influxd.id()),
+        };
+        let pid = pid.with_context(|| format!("{who:?} does not run"))?;
+        let signal = match is_frozen {
+            true => Signal::SIGSTOP,
+            false => Signal::SIGCONT,
+        };
+        kill(Pid::from_raw(i32::try_from(pid)?), signal).context("a signal was not sent")
+    }
+
+    /// Sets a clock: this many seconds beside the right time.
+    ///
+    /// # Errors
+    ///
+    /// Its file cannot be written.
+    pub fn set_clock(&self, who: Who, offset_s: i64) -> anyhow::Result<()> {
+        let name = match who {
+            Who::Driver => "driver.clock",
+            _ => "server.clock",
+        };
+        super::clock::set(&self.path(name), offset_s)
+    }
+
+    /// Everything that the guns have written down.
+    ///
+    /// # Errors
+    ///
+    /// A log cannot be read.
+    pub fn fired(&self) -> anyhow::Result<Vec<FiredShot>> {
+        let mut fired = Vec::new();
+        for log in self.bank.logs() {
+            fired.extend(read_log(log)?);
+        }
+        Ok(fired)
+    }
+
+    /// What the store holds, as of its newest commit; `None` while it cannot be read.
+    pub fn receiver(&self) -> Option<Receiver> {
+        let readers = self.place().ok()?.read().ok()?;
+        readers.with(|reader| reader.receiver()).ok()
+    }
+
+    /// Where the store is.
+    ///
+    /// # Errors
+    ///
+    /// The database's address is none.
+    pub fn place(&self) -> anyhow::Result<StorePlace> {
+        let path = self.server.data().join("fleet.sqlite");
+        Ok(match &self.database {
+            None => StorePlace::Embedded { path },
+            Some(database) => StorePlace::Influx {
+                path,
+                // Past the line, which may be broken.
+                options: Box::new(InfluxOptions::new(&database.proxy.url(), BUCKET, BUCKET)?),
+            },
+        })
+    }
+
+    fn wait_for_stored_shots(&self, serials: &[String], count: u32) -> anyhow::Result<()> {
+        self.wait_until("shots of every gun are stored", || {
+            let Some(receiver) = self.receiver() else {
+                return false;
+            };
+            serials.iter().all(|serial| {
+                let mut counters = receiver.all_counters();
+                counters.any(|(gun, _, counters)| {
+                    gun.as_str() == serial && counters.held_count() >= u64::from(count)
+                })
+            })
+        })
+    }
+
+    /// Waits until everything that was fired so far is stored, or named where that may be; gives
+    /// the time that it took.
+    ///
+    /// # Errors
+    ///
+    /// It takes too long.
+    pub fn wait_until_stored(&self) -> anyhow::Result<Duration> {
+        let begun = Instant::now();
+        let mut open: BTreeSet<ShotKeyText> = self.fired()?.iter().map(FiredShot::key).collect();
+        let waited = self.wait_until("everything is stored", || {
+            if let Some(receiver) = self.receiver() {
+                let may_be_missing = &self.allowed.missing;
+                open.retain(|key| {
+                    let is_named = may_be_missing.contains(key) && is_declared(&receiver, key);
+                    !is_held(&receiver, key) && !is_named
+                });
+            }
+            open.is_empty()
+        });
+        let first: Vec<&ShotKeyText> = open.iter().take(3).collect();
+        waited.with_context(|| format!("{} are missing: {first:?} ...", open.len()))?;
+        Ok(begun.elapsed())
+    }
+
+    /// Waits until no driver has anything left to send.
+    ///
+    /// # Errors
+    ///
+    /// It takes too long.
+    pub fn wait_until_settled(&self) -> anyhow::Result<()> {
+        let mut seen = Vec::new();
+        let waited = self.wait_until("nothing is left to send", || {
+            seen = self.drivers.iter().map(Driver::state).collect();
+            let is_settled = |state: &Option<_>| {
+                let state: &Option<meso_contract::room::RoomStateBody> = state;
+                state.as_ref().is_some_and(|state| {
+                    state.unsealed_record_count == 0 && state.unsettled_block_count == 0
+                })
+            };
+            seen.iter().all(is_settled)
+        });
+        waited.with_context(|| format!("{seen:?}"))
+    }
+
+    /// Looks until `done` says so.
+    ///
+    /// # Errors
+    ///
+    /// It takes longer than [`PATIENCE`].
+    pub fn wait_until(&self, what: &str, mut done: impl FnMut() -> bool) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while !done() {
+            if begun.elapsed() > PATIENCE {
+                bail!("{what}: not within {} s", PATIENCE.as_secs());
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
+    /// Everything that the programs have said, for a round that failed.
+    pub fn logs(&self) -> String {
+        let mut text = String::new();
+        for driver in &self.drivers {
+            text.push_str(&format!(
+                "--- {}\n{}",
+                driver.data().display(),
+                driver.log()
+            ));
+        }
+        if let Some(broker) = &self.broker {
+            let log = broker.log().unwrap_or_default();
+            text.push_str(&format!("--- broker\n{log}"));
+        }
+        text.push_str(&format!("--- server\n{}", self.server.log()));
+        text
+    }
+}
+
+impl Database {
+    /// How many points of shots it has at whatever time, whoever wrote them.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer.
+    pub fn shot_points(&self) -> anyhow::Result<u64> {
+        let statement = format!("SELECT count(\"counter\") FROM \"{SHOT_MEASUREMENT}\"");
+        let answer = self.influxd.query(&statement, BUCKET)?;
+        let (_, body) = answer
+            .split_once("\r\n\r\n")
+            .context("influxd answers nothing")?;
+        let json = body.lines().find(|line| line.starts_with('{'));
+        let json: serde_json::Value = serde_json::from_str(json.unwrap_or_default())?;
+        let series = &json["results"][0]["series"][0];
+        // Without any point there is no series.
+        Ok(series["values"][0][1].as_u64().unwrap_or(0))
+    }
+
+    /// Of the server's configuration.
+    fn section(&self) -> String {
+        let address = self.line.address();
+        format!("[store]\nkind = \"influx\"\n[influx]\nurl = \"http://{address}\"\n")
+    }
+}
+
+fn made(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    let path = folder.join(name);
+    std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    Ok(path)
+}
+
+/// One for each room.
+fn start_drivers(
+    programs: &Programs,
+    setup: &Setup,
+    folder: &Path,
+    broker: SocketAddr,
+    disks: &mut Vec<SmallDisk>,
+) -> anyhow::Result<Vec<Driver>> {
+    let start = |number| {
+        let name = format!("room-{number}");
+        let data = made(folder, &format!("driver-{name}"))?;
+        if let Some(kib) = setup.driver_disk_kib.filter(|_| number == 1) {
+            disks.push(SmallDisk::mount(&data, kib)?);
+        }
+        let options = DriverOptions {
+            ports: made(folder, &format!("ports-{name}"))?,
+            broker,
+            extra: String::new(),
+            environment: environment(&folder.join("driver.clock"), setup)?,
+            name,
+            data,
+        };
+        Driver::start(programs, options)
+    };
+    (1..=setup.rooms).map(start).collect()
+}
+
+fn start_database(folder: &Path) -> anyhow::Result<Database> {
+    let influxd = Influxd::start(folder)?;
+    influxd.create_database(BUCKET)?;
+    let proxy = InfluxProxy::start(influxd.address(), Dialect::V1)?;
+    let line = TcpProxy::start(proxy.address())?;
+    Ok(Database {
+        line,
+        proxy,
+        influxd,
+    })
+}
+
+/// It remembers nothing beyond its death, and keeps little for those who lag.
+fn start_broker(folder: &Path, setup: &Setup) -> anyhow::Result<Mosquitto> {
+    let queue_max = setup.queue_max;
+    let lines = format!(
+        "{}persistence false\nmax_queued_messages {queue_max}\nmax_inflight_messages 10\n",
+        Mosquitto::OPEN
+    );
+    Ok(Mosquitto::start(folder, &lines)?)
+}
+
+fn guns(setup: &Setup, seed: u64) -> anyhow::Result<(Vec<String>, Vec<BankGun>)> {
+    let (mut serials, mut guns) = (Vec::new(), Vec::new());
+    for number in 1..=setup.guns {
+        let serial = GunSerial::parse(&format!("GUN-{number:04}"))?;
+        serials.push(serial.to_string());
+        let every = setup.fire_every + Duration::from_millis(u64::from(number) * 7);
+        guns.push(BankGun {
+            ring_shots_max: setup.ring_shots_max,
+            is_plugged: number < setup.guns || !setup.last_gun_is_late,
+            drift_ppm: i32::try_from(number)? * 20 - 30,
+            ..BankGun::new(serial, seed.wrapping_add(number.into()), every)
+        });
+    }
+    Ok((serials, guns))
+}
+
+fn environment(file: &Path, setup: &Setup) -> anyhow::Result<Vec<(String, String)>> {
+    match setup.false_clocks {
+        true => super::clock::environment(file),
+        false => Ok(Vec::new()),
+    }
+}

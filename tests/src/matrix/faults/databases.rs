@@ -1,0 +1,93 @@
+//! Databases that are away or misbehave, and stores that come back from a backup.
+
+use anyhow::Context;
+use meso_testkit::influx::{Fault as Misbehaviour, InfluxProxy};
+
+use crate::matrix::clinic::{Clinic, Who};
+use crate::matrix::{Fault, Moments, usual};
+
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "database-down",
+        what: "influxd is away for three to eight seconds.",
+        setup: |setup| setup.database = true,
+        act: |clinic, moments| {
+            moments.rest(100, 1_000);
+            clinic.kill(Who::Database);
+            moments.rest(3_000, 8_000);
+            clinic.start_again(Who::Database)
+        },
+    },
+    Fault {
+        name: "database-refusing",
+        what: "influxd answers 429, 500 or 503 for one to eight seconds.",
+        setup: |setup| setup.database = true,
+        act: |clinic, moments| {
+            let status = [429, 500, 503][usize::try_from(moments.between(0, 2))?];
+            misbehave(clinic, moments, Misbehaviour::Status(status))
+        },
+    },
+    Fault {
+        name: "database-hanging",
+        what: "influxd takes no write and answers nothing for one to eight seconds.",
+        setup: |setup| setup.database = true,
+        act: |clinic, moments| misbehave(clinic, moments, Misbehaviour::Hang),
+    },
+    Fault {
+        name: "database-late",
+        what: "influxd stores, and answers one to twelve seconds later or not at all.",
+        setup: |setup| setup.database = true,
+        act: |clinic, moments| {
+            let late = match moments.coin() {
+                true => Misbehaviour::DropAfter,
+                // Above what the ingest waits, in some rounds.
+                false => Misbehaviour::AnswerAfter(moments.between(1_000, 12_000)),
+            };
+            misbehave(clinic, moments, late)
+        },
+    },
+    Fault {
+        name: "store-from-backup",
+        what: "The server's folder is put back to a copy of some seconds ago.",
+        setup: usual,
+        act: from_backup,
+    },
+    Fault {
+        name: "store-from-backup-database",
+        what: "The same where the shots are in influxd, which keeps the newer ones.",
+        setup: |setup| setup.database = true,
+        act: from_backup,
+    },
+];
+
+fn proxy(clinic: &Clinic) -> anyhow::Result<&InfluxProxy> {
+    let database = clinic.database.as_ref();
+    Ok(&database.context("there is no database")?.proxy)
+}
+
+fn misbehave(clinic: &mut Clinic, moments: &mut Moments, how: Misbehaviour) -> anyhow::Result<()> {
+    moments.rest(100, 1_000);
+    proxy(clinic)?.fail_all(how);
+    moments.rest(1_000, 8_000);
+    proxy(clinic)?.mend();
+    Ok(())
+}
+
+/// Stops the server, copies its folder, goes on, and puts the copy back.
+fn from_backup(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
+    let data = clinic.server.data().to_owned();
+    let (backup, lost) = (clinic.path("backup"), clinic.path("server-lost"));
+    moments.rest(100, 1_000);
+    clinic.server.stop()?;
+    super::copy_folder(&data, &backup)?;
+    clinic.server.start_again()?;
+    moments.rest(1_500, 4_000);
+    match moments.coin() {
+        true => clinic.server.stop()?,
+        false => clinic.server.kill(),
+    }
+    std::fs::rename(&data, &lost)?;
+    std::fs::rename(&backup, &data)?;
+    moments.rest(0, 1_000);
+    clinic.server.start_again()
+}

@@ -1,0 +1,130 @@
+//! Disks that run full, and journals whose end is torn.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+
+use anyhow::Context;
+
+use crate::matrix::clinic::{Clinic, Who};
+use crate::matrix::{Fault, Moments, usual};
+
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "driver-disk-full",
+        what: "The disk of the driver's journal is full for two to five seconds.",
+        setup: |setup| setup.driver_disk_kib = Some(8 * 1_024),
+        act: |clinic, moments| disk_full(clinic, moments, Who::Driver),
+    },
+    Fault {
+        name: "driver-disk-full-kill",
+        what: "The same, and the driver is killed and started while the disk is full.",
+        setup: |setup| setup.driver_disk_kib = Some(8 * 1_024),
+        act: disk_full_and_kill,
+    },
+    Fault {
+        name: "server-disk-full",
+        what: "The disk of the server's store and ledger is full for two to five seconds.",
+        setup: |setup| setup.server_disk_kib = Some(16 * 1_024),
+        act: |clinic, moments| disk_full(clinic, moments, Who::Server),
+    },
+    Fault {
+        name: "journal-torn",
+        what: "The driver is killed, and half a transaction stands at the end of its journal.",
+        setup: usual,
+        act: torn,
+    },
+    Fault {
+        name: "driver-disk-dead",
+        what: "The disk of the driver's journal is replaced by an empty one; the guns still hold \
+               their shots.",
+        setup: usual,
+        act: disk_dead,
+    },
+];
+
+/// A journal that is older than what the server has of it gives block numbers a second time. The
+/// server keeps the first block under a number and puts the second into quarantine, with its bytes.
+pub(super) const OPEN: &[Fault] = &[Fault {
+    name: "journal-from-backup",
+    what: "The driver's journal is put back to a copy of some seconds ago.",
+    setup: usual,
+    act: journal_from_backup,
+}];
+
+fn disk_full(clinic: &mut Clinic, moments: &mut Moments, _: Who) -> anyhow::Result<()> {
+    moments.rest(100, 1_000);
+    let disk = clinic.disks.first().context("there is no small disk")?;
+    disk.fill(usize::try_from(moments.between(0, 64))?)?;
+    moments.rest(2_000, 5_000);
+    disk.empty()
+}
+
+fn disk_full_and_kill(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
+    moments.rest(100, 1_000);
+    let free_kib = usize::try_from(moments.between(0, 64))?;
+    let disk = clinic.disks.first().context("there is no small disk")?;
+    disk.fill(free_kib)?;
+    moments.rest(300, 2_000);
+    clinic.kill(Who::Driver);
+    moments.rest(0, 500);
+    clinic.start_again(Who::Driver)?;
+    moments.rest(1_000, 2_000);
+    let disk = clinic.disks.first().context("there is no small disk")?;
+    disk.empty()?;
+    // It may have left because it could not start; its service manager starts it again.
+    if clinic.drivers[0].has_left() {
+        clinic.start_again(Who::Driver)?;
+    }
+    Ok(())
+}
+
+/// What a power cut leaves of a transaction that was being written.
+fn torn(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
+    for _ in 0..moments.between(1, 3) {
+        moments.rest(200, 1_200);
+        clinic.kill(Who::Driver);
+        let log = clinic.drivers[0].data().join("journal.sqlite-wal");
+        let bytes = std::fs::read(&log).unwrap_or_default();
+        let frame = 24 + 4_096;
+        if bytes.len() > 32 + frame {
+            // The newest frame once more, cut short or with a byte turned over.
+            let mut last = bytes[bytes.len() - frame..].to_vec();
+            let at = usize::try_from(moments.between(0, frame as u64 - 1))?;
+            match moments.coin() {
+                true => last.truncate(at),
+                false => last[at] ^= 0x40,
+            }
+            let mut file = OpenOptions::new().append(true).open(&log)?;
+            file.write_all(&last)?;
+        }
+        clinic.start_again(Who::Driver)?;
+    }
+    Ok(())
+}
+
+fn disk_dead(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
+    // The new journal reads again what the old one has sent.
+    clinic.allowed.several_readers = true;
+    moments.rest(300, 1_500);
+    clinic.kill(Who::Driver);
+    let data = clinic.drivers[0].data().to_owned();
+    std::fs::rename(&data, clinic.path("dead-disk"))?;
+    std::fs::create_dir(&data)?;
+    moments.rest(0, 800);
+    clinic.start_again(Who::Driver)
+}
+
+fn journal_from_backup(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
+    let data = clinic.drivers[0].data().to_owned();
+    let (backup, lost) = (clinic.path("backup"), clinic.path("driver-lost"));
+    moments.rest(100, 800);
+    clinic.kill(Who::Driver);
+    super::copy_folder(&data, &backup)?;
+    clinic.start_again(Who::Driver)?;
+    moments.rest(1_500, 3_000);
+    clinic.kill(Who::Driver);
+    std::fs::rename(&data, &lost)?;
+    std::fs::rename(&backup, &data)?;
+    moments.rest(0, 500);
+    clinic.start_again(Who::Driver)
+}

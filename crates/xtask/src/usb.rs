@@ -53,9 +53,9 @@ fn system(workspace: &Workspace) -> Result<()> {
     let depends = process::output(Command::new("apt-cache").args(["depends", KERNEL]))?;
     let package = kernel_package(&depends)
         .with_context(|| format!("apt-cache does not say which package {KERNEL} stands for"))?;
-    packages::unpack(package, &folder)?;
+    packages::unpack(&[package], &folder)?;
     // Last, so that its being there says that all is.
-    packages::unpack("busybox-static", &folder)?;
+    packages::unpack(&["busybox-static"], &folder)?;
     if has_kernel(&folder) {
         return Ok(());
     }

@@ -17,7 +17,7 @@ const FAST: Duration = Duration::from_millis(50);
 fn shots_over_a_broker_that_forgets_everything_between_arrive_whole_and_once() {
     let folder = tempfile::tempdir().unwrap();
     let mut broker = Mosquitto::start(folder.path(), Mosquitto::OPEN).unwrap();
-    let mut sandbox = Sandbox::start_on(Programs::built().unwrap(), broker.address()).unwrap();
+    let mut sandbox = Sandbox::start_on(Programs::built().unwrap(), broker.address(), "").unwrap();
     let ports = sandbox.folder("ports-room-1").unwrap();
     let gun = BankGun::new(GunSerial::parse(GUN).unwrap(), 7, FAST);
     let bank = Bank::start(&ports, &sandbox.folder("logs").unwrap(), vec![gun]).unwrap();

@@ -5,4 +5,8 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod certificates;
+mod clinic;
 mod external;
+mod permissions;
+mod tls;

@@ -6,4 +6,14 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod asyncapi;
+mod golden;
+mod payloads;
+mod permissions;
+#[path = "../../crates/meso-domain/tests/main/samples.rs"]
+#[allow(
+    dead_code,
+    reason = "shared with the tests of the domain, which use more of it"
+)]
+mod samples;
 mod v01;

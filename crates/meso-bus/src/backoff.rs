@@ -8,6 +8,17 @@ const WAIT_MIN: Duration = Duration::from_millis(50);
 /// The longest wait: a broker that comes back is found again within this time.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// What a connection was good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Nothing was acknowledged over it.
+    Useless,
+    /// Something was acknowledged over it, or it was alive for a whole keep-alive interval.
+    AfterProgress,
+    /// Another client uses the same id: both would throw each other out for ever.
+    TakenOver,
+}
+
 /// Doubles the wait from 50 ms to 5 s, each time between half of it and all of it, so that many
 /// rooms do not come back in step.
 #[derive(Debug)]
@@ -37,9 +48,14 @@ impl Backoff {
         half + Duration::from_micros(self.state % half_us)
     }
 
-    /// Begins again after a connection that worked.
-    pub(crate) fn reset(&mut self) {
-        self.wait = WAIT_MIN;
+    /// Learns how a connection ended. Only one that carried something begins the waits again: a
+    /// broker that takes connections and then throws them out is not asked ever faster.
+    pub(crate) fn ended(&mut self, after: Ended) {
+        match after {
+            Ended::Useless => {}
+            Ended::AfterProgress => self.wait = WAIT_MIN,
+            Ended::TakenOver => self.wait = WAIT_MAX,
+        }
     }
 }
 
@@ -54,8 +70,15 @@ mod tests {
         assert!(first >= WAIT_MIN / 2 && first <= WAIT_MIN);
         let last = (0..20).map(|_| backoff.next_wait()).last().unwrap();
         assert!(last >= WAIT_MAX / 2 && last <= WAIT_MAX);
-        backoff.reset();
+        backoff.ended(Ended::Useless);
+        assert!(
+            backoff.next_wait() >= WAIT_MAX / 2,
+            "a bare connection is no progress"
+        );
+        backoff.ended(Ended::AfterProgress);
         assert!(backoff.next_wait() <= WAIT_MIN);
+        backoff.ended(Ended::TakenOver);
+        assert!(backoff.next_wait() >= WAIT_MAX / 2);
     }
 
     #[test]

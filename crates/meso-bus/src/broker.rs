@@ -123,7 +123,7 @@ fn config(bind: SocketAddr) -> BrokerConfig {
         .with_bind_addresses(vec![bind])
         .with_max_clients(CLIENTS_MAX)
         .with_session_expiry(SESSION_EXPIRY)
-        .with_max_packet_size(PACKET_BYTES_MAX)
+        .with_max_packet_size(PACKET_BYTES_MAX as usize)
         .with_maximum_qos(1)
         .with_max_retained_messages(RETAINED_MESSAGES_MAX)
         .with_max_outbound_inflight(UNACKNOWLEDGED_MAX)

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use meso_contract::topics::PAYLOAD_BYTES_MAX;
-use rumqttc::{EventLoop, LastWill, MqttOptions, QoS};
+use rumqttc::v5::MqttOptions;
+use rumqttc::v5::mqttbytes::v5::{LastWill, PublishProperties};
+use rumqttc::v5::mqttbytes::{QoS, valid_topic};
 
 use crate::{BusError, Endpoint};
 
@@ -18,7 +20,7 @@ pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The largest packet that is sent or taken: the largest payload, a topic and the header. A larger
 /// one ends the connection, so brokers must be told to refuse it (the embedded one is).
-pub(crate) const PACKET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 4_096;
+pub(crate) const PACKET_BYTES_MAX: u32 = PAYLOAD_BYTES_MAX as u32 + 4_096;
 
 /// Publishes that may wait for their PUBACK at once; further ones wait in [`crate::Publisher`].
 const INFLIGHT_MAX: u16 = 64;
@@ -62,21 +64,23 @@ impl ClientOptions {
 
     /// The options of the underlying client; every field that has a dangerous default is set.
     pub(crate) fn mqtt(&self) -> MqttOptions {
-        let mut options =
-            MqttOptions::new(&self.client_id, self.endpoint.host(), self.endpoint.port());
+        let endpoint = &self.endpoint;
+        let mut options = MqttOptions::new(&self.client_id, endpoint.host(), endpoint.port());
+        let mut network = options.network_options();
+        network.set_tcp_nodelay(true);
+        network.set_connection_timeout(NETWORK_TIMEOUT_S);
         options
+            .set_network_options(network)
+            .set_connection_timeout(NETWORK_TIMEOUT_S)
             .set_keep_alive(KEEP_ALIVE)
-            .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX)
-            .set_inflight(INFLIGHT_MAX);
+            .set_max_packet_size(Some(PACKET_BYTES_MAX))
+            .set_outgoing_inflight_upper_limit(INFLIGHT_MAX)
+            .set_transport(endpoint.transport());
+        if let Some(login) = endpoint.login() {
+            options.set_credentials(&login.username, login.password());
+        }
         options
     }
-}
-
-pub(crate) fn tune(event_loop: &mut EventLoop) {
-    event_loop.network_options.set_tcp_nodelay(true);
-    event_loop
-        .network_options
-        .set_connection_timeout(NETWORK_TIMEOUT_S);
 }
 
 /// A message to publish, QoS 1.
@@ -88,6 +92,8 @@ pub struct Message {
     pub payload: Vec<u8>,
     /// Whether the broker keeps it for later subscribers.
     pub retain: bool,
+    /// How long a broker may keep it for one who is absent or slow; `None` for as long as it can.
+    pub expires_after: Option<Duration>,
 }
 
 impl Message {
@@ -97,6 +103,7 @@ impl Message {
             topic: topic.into(),
             payload: payload.into(),
             retain: false,
+            expires_after: None,
         }
     }
 
@@ -108,8 +115,25 @@ impl Message {
         }
     }
 
+    /// The same, which a broker forgets when nobody has taken it for so long; whole seconds.
+    #[must_use]
+    pub fn expiring(self, after: Duration) -> Message {
+        Message {
+            expires_after: Some(after),
+            ..self
+        }
+    }
+
+    pub(crate) fn properties(&self) -> PublishProperties {
+        let seconds = |after: Duration| u32::try_from(after.as_secs()).unwrap_or(u32::MAX);
+        PublishProperties {
+            message_expiry_interval: self.expires_after.map(seconds),
+            ..PublishProperties::default()
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<(), BusError> {
-        if self.topic.is_empty() || !rumqttc::valid_topic(&self.topic) {
+        if self.topic.is_empty() || !valid_topic(&self.topic) {
             return Err(BusError::Topic {
                 topic: self.topic.clone(),
             });
@@ -125,6 +149,12 @@ impl Message {
     }
 
     pub(crate) fn into_will(self) -> LastWill {
-        LastWill::new(self.topic, self.payload, QoS::AtLeastOnce, self.retain)
+        LastWill::new(
+            self.topic,
+            self.payload,
+            QoS::AtLeastOnce,
+            self.retain,
+            None,
+        )
     }
 }

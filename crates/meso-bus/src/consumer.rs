@@ -2,22 +2,29 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rumqttc::{
-    AsyncClient, Event, EventLoop, Incoming, Outgoing, Publish, QoS, SubscribeFilter,
-    SubscribeReasonCode,
-};
+use rumqttc::Outgoing;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{Filter, Publish, SubscribeReasonCode};
+use rumqttc::v5::{AsyncClient, Event, EventLoop, Incoming};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::acknowledgements::Acknowledgements;
-use crate::backoff::Backoff;
-use crate::client::{CLOSE_TIMEOUT, tune};
+use crate::backoff::{Backoff, Ended};
+use crate::client::CLOSE_TIMEOUT;
+use crate::ending::ended_by;
 use crate::{BusError, ClientOptions};
 
-/// Deliveries that wait for [`Consumer::next`]. When it is full the connection is read no further,
-/// so the broker keeps the rest; if that lasts, the broker cuts the connection and sends them
-/// again over the next one.
-const DELIVERIES_WAITING_MAX: usize = 256;
+/// Deliveries that the broker may send before the first of them is acknowledged; the rest stay with
+/// it. Full blocks of 80 KiB are 10 MiB here.
+const RECEIVE_MAX: u16 = 128;
+
+/// Deliveries that wait for [`Consumer::next`]. Only a broker that minds no [`RECEIVE_MAX`] can
+/// fill it; then the connection is read no further.
+const DELIVERIES_WAITING_MAX: usize = RECEIVE_MAX as usize;
+
+/// How long the broker keeps the session of a consumer that is away.
+const SESSION_EXPIRY_S: u32 = 24 * 3_600;
 
 /// Requests that wait inside the client library: acknowledgements and one subscription. There
 /// cannot be more acknowledgements than packet identifiers, so it never fills.
@@ -82,6 +89,8 @@ struct Shared {
 struct Inner {
     acknowledgements: Acknowledgements,
     client: Option<AsyncClient>,
+    /// Something was acknowledged over the present connection.
+    has_progressed: bool,
 }
 
 impl Shared {
@@ -133,8 +142,9 @@ impl Consumer {
     pub fn acknowledge(&self, ticket: Ticket) {
         self.shared.with(|inner| {
             for packet_id in inner.acknowledgements.done(ticket.epoch, ticket.packet_id) {
-                let mut publish = Publish::new("", QoS::AtLeastOnce, Vec::new());
+                let mut publish = Publish::new("", QoS::AtLeastOnce, Vec::new(), None);
                 publish.pkid = packet_id;
+                inner.has_progressed = true;
                 if let Some(client) = &inner.client
                     && let Err(error) = client.try_ack(&publish)
                 {
@@ -167,6 +177,16 @@ impl Drop for Consumer {
     }
 }
 
+/// How a connection ended.
+enum End {
+    Broken {
+        reason: String,
+        after: Ended,
+    },
+    /// Nobody listens any more.
+    Unheard,
+}
+
 struct Reader {
     options: ClientOptions,
     filters: Vec<String>,
@@ -179,74 +199,86 @@ impl Reader {
         let mut backoff = Backoff::new(self.options.jitter_seed());
         for epoch in 1_u64.. {
             let mut options = self.options.mqtt();
-            options.set_clean_session(false).set_manual_acks(true);
+            options
+                .set_clean_start(false)
+                .set_session_expiry_interval(Some(SESSION_EXPIRY_S))
+                .set_receive_maximum(Some(RECEIVE_MAX))
+                .set_manual_acks(true);
             let (client, mut event_loop) = AsyncClient::new(options, CHANNEL_CAPACITY);
-            tune(&mut event_loop);
             self.shared.with(|inner| {
                 inner.acknowledgements.begin(epoch);
                 inner.client = Some(client.clone());
+                inner.has_progressed = false;
             });
-            let end = self
-                .serve(epoch, client, &mut event_loop, &mut backoff)
-                .await;
-            self.shared.with(|inner| inner.client = None);
-            let Err(reason) = end else {
+            let end = self.serve(epoch, client, &mut event_loop).await;
+            let has_progressed = self.shared.with(|inner| {
+                inner.client = None;
+                inner.has_progressed
+            });
+            let End::Broken { reason, after } = end else {
                 return;
             };
+            backoff.ended(match after {
+                Ended::Useless if has_progressed => Ended::AfterProgress,
+                after => after,
+            });
             tracing::debug!(client = self.options.client_id(), %reason, "broker connection ended");
-            if self
-                .events
-                .send(ConsumerEvent::Down { reason })
-                .await
-                .is_err()
-            {
+            let down = ConsumerEvent::Down { reason };
+            if self.events.send(down).await.is_err() {
                 return;
             }
             tokio::time::sleep(backoff.next_wait()).await;
         }
     }
 
-    /// Polls one connection to its end: `Err` says why it broke, `Ok` that nobody listens any more.
-    async fn serve(
-        &self,
-        epoch: u64,
-        client: AsyncClient,
-        event_loop: &mut EventLoop,
-        backoff: &mut Backoff,
-    ) -> Result<(), String> {
+    /// Polls one connection to its end.
+    async fn serve(&self, epoch: u64, client: AsyncClient, event_loop: &mut EventLoop) -> End {
         let mut session_present = false;
+        let mut after = Ended::Useless;
         loop {
-            let event = match event_loop.poll().await {
+            let packet = match event_loop.poll().await {
                 Ok(Event::Incoming(packet)) => packet,
-                Ok(Event::Outgoing(Outgoing::Disconnect)) => return Ok(()),
+                Ok(Event::Outgoing(Outgoing::Disconnect)) => return End::Unheard,
                 Ok(Event::Outgoing(_)) => continue,
-                Err(error) => return Err(error.to_string()),
+                Err(error) => {
+                    let (reason, after) = ended_by(&error, self.options.client_id(), after);
+                    return End::Broken { reason, after };
+                }
             };
-            let out = match event {
+            let out = match packet {
                 Incoming::ConnAck(acknowledgement) => {
                     session_present = acknowledgement.session_present;
-                    self.subscribe(&client).map_err(|error| error.to_string())?;
+                    if let Err(error) = self.subscribe(&client) {
+                        let reason = error.to_string();
+                        return End::Broken { reason, after };
+                    }
                     continue;
                 }
                 Incoming::SubAck(answer) => {
-                    if answer.return_codes.contains(&SubscribeReasonCode::Failure) {
-                        return Err(format!(
-                            "the broker refused a subscription of {:?}",
-                            self.filters
-                        ));
+                    let is_granted = |code: &SubscribeReasonCode| {
+                        matches!(code, SubscribeReasonCode::Success(_))
+                    };
+                    if !answer.return_codes.iter().all(is_granted) {
+                        let reason = format!(
+                            "the broker refused a subscription of {:?}: {:?}",
+                            self.filters, answer.return_codes
+                        );
+                        return End::Broken { reason, after };
                     }
-                    backoff.reset();
                     ConsumerEvent::Ready {
                         epoch,
                         session_present,
                     }
                 }
                 Incoming::Publish(publish) => self.deliver(epoch, publish),
-                Incoming::Disconnect => return Err("the broker said good-bye".to_owned()),
+                Incoming::PingResp(_) => {
+                    after = Ended::AfterProgress;
+                    continue;
+                }
                 _ => continue,
             };
             if self.events.send(out).await.is_err() {
-                return Ok(());
+                return End::Unheard;
             }
         }
     }
@@ -255,7 +287,7 @@ impl Reader {
         let filters = self
             .filters
             .iter()
-            .map(|filter| SubscribeFilter::new(filter.clone(), QoS::AtLeastOnce));
+            .map(|filter| Filter::new(filter.clone(), QoS::AtLeastOnce));
         client
             .try_subscribe_many(filters)
             .map_err(|_| BusError::NotConnected)
@@ -268,7 +300,8 @@ impl Reader {
                 .with(|inner| inner.acknowledgements.delivered(packet_id));
         }
         ConsumerEvent::Message(Delivery {
-            topic: publish.topic,
+            // One that is not UTF-8 is none of ours, and is refused as such.
+            topic: String::from_utf8_lossy(&publish.topic).into_owned(),
             payload: publish.payload.into(),
             retained: publish.retain,
             ticket: Ticket { epoch, packet_id },

@@ -1,6 +1,7 @@
 //! What can go wrong between a process and its broker.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Why something could not be sent, received or served.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,14 @@ pub enum BusError {
     Topic {
         /// The topic.
         topic: String,
+    },
+    /// A file of certificates or a secret cannot be used.
+    #[error("{} cannot be used: {detail}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        detail: String,
     },
     /// The embedded broker could not listen.
     #[error(

@@ -1,4 +1,4 @@
-//! MQTT on loopback: a publisher, a consumer that acknowledges in order, and an embedded broker.
+//! MQTT 5: a publisher, a consumer that acknowledges in order, and an embedded broker.
 //!
 //! Delivery does **not** rest on this crate. A message handed to [`Publisher::publish`] may be
 //! lost with its connection, and a broker may forget what it acknowledged: whoever publishes keeps
@@ -6,8 +6,9 @@
 //! What this crate promises is narrower: a broken connection is replaced by a *new* client with a
 //! back-off, nothing stale is ever acknowledged, and every queue has a limit.
 //!
-//! It is **not** an MQTT library: topics and payloads belong to `meso-contract`, and there is no
-//! TLS yet, so it is for addresses of this computer only.
+//! It is **not** an MQTT library: topics and payloads belong to `meso-contract`. Clients speak TLS
+//! where [`Access`] says so; the embedded broker has neither TLS nor sign-in, so it is for addresses
+//! of this computer only.
 //!
 //! Read first: [`Publisher`], [`Consumer`], [`Broker`].
 //!
@@ -31,6 +32,7 @@ mod backoff;
 mod broker;
 mod client;
 mod consumer;
+mod ending;
 mod endpoint;
 mod error;
 mod publisher;
@@ -38,6 +40,6 @@ mod publisher;
 pub use broker::Broker;
 pub use client::{ClientOptions, Message};
 pub use consumer::{Consumer, ConsumerEvent, Delivery, Ticket};
-pub use endpoint::Endpoint;
+pub use endpoint::{Access, Endpoint};
 pub use error::BusError;
 pub use publisher::{ConnectionState, Publisher};

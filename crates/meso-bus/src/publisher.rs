@@ -2,12 +2,16 @@
 
 use std::future::Future;
 
-use rumqttc::{AsyncClient, Event, EventLoop, Incoming, Outgoing, QoS};
+use rumqttc::Outgoing;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{PubAck, PubAckReason};
+use rumqttc::v5::{AsyncClient, Event, EventLoop, Incoming};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::backoff::Backoff;
-use crate::client::{CLOSE_TIMEOUT, tune};
+use crate::backoff::{Backoff, Ended};
+use crate::client::CLOSE_TIMEOUT;
+use crate::ending::ended_by;
 use crate::{BusError, ClientOptions, Message};
 
 /// Requests that wait inside the client library: none. It loses what waits there when a
@@ -131,20 +135,22 @@ impl Drop for Publisher {
 }
 
 async fn send(client: &AsyncClient, message: Message) -> Result<(), BusError> {
+    let properties = message.properties();
     let Message {
         topic,
         payload,
         retain,
+        ..
     } = message;
     client
-        .publish(topic, QoS::AtLeastOnce, retain, payload)
+        .publish_with_properties(topic, QoS::AtLeastOnce, retain, payload, properties)
         .await
         .map_err(|_| BusError::NotConnected)
 }
 
 /// How a connection ended.
 enum End {
-    Broken(String),
+    Broken { reason: String, after: Ended },
     Closed,
 }
 
@@ -161,21 +167,19 @@ impl Connector {
         let mut backoff = Backoff::new(self.options.jitter_seed());
         for epoch in 1_u64.. {
             let mut options = self.options.mqtt();
-            options.set_clean_session(true);
+            options.set_clean_start(true);
             if let Some(will) = self.last_will.clone() {
                 options.set_last_will(will.into_will());
             }
             // A client that has seen an error may carry old messages into its next connection, in
             // the wrong order or twice: each connection gets a new one.
             let (client, mut event_loop) = AsyncClient::new(options, CHANNEL_CAPACITY);
-            tune(&mut event_loop);
-            let end = self
-                .serve(epoch, client, &mut event_loop, &mut backoff)
-                .await;
+            let end = self.serve(epoch, client, &mut event_loop).await;
             let _ = self.current.send(None);
-            let End::Broken(reason) = end else {
+            let End::Broken { reason, after } = end else {
                 return;
             };
+            backoff.ended(after);
             tracing::debug!(client = self.options.client_id(), %reason, "broker connection ended");
             let _ = self.state.send(ConnectionState::Down {
                 reason: Some(reason),
@@ -185,26 +189,32 @@ impl Connector {
     }
 
     /// Polls one connection to its end.
-    async fn serve(
-        &self,
-        epoch: u64,
-        client: AsyncClient,
-        event_loop: &mut EventLoop,
-        backoff: &mut Backoff,
-    ) -> End {
+    async fn serve(&self, epoch: u64, client: AsyncClient, event_loop: &mut EventLoop) -> End {
         let mut announcing: Option<JoinHandle<()>> = None;
+        let mut after = Ended::Useless;
         let end = loop {
             match event_loop.poll().await {
                 Ok(Event::Incoming(Incoming::ConnAck(_))) => {
-                    backoff.reset();
                     announcing = Some(tokio::spawn(self.announce(epoch, client.clone())));
                 }
-                Ok(Event::Incoming(Incoming::Disconnect)) => {
-                    break End::Broken("the broker said good-bye".to_owned());
+                Ok(Event::Incoming(Incoming::PubAck(answer))) => {
+                    if let Some(reason) = self.refusal(&answer) {
+                        break End::Broken { reason, after };
+                    }
+                    // The birth is the first message of its connection and proves nothing: two
+                    // clients of one id would answer each other with births for ever.
+                    let is_birth = self.birth.is_some() && answer.pkid == 1;
+                    if !is_birth {
+                        after = Ended::AfterProgress;
+                    }
                 }
+                Ok(Event::Incoming(Incoming::PingResp(_))) => after = Ended::AfterProgress,
                 Ok(Event::Outgoing(Outgoing::Disconnect)) => break End::Closed,
                 Ok(_) => {}
-                Err(error) => break End::Broken(error.to_string()),
+                Err(error) => {
+                    let (reason, after) = ended_by(&error, self.options.client_id(), after);
+                    break End::Broken { reason, after };
+                }
             }
         };
         if let Some(announcing) = announcing {
@@ -213,6 +223,23 @@ impl Connector {
             let _ = announcing.await;
         }
         end
+    }
+
+    /// Why the connection is of no use when this was answered to a message. A broker that does not
+    /// let us publish takes none of them; any other refusal is of one message, which stays unsettled
+    /// and comes again.
+    fn refusal(&self, answer: &PubAck) -> Option<String> {
+        match answer.reason {
+            PubAckReason::Success | PubAckReason::NoMatchingSubscribers => None,
+            PubAckReason::NotAuthorized => Some(
+                "the broker does not let us publish; check user and topic permissions".to_owned(),
+            ),
+            reason => {
+                let client = self.options.client_id();
+                tracing::warn!(client, ?reason, "the broker refused a message");
+                None
+            }
+        }
     }
 
     /// Sends the birth message and only then lets others use the connection.
@@ -229,5 +256,90 @@ impl Connector {
             let _ = current.send(Some(client));
             let _ = state.send(ConnectionState::Up { epoch });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// What a broker says that takes the connection and the first message over it.
+    const CONNACK: [u8; 5] = [0x20, 3, 0, 0, 0];
+    const PUBACK: [u8; 4] = [0x40, 2, 0, 1];
+    const REFUSED: [u8; 5] = [0x40, 3, 0, 1, 0x87];
+
+    /// Answers each packet that comes with the next of these, and hangs up.
+    async fn answer(listener: TcpListener, answers: Vec<Vec<u8>>) {
+        let (mut stream, _): (TcpStream, _) = listener.accept().await.unwrap();
+        let mut bytes = [0; 4_096];
+        for answer in answers {
+            assert_ne!(stream.read(&mut bytes).await.unwrap(), 0);
+            stream.write_all(&answer).await.unwrap();
+        }
+        stream.shutdown().await.unwrap();
+        // A connection that is dropped with unread bytes would take back what was written.
+        while stream.read(&mut bytes).await.unwrap_or(0) != 0 {}
+    }
+
+    /// How a connection ends over which this is published and this is answered.
+    async fn end(birth: bool, message: bool, answers: &[&[u8]]) -> (String, Ended) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let options = ClientOptions::new("room-1", listener.local_addr().unwrap());
+        let (current, _current) = watch::channel(None);
+        let (state, _state) = watch::channel(ConnectionState::Down { reason: None });
+        let connector = Connector {
+            options,
+            last_will: None,
+            birth: birth.then(|| Message::new("birth", "here")),
+            current,
+            state,
+        };
+        let answers = answers.iter().map(|answer| answer.to_vec()).collect();
+        let broker = tokio::spawn(answer(listener, answers));
+        let mqtt = connector.options.mqtt();
+        let (client, mut event_loop) = AsyncClient::new(mqtt, CHANNEL_CAPACITY);
+        let sender = client.clone();
+        let sending = tokio::spawn(async move {
+            if message {
+                let _ = send(&sender, Message::new("a", "b")).await;
+            }
+        });
+        let end = connector.serve(1, client, &mut event_loop).await;
+        drop(event_loop);
+        broker.await.unwrap();
+        sending.await.unwrap();
+        match end {
+            End::Broken { reason, after } => (reason, after),
+            End::Closed => panic!("nobody closed it"),
+        }
+    }
+
+    #[tokio::test]
+    async fn only_an_acknowledged_message_that_is_no_birth_is_progress() {
+        let (_, after) = end(false, false, &[&CONNACK]).await;
+        assert_eq!(after, Ended::Useless, "a bare connection");
+        let (_, after) = end(true, false, &[&CONNACK, &PUBACK]).await;
+        assert_eq!(after, Ended::Useless, "a birth");
+        let (_, after) = end(false, true, &[&CONNACK, &PUBACK]).await;
+        assert_eq!(after, Ended::AfterProgress, "a message");
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_lets_nobody_publish_is_left_with_its_reason() {
+        let (reason, after) = end(false, true, &[&CONNACK, &REFUSED]).await;
+        assert!(reason.contains("does not let us publish"), "{reason}");
+        assert_eq!(after, Ended::Useless);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_was_thrown_out_by_another_of_its_name_waits_the_longest() {
+        let taken_over = [0xe0, 2, 0x8e, 0];
+        let answers = [&CONNACK[..], &taken_over].concat();
+        let (reason, after) = end(false, false, &[&answers]).await;
+        assert!(reason.contains("signed in as room-1"), "{reason}");
+        assert_eq!(after, Ended::TakenOver);
     }
 }

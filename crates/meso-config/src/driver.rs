@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use meso_units::{ClinicId, DriverId};
 
+use crate::broker::BrokerAddress;
 use crate::guns::{GUN_RULES_MAX, GunRule};
 use crate::problem::Problems;
 use crate::reader::{self, Section};
-use crate::values::{self, BrokerAddress, LibraryTrust, TimeZoneName};
+use crate::values::{self, LibraryTrust, TimeZoneName};
 
 /// Everything that a driver daemon must know of its room before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]

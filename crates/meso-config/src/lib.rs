@@ -28,6 +28,7 @@
 //! assert_eq!(problems.len(), 2, "the port is out of range, and `prot` is no key:\n{problems}");
 //! ```
 
+mod broker;
 mod driver;
 pub mod guns;
 mod problem;
@@ -35,10 +36,11 @@ mod reader;
 mod server;
 mod values;
 
+pub use broker::{BrokerAddress, ClientCertificate, Login};
 pub use driver::{BlockLimits, DriverConfig, Interlock, LinkTrust, PortSource, Ports, UsbSerial};
 pub use problem::{Problem, Problems};
 pub use server::{BrokerPlace, ClinicConfig, InfluxConfig, ServerConfig, StoreKind};
-pub use values::{BrokerAddress, LedgerOrigin, LibraryTrust, SignerKey, TimeZoneName};
+pub use values::{LedgerOrigin, LibraryTrust, SignerKey, TimeZoneName};
 
 /// The longest configuration text that is read, in bytes; a longer one is refused unread, because
 /// it is some other file.

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use meso_units::ClinicId;
 
+use crate::broker::BrokerAddress;
 use crate::problem::Problems;
 use crate::reader::{self, Section};
-use crate::values::{self, BrokerAddress, LedgerOrigin, LibraryTrust, TimeZoneName};
+use crate::values::{self, LedgerOrigin, LibraryTrust, TimeZoneName};
 
 /// Everything that the server must know before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,11 +183,7 @@ impl InfluxConfig {
             })
         };
         let (org, bucket) = (name("org"), name("bucket"));
-        let allowed = "the path of a file, or nothing";
-        let token_file = section.text("token_file", allowed, Some(None), |text| {
-            let path = (!text.is_empty()).then(|| PathBuf::from(text));
-            (text.len() <= 4_096 && !text.contains('\0')).then_some(path)
-        });
+        let token_file = values::optional_file(section, "token_file");
         let gzip = section.switch("gzip", true);
         let connections = section.whole("connections", "", 1..=8, 2);
         Some(InfluxConfig {

@@ -82,34 +82,6 @@ impl fmt::Display for LedgerOrigin {
     }
 }
 
-/// Where an MQTT broker is, as a client sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct BrokerAddress {
-    /// The host; a name or address of this computer, because there is no TLS yet.
-    pub host: String,
-    /// The TCP port, 1 to 65535.
-    pub port: u16,
-}
-
-impl BrokerAddress {
-    /// The keys that it is read from.
-    pub(crate) const KEYS: [&'static str; 2] = ["host", "port"];
-
-    pub(crate) fn read(section: &Section<'_>) -> Option<BrokerAddress> {
-        let allowed = "a name of this computer, such as 127.0.0.1, ::1 or localhost; \
-                       others only once TLS is built";
-        let host = section.text("host", allowed, Some("127.0.0.1".to_owned()), |text| {
-            is_loopback_host(text).then(|| text.to_owned())
-        });
-        let port = section.whole("port", "", 1..=u16::MAX, 1_883);
-        Some(BrokerAddress {
-            host: host?,
-            port: port?,
-        })
-    }
-}
-
 /// The public key of a person who may sign releases of the protocol library: Ed25519, written as 64
 /// lower-case hexadecimal digits.
 ///
@@ -177,7 +149,8 @@ impl LibraryTrust {
     }
 }
 
-fn is_loopback_host(text: &str) -> bool {
+/// Whether a name or address is one of this computer.
+pub(crate) fn is_loopback_host(text: &str) -> bool {
     text == "localhost"
         || text
             .parse::<IpAddr>()
@@ -216,6 +189,15 @@ pub(crate) fn loopback_url(
                 None => is_loopback_host(place),
             };
         is_here.then(|| text.to_owned())
+    })
+}
+
+/// Reads the path of a file that may be left out: an absent key and an empty text are none.
+pub(crate) fn optional_file(section: &Section<'_>, key: &'static str) -> Option<Option<PathBuf>> {
+    let allowed = "the path of a file, or nothing";
+    section.text(key, allowed, Some(None), |text| {
+        let path = (!text.is_empty()).then(|| PathBuf::from(text));
+        (text.len() <= PATH_BYTES_MAX && !text.contains('\0')).then_some(path)
     })
 }
 

@@ -68,6 +68,39 @@ fn the_driver_example_equals_the_defaults() {
     assert_eq!(least.blocks.open_max, Duration::from_millis(500));
 }
 
+/// The problems of a driver whose broker is this.
+fn broker_problems(lines: &str) -> Vec<String> {
+    match DriverConfig::parse("d", &with_driver_lines(&format!("[broker]\n{lines}"))) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn a_broker_beyond_this_computer_wants_tls_and_somebody_whom_it_knows() {
+    let host = "host = \"broker.example.org\"\n";
+    let tls = "ca_file = \"ca.pem\"\n";
+    let login = "username = \"example-clinic.room-1\"\npassword_file = \"secret\"\n";
+    let certificate = "certificate_file = \"room-1.pem\"\nkey_file = \"room-1.key\"\n";
+    let none = Vec::<String>::new();
+    assert_eq!(broker_problems(&format!("{host}{tls}{login}")), none);
+    assert_eq!(broker_problems(&format!("{host}{tls}{certificate}")), none);
+    assert_eq!(broker_problems(login), none, "a password on this computer");
+    for refused in [
+        host.to_owned(),
+        format!("{host}{login}"),
+        format!("{host}{tls}"),
+        format!("host = \"broker_1.example.org\"\n{tls}{login}"),
+        certificate.to_owned(),
+        "username = \"room-1\"\n".to_owned(),
+        format!("{tls}key_file = \"room-1.key\"\n"),
+    ] {
+        assert_eq!(broker_problems(&refused).len(), 1, "{refused}");
+    }
+    let several = broker_problems("host = \"a.example.org\"\nport = 0\nusername = \"\\u0001\"\n");
+    assert_eq!(several.len(), 3, "{several:?}");
+}
+
 fn server_with(lines: &str) -> Result<ServerConfig, Problems> {
     ServerConfig::parse("server.toml", &format!("{SERVER_LEAST}{lines}"))
 }
@@ -160,7 +193,7 @@ driver.toml has 13 problems:
   driver.toml, line 9: ports.rescan_ms = 5 is not allowed; allowed: a whole number of \
          milliseconds from 10 to 500
   driver.toml, line 11: broker.host = \"10.0.0.1\" is not allowed; allowed: a name of this \
-         computer, such as 127.0.0.1, ::1 or localhost; others only once TLS is built
+         computer, such as 127.0.0.1, ::1 or localhost; others only beside ca_file, which makes it TLS
   driver.toml, line 12: broker.port = 70000 is not allowed; allowed: a whole number from 1 to 65535
   driver.toml, line 14: room.http = \"0.0.0.0:80\" is not allowed; allowed: an address of this \
          computer with a port, such as 127.0.0.1:8080 or [::1]:0; others only once TLS is built

@@ -21,6 +21,7 @@
 //! # Ok::<(), meso_units::UnitError>(())
 //! ```
 
+pub mod asyncapi;
 mod block;
 mod block_file;
 mod error;
@@ -28,6 +29,7 @@ pub mod http;
 mod json;
 mod json_id;
 pub mod metric_names;
+pub mod permissions;
 pub mod room;
 mod session;
 mod shot;

@@ -30,12 +30,14 @@ pub fn blocks(clinic: &ClinicId, driver: &DriverId, stream: &Stream) -> String {
     format!("{PREFIX}/{clinic}/{driver}/blocks/{partition}/{stream}")
 }
 
-/// What the ingest subscribes to for one partition, or for all.
-pub fn blocks_filter(partition: Option<Partition>) -> String {
-    match partition {
-        Some(partition) => format!("{PREFIX}/+/+/blocks/{partition}/+"),
-        None => format!("{PREFIX}/+/+/blocks/+/+"),
-    }
+/// Every partition.
+pub fn partitions() -> impl Iterator<Item = Partition> {
+    (0..PARTITION_COUNT).map(Partition)
+}
+
+/// What the owner of a partition subscribes to.
+pub fn blocks_filter(partition: Partition) -> String {
+    format!("{PREFIX}/+/+/blocks/{partition}/+")
 }
 
 /// Where the ingest publishes how far it has stored a stream.

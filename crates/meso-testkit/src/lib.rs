@@ -19,6 +19,8 @@
 //!
 //! [`tcp`] stands between two programs and fails as networks fail.
 //!
+//! [`backlog`] makes the blocks of journals that have waited for long.
+//!
 //! [`samples`] are records to begin a test from.
 //!
 //! [`modbus`] and [`text_line`] are guns of other languages, with the same log of the truth.
@@ -40,6 +42,7 @@
 //! assert_eq!(first, second, "same seed, same shots");
 //! ```
 
+pub mod backlog;
 pub mod conform;
 pub mod gun;
 pub mod influx;

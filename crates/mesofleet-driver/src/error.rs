@@ -19,6 +19,13 @@ pub enum DriverError {
         #[from]
         source: JournalError,
     },
+    /// A file of [broker] cannot be used.
+    #[error("the broker of the configuration cannot be used")]
+    Broker {
+        /// Why.
+        #[from]
+        source: meso_bus::BusError,
+    },
     /// The ports cannot be watched.
     #[error("the ports cannot be watched")]
     Serial {

@@ -28,6 +28,7 @@
 //! # Ok::<(), mesofleet_driver::SettingsError>(())
 //! ```
 
+mod broker;
 mod daemon;
 mod engine;
 mod error;
@@ -44,6 +45,7 @@ mod settings;
 pub mod simulation;
 mod supervisor;
 
+pub use broker::broker_of;
 pub use daemon::run;
 pub use engine::{RESUME_VALUES, Resumed};
 pub use error::DriverError;

@@ -1,6 +1,7 @@
 //! The task that hands blocks and states to the broker.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use meso_bus::{BusError, Message, Publisher};
 use meso_contract::{BlockMessage, topics};
@@ -12,6 +13,10 @@ use tokio::sync::{mpsc, oneshot};
 /// Jobs that wait. A further block is dropped: it stays unsettled, and its time-out brings it
 /// again; a further state waits for the next change.
 pub(crate) const JOBS_WAITING_MAX: usize = 64;
+
+/// How long a broker may keep a block for an ingest that is away. The block comes again from the
+/// journal, so that copies of it do not pile up at the broker meanwhile.
+const BLOCK_EXPIRY: Duration = Duration::from_secs(600);
 
 /// What is to be sent.
 #[derive(Debug)]
@@ -71,7 +76,8 @@ impl Outbox {
             Ok(Some(block)) => match BlockMessage::encode(&block) {
                 Ok(payload) => {
                     let topic = topics::blocks(&self.clinic, &place.driver, &place.stream);
-                    self.send(Message::new(topic, payload)).await;
+                    self.send(Message::new(topic, payload).expiring(BLOCK_EXPIRY))
+                        .await;
                     return;
                 }
                 Err(error) => {

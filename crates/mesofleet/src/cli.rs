@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use meso_testkit::conform::CHECKS;
 use meso_testkit::gun::fault::Fault;
 
+use crate::broker::BrokerCommand;
 use crate::store::StoreSpec;
 
 /// Telemetry and compliance for fleets of mesotherapy injector guns.
@@ -33,6 +34,9 @@ pub enum Command {
     /// What was refused: look at it, or offer it once more.
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// What a broker must be told that is not ours.
+    #[command(subcommand)]
+    Broker(BrokerCommand),
     /// Emulated guns, and the conformance checks for makers of real ones.
     #[command(subcommand)]
     Gun(GunCommand),

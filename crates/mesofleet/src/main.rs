@@ -21,6 +21,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(options) => mesofleet::demo::run(&options),
         Command::Serve(arguments) => mesofleet::serve::run(&arguments.config),
+        Command::Broker(command) => mesofleet::broker::run(&command),
         Command::Store(command) => mesofleet::store::run(&command),
         Command::Quarantine(command) => mesofleet::quarantine::run(&command),
         Command::Gun(GunCommand::Emulate(options)) => mesofleet::emulate::run(&options),

@@ -17,6 +17,12 @@ pub(crate) enum Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Memory of the server while a backlog of thousands of guns arrives over Mosquitto.
+    Bus {
+        /// Arguments of the benchmark, such as `--guns 3000 --shots 5000000`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// The stores: rates as they grow, the start of a full one, a backlog through all programs into
     /// either.
     Store {
@@ -36,6 +42,7 @@ pub(crate) enum Bench {
 pub(crate) fn run(workspace: &Workspace, bench: Bench) -> Result<()> {
     match bench {
         Bench::Driver { arguments } => driver(workspace, &arguments),
+        Bench::Bus { arguments } => bus(workspace, &arguments),
         Bench::Store {
             grow_millions,
             start_millions,
@@ -51,6 +58,16 @@ fn driver(workspace: &Workspace, arguments: &[OsString]) -> Result<()> {
          alone meanwhile."
     );
     on_programs(workspace, "bench-driver", arguments)
+}
+
+fn bus(workspace: &Workspace, arguments: &[OsString]) -> Result<()> {
+    println!(
+        "cargo xtask bench bus: unpacks Debian's mosquitto into the cache folder. It builds the\n\
+         programs with optimisation, which takes some minutes the first time, and measures for\n\
+         some minutes; temporary files take some GB. Leave the computer alone meanwhile."
+    );
+    tools::mosquitto(workspace)?;
+    on_programs(workspace, "bench-bus", arguments)
 }
 
 /// Builds the programs and what measures them, optimised, and measures.

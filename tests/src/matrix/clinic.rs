@@ -116,7 +116,9 @@ impl Clinic {
             extra: database
                 .as_ref()
                 .map_or_else(String::new, Database::section),
-            external_broker: ingest_line.as_ref().map(TcpProxy::address),
+            broker: ingest_line
+                .as_ref()
+                .map(|line| (line.address(), String::new())),
             environment: environment(&folder.path().join("server.clock"), setup)?,
             ..ServerOptions::default()
         };

@@ -111,14 +111,19 @@ impl Sandbox {
         Sandbox::start_with(programs, &ServerOptions::default())
     }
 
-    /// As [`Sandbox::start`], on a broker that runs already and lets everybody in.
+    /// As [`Sandbox::start`], on a broker that runs already; `lines` are further lines of the
+    /// section `[broker]`. Those of a driver stand first in [`DriverOptions::extra`].
     ///
     /// # Errors
     ///
     /// Whatever keeps it from starting.
-    pub fn start_on(programs: Programs, broker: SocketAddr) -> anyhow::Result<Sandbox> {
+    pub fn start_on(
+        programs: Programs,
+        broker: SocketAddr,
+        lines: &str,
+    ) -> anyhow::Result<Sandbox> {
         let options = ServerOptions {
-            external_broker: Some(broker),
+            broker: Some((broker, lines.to_owned())),
             ..ServerOptions::default()
         };
         Sandbox::start_with(programs, &options)

@@ -20,8 +20,9 @@ pub struct ServerOptions {
     pub extra: String,
     /// Files of its data folder.
     pub files: Vec<(&'static str, Vec<u8>)>,
-    /// A broker that runs already and lets everybody in; without one it has its own.
-    pub external_broker: Option<SocketAddr>,
+    /// A broker that runs already, and further lines of the section `[broker]`; without it the
+    /// server has one of its own.
+    pub broker: Option<(SocketAddr, String)>,
     /// Variables of its environment beside our own.
     pub environment: Vec<(String, String)>,
 }
@@ -60,8 +61,8 @@ impl Server {
                 options: options.clone(),
                 child: None,
                 http: free_port()?,
-                broker: match options.external_broker {
-                    Some(broker) => broker,
+                broker: match &options.broker {
+                    Some((broker, _)) => *broker,
                     None => free_port()?,
                 },
             };
@@ -173,10 +174,10 @@ impl Server {
 
     fn config_text(&self) -> String {
         let (data, http, at) = (&self.data, self.http, self.broker);
-        let broker = match self.options.external_broker {
-            Some(_) => {
+        let broker = match &self.options.broker {
+            Some((_, lines)) => {
                 let (host, port) = (at.ip(), at.port());
-                format!("kind = \"external\"\nhost = \"{host}\"\nport = {port}")
+                format!("kind = \"external\"\nhost = \"{host}\"\nport = {port}\n{lines}")
             }
             None => format!("bind = \"{at}\""),
         };

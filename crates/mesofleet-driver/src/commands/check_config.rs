@@ -7,7 +7,7 @@ use clap::Args;
 use meso_config::guns::GunMatch;
 use meso_config::{DriverConfig, PortSource};
 use meso_serial::ProfileRule;
-use mesofleet_driver::{DriverError, Settings};
+use mesofleet_driver::{DriverError, Settings, broker_of};
 use serde::Serialize;
 
 use super::{ConfigArguments, Failure, print};
@@ -60,6 +60,7 @@ pub(super) fn check_config(arguments: CheckConfigArguments) -> Result<ExitCode, 
         let error = DriverError::Keys { problems };
         Failure::Configuration(error.into())
     })?;
+    broker_of(settings.config()).map_err(|error| Failure::Configuration(error.into()))?;
     let profiles = settings.profiles().map_err(|problems| {
         let error = DriverError::Profiles { problems };
         Failure::Configuration(error.into())
@@ -87,10 +88,7 @@ fn in_force(name: String, settings: &Settings, key_count: usize) -> InForce {
         ports_source,
         ports_dir: ports_dir.map(absolute),
         ports_rescan_ms: config.ports.rescan.as_millis(),
-        broker: match config.broker.host.contains(':') {
-            true => format!("[{}]:{}", config.broker.host, config.broker.port),
-            false => format!("{}:{}", config.broker.host, config.broker.port),
-        },
+        broker: config.broker.to_string(),
         room_http: config.room_http.to_string(),
         block_shots_max: config.blocks.shots_max,
         block_open_ms_max: config.blocks.open_max.as_millis(),

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use meso_bus::{ClientOptions, Consumer, ConsumerEvent, Delivery, Endpoint};
+use meso_bus::{ClientOptions, Consumer, ConsumerEvent, Delivery};
 use meso_config::DriverConfig;
 use meso_contract::topics::{self, Topic};
 use meso_contract::{DriverStatusMessage, SuccessorMessage, read_block_file};
 use meso_journal::{Identity, JournalError, JournalView};
-use mesofleet_driver::{incarnation_text, make_successor};
+use mesofleet_driver::{broker_of, incarnation_text, make_successor};
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -138,10 +138,9 @@ fn replaced(
     match runtime.block_on(ask_broker(config))? {
         Some(known) => lives.extend(known),
         None if lives.is_empty() => bail!(
-            "no broker answers on {}:{}, so nobody knows which journal is replaced: start the \
+            "no broker answers on {}, so nobody knows which journal is replaced: start the \
              server, or name the journal with --from or --old",
-            config.broker.host,
-            config.broker.port
+            config.broker
         ),
         None => eprintln!(
             "no broker answers: whether the old driver still runs is not known; end it first"
@@ -181,8 +180,7 @@ fn life_of_file(config: &DriverConfig, path: &Path) -> anyhow::Result<String> {
 async fn ask_broker(config: &DriverConfig) -> anyhow::Result<Option<Vec<String>>> {
     let (clinic, driver) = (&config.clinic_id, &config.driver_id);
     let id = format!("{clinic}.{driver}.replace");
-    let broker = Endpoint::new(&config.broker.host, config.broker.port);
-    let options = ClientOptions::new(&id, broker);
+    let options = ClientOptions::new(&id, broker_of(config)?);
     let filters = vec![
         topics::status(clinic, driver),
         topics::successor(clinic, driver),

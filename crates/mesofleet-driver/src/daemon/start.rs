@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use meso_bus::{ClientOptions, Consumer, Endpoint, Message, Publisher};
+use meso_bus::{ClientOptions, Consumer, Message, Publisher};
 use meso_config::{DriverConfig, PortSource};
 use meso_contract::{DriverStatusMessage, PAYLOAD_VERSION, topics};
 use meso_journal::{Identity, Journal, OpenedJournal};
@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::{Daemon, commit};
+use crate::broker::broker_of;
 use crate::engine::{Engine, Recovered, Work};
 use crate::latency::Latency;
 use crate::machine::{Clocks, random, random_number};
@@ -147,8 +148,7 @@ fn client_id(config: &DriverConfig, suffix: &str) -> String {
 
 fn client(config: &DriverConfig, suffix: &str) -> Result<ClientOptions, DriverError> {
     let id = client_id(config, suffix);
-    let broker = Endpoint::new(&config.broker.host, config.broker.port);
-    let options = ClientOptions::new(&id, broker);
+    let options = ClientOptions::new(&id, broker_of(config)?);
     Ok(options.with_jitter_seed(random_number()?))
 }
 

@@ -73,7 +73,10 @@ impl FakeIngest {
         in_time(publisher.connected()).await.unwrap();
         let mut consumer = Consumer::start(
             ClientOptions::new("ingest-in", broker),
-            vec![topics::blocks_filter(None), topics::status_filter()],
+            topics::partitions()
+                .map(topics::blocks_filter)
+                .chain([topics::status_filter()])
+                .collect(),
         );
         while !matches!(
             in_time(consumer.next()).await,

@@ -1,11 +1,12 @@
 //! Between broker and worker.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use meso_bus::{
     ClientOptions, ConnectionState, Consumer, ConsumerEvent, Endpoint, Message, Publisher, Ticket,
 };
 use meso_contract::topics;
+use meso_units::Partition;
 use tokio::sync::{mpsc, watch};
 
 use super::reading::Command;
@@ -17,6 +18,9 @@ use super::worker::{IngestHandle, Outgoing};
 pub struct BusOptions {
     /// The broker.
     pub broker: Endpoint,
+    /// The partitions that this ingest owns: it hears the blocks of no other. Two ingests never own
+    /// the same one, so each gun has one place that names its gaps.
+    pub partitions: BTreeSet<Partition>,
     /// Retained messages that are published over every new connection, such as the library.
     pub standing: Vec<Message>,
     /// A random number for back-off.
@@ -40,11 +44,14 @@ pub async fn run_bus(
     mut outgoing: mpsc::Receiver<Outgoing>,
     connected: watch::Sender<bool>,
 ) {
-    let filters = vec![
-        topics::blocks_filter(None),
-        topics::gun_filter(),
-        topics::status_filter(),
-    ];
+    let mut filters = vec![topics::gun_filter(), topics::status_filter()];
+    filters.extend(
+        options
+            .partitions
+            .iter()
+            .copied()
+            .map(topics::blocks_filter),
+    );
     let client =
         |id| ClientOptions::new(id, options.broker.clone()).with_jitter_seed(options.jitter_seed);
     let mut consumer = Consumer::start(client(CONSUMER_ID), filters);

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use meso_bus::Endpoint;
+use meso_bus::{Access, Endpoint};
 use meso_config::{BrokerPlace, LibraryTrust, ServerConfig};
 use meso_contract::LibraryMessage;
 use meso_limits::{SignedRelease, SignerList};
@@ -56,7 +56,7 @@ pub fn run(config: &Path) -> anyhow::Result<ExitCode> {
     })?;
     let options = ServeOptions {
         http: config.http,
-        broker: broker_choice(config.broker),
+        broker: broker_choice(config.broker)?,
         ledger_origin: config.ledger_origin.as_str().to_owned(),
         time_zones,
         clinics: config.clinics.into_iter().map(|clinic| clinic.id).collect(),
@@ -83,11 +83,20 @@ pub fn run(config: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn broker_choice(place: BrokerPlace) -> BrokerChoice {
-    match place {
-        BrokerPlace::Embedded { bind } => BrokerChoice::Embedded(bind),
-        BrokerPlace::External(at) => BrokerChoice::External(Endpoint::new(&at.host, at.port)),
-    }
+fn broker_choice(place: BrokerPlace) -> anyhow::Result<BrokerChoice> {
+    let at = match place {
+        BrokerPlace::Embedded { bind } => return Ok(BrokerChoice::Embedded(bind)),
+        BrokerPlace::External(at) => at,
+    };
+    let access = Access {
+        ca_file: at.ca_file,
+        identity: at.certificate.map(|it| (it.certificate_file, it.key_file)),
+        login: at.login.map(|it| (it.username, it.password_file)),
+    };
+    let endpoint = Endpoint::new(&at.host, at.port).with_access(&access);
+    Ok(BrokerChoice::External(endpoint.context(
+        "the broker of the configuration cannot be used",
+    )?))
 }
 
 /// What an ingest is told that works on a server's store while the server is stopped.

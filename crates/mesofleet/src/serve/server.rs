@@ -176,6 +176,8 @@ impl Server {
         tracing::info!(%http_addr, broker = %endpoint, release, "server started");
         let bus_options = BusOptions {
             broker: endpoint,
+            // One server owns all of them, so far.
+            partitions: topics::partitions().collect(),
             standing: standing(&options)?,
             jitter_seed: u64::from_le_bytes(random()?),
         };

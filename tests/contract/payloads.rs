@@ -1,0 +1,189 @@
+//! One payload of each kind, of version 1. **Do not change what is pinned here**: a payload that
+//! changes needs a new version beside this one.
+
+use meso_contract::room::RoomInterlockBody;
+use meso_contract::{
+    BlockMessage, DriverStatusMessage, GunStatusMessage, LibraryMessage, NumberRange,
+    PAYLOAD_VERSION, SuccessorMessage, WatermarkMessage,
+};
+use meso_domain::{BlockHeader, BlockPlace, Record, RecordBlock, SessionEvent, Stream};
+use meso_units::{JournalIncarnation, SessionId};
+
+use crate::samples::{
+    at, sample_amendment, sample_ended, sample_gap, sample_header, sample_judgement, sample_opened,
+    sample_segment, sample_shot,
+};
+
+/// A payload as it goes over the bus.
+pub(crate) struct Payload {
+    /// The name of its schema.
+    pub(crate) schema: &'static str,
+    /// The name of the file that pins it, without its ending.
+    pub(crate) name: &'static str,
+    pub(crate) text: String,
+}
+
+fn payload(schema: &'static str, name: &'static str, bytes: Vec<u8>) -> Payload {
+    let text = String::from_utf8(bytes).unwrap();
+    Payload { schema, name, text }
+}
+
+fn shots() -> RecordBlock {
+    let records = vec![Record::Shot(sample_shot(7)), Record::Gap(sample_gap())];
+    RecordBlock::seal(sample_header(), records, vec![sample_judgement()]).unwrap()
+}
+
+/// Everything that is no shot.
+fn session() -> RecordBlock {
+    let session = SessionId::from_bytes([0x11; 16]);
+    let header = BlockHeader {
+        place: BlockPlace {
+            stream: Stream::Room,
+            ..sample_header().place
+        },
+        epoch: None,
+        ..sample_header()
+    };
+    let paused = SessionEvent::Paused {
+        session,
+        at: at(1_795_000_100_000_000_000),
+    };
+    let resumed = SessionEvent::Resumed {
+        session,
+        at: at(1_795_000_200_000_000_000),
+    };
+    let mut records: Vec<Record> = [
+        sample_opened(),
+        sample_segment(),
+        paused,
+        resumed,
+        sample_ended(),
+    ]
+    .map(Record::Session)
+    .into();
+    records.push(Record::Amendment(sample_amendment()));
+    RecordBlock::seal(header, records, Vec::new()).unwrap()
+}
+
+fn watermark() -> WatermarkMessage {
+    let mut mark = WatermarkMessage::new(JournalIncarnation(0x0a0b_0c0d_0e0f_0001), 7, 9);
+    mark.settled_to = 12;
+    mark.settled_ranges.push(NumberRange {
+        first: 14,
+        last: 15,
+    });
+    mark
+}
+
+fn driver_status() -> DriverStatusMessage {
+    DriverStatusMessage {
+        version: PAYLOAD_VERSION,
+        online: true,
+        program_version: "0.1.0".to_owned(),
+        incarnation: "0a0b0c0d0e0f0001".to_owned(),
+        start_id: "00000000000000ff".to_owned(),
+    }
+}
+
+fn successor() -> SuccessorMessage {
+    SuccessorMessage {
+        version: PAYLOAD_VERSION,
+        incarnation: "0a0b0c0d0e0f0002".to_owned(),
+        replaced: vec!["0a0b0c0d0e0f0001".to_owned()],
+    }
+}
+
+fn gun_status() -> GunStatusMessage {
+    GunStatusMessage {
+        version: PAYLOAD_VERSION,
+        attached: true,
+        at_ms: 1_795_000_000_123,
+        model: "Example 3".to_owned(),
+        firmware: "1.2.3".to_owned(),
+        battery_percent: Some(87),
+        journalled_counter: 42,
+        backlog_shots: 3,
+        bad_frames: 1,
+        skipped_bytes: 17,
+        quarantined_frames: 0,
+        inhibited: true,
+        completeness: Some("authenticated counter".to_owned()),
+        interlock: Some(RoomInterlockBody {
+            state: "failed".to_owned(),
+            cause: "needle depth beyond its limit".to_owned(),
+            problem: Some("the gun did not answer".to_owned()),
+        }),
+        clock_drift_ppm: Some(-12),
+    }
+}
+
+fn library() -> LibraryMessage {
+    LibraryMessage {
+        version: PAYLOAD_VERSION,
+        release: "version = 1\n".to_owned(),
+        signatures: vec![("aa".repeat(32), "bb".repeat(64))],
+    }
+}
+
+/// Every kind of payload.
+pub(crate) fn all() -> Vec<Payload> {
+    let block = |block: &RecordBlock| BlockMessage::encode(block).unwrap();
+    vec![
+        payload("BlockMessage", "shots", block(&shots())),
+        payload("BlockMessage", "session", block(&session())),
+        payload(
+            "WatermarkMessage",
+            "watermark",
+            watermark().encode().unwrap(),
+        ),
+        payload(
+            "DriverStatusMessage",
+            "status",
+            driver_status().encode().unwrap(),
+        ),
+        payload(
+            "SuccessorMessage",
+            "successor",
+            successor().encode().unwrap(),
+        ),
+        payload("GunStatusMessage", "gun", gun_status().encode().unwrap()),
+        payload("LibraryMessage", "library", library().encode().unwrap()),
+    ]
+}
+
+#[test]
+fn the_bytes_of_every_payload_are_those_of_the_first_day() {
+    for Payload { name, text, .. } in all() {
+        let file = format!("tests/contract/v01/{name}.json");
+        std::fs::write(meso_tests::root().join(&file), format!("{text}\n")).unwrap(); // TEMPORARY
+        let pinned = std::fs::read_to_string(meso_tests::root().join(&file)).unwrap();
+        assert_eq!(text, pinned.trim_end(), "{file}");
+    }
+}
+
+#[test]
+fn every_pinned_payload_is_still_read_as_what_it_was() {
+    let read = |name: &str| {
+        let file = format!("tests/contract/v01/{name}.json");
+        std::fs::read(meso_tests::root().join(file)).unwrap()
+    };
+    assert_eq!(BlockMessage::decode(&read("shots")).unwrap(), shots());
+    assert_eq!(BlockMessage::decode(&read("session")).unwrap(), session());
+    assert_eq!(
+        WatermarkMessage::decode(&read("watermark")).unwrap(),
+        watermark()
+    );
+    assert_eq!(
+        DriverStatusMessage::decode(&read("status")).unwrap(),
+        driver_status()
+    );
+    assert_eq!(
+        SuccessorMessage::decode(&read("successor")).unwrap(),
+        successor()
+    );
+    assert_eq!(
+        GunStatusMessage::decode(&read("gun")).unwrap(),
+        gun_status()
+    );
+    assert_eq!(LibraryMessage::decode(&read("library")).unwrap(), library());
+}

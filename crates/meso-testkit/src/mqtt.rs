@@ -61,15 +61,17 @@ impl Stranger {
         self.receive_kind(PUBACK).map(drop)
     }
 
-    /// Waits for the next message on a topic that fits, and gives topic and payload.
+    /// Waits for the next message on a topic that fits one of the filters, and gives topic and payload.
     ///
     /// # Errors
     ///
     /// As [`Stranger::publish`].
-    pub fn hear_one(&mut self, filter: &str) -> io::Result<(String, Vec<u8>)> {
+    pub fn hear_one(&mut self, filters: &[String]) -> io::Result<(String, Vec<u8>)> {
         let mut body = self.next_id().to_vec();
-        body.extend(text(filter));
-        body.push(0);
+        for filter in filters {
+            body.extend(text(filter));
+            body.push(0);
+        }
         self.send(SUBSCRIBE, &body)?;
         self.receive_kind(SUBACK)?;
         let body = self.receive_kind(PUBLISH)?;

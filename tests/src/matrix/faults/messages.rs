@@ -104,7 +104,8 @@ fn poison(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
     let broker = clinic.broker.as_ref().context("there is no broker")?;
     let mut stranger = Stranger::connect(broker.address(), "stranger")?;
     moments.rest(100, 800);
-    let (topic, payload) = stranger.hear_one(&topics::blocks_filter(None))?;
+    let every_block: Vec<String> = topics::partitions().map(topics::blocks_filter).collect();
+    let (topic, payload) = stranger.hear_one(&every_block)?;
     let mut sent = std::collections::BTreeSet::new();
     for bytes in spoilt(&payload, moments)? {
         stranger.publish(&topic, &bytes)?;

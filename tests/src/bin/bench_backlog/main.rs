@@ -146,7 +146,7 @@ fn options(release: &Release, extra: &str) -> ServerOptions {
     ServerOptions {
         extra: format!("[library]\nsigners = {:?}\n{extra}", release.signers),
         files: vec![("library.json", release.file.clone())],
-        broker: None,
+        ..ServerOptions::default()
     }
 }
 

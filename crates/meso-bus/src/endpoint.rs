@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::BusError;
+use crate::{BusError, platform};
 
 /// The longest password, in bytes; a longer file is some other file.
 const PASSWORD_BYTES_MAX: u64 = 4_096;
@@ -153,7 +153,7 @@ fn client_config(
         return Ok(builder.with_no_client_auth());
     };
     let certificates = read_certificates(certificate_file)?;
-    only_for_its_owner(key_file)?;
+    check_only_for_its_owner(key_file)?;
     let key = PrivateKeyDer::from_pem_file(key_file).map_err(|error| wrong(key_file, &error))?;
     builder
         .with_client_auth_cert(certificates, key)
@@ -171,7 +171,7 @@ fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, BusErr
 
 /// The text of a file without the line break at its end.
 fn read_password(file: &Path) -> Result<String, BusError> {
-    only_for_its_owner(file)?;
+    check_only_for_its_owner(file)?;
     let length = std::fs::metadata(file).map_or(0, |metadata| metadata.len());
     if length > PASSWORD_BYTES_MAX {
         let what = format!("it has {length} bytes, more than {PASSWORD_BYTES_MAX}");
@@ -185,24 +185,14 @@ fn read_password(file: &Path) -> Result<String, BusError> {
     }
 }
 
-#[cfg(unix)]
-fn only_for_its_owner(file: &Path) -> Result<(), BusError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let metadata = std::fs::metadata(file).map_err(|error| wrong(file, &error))?;
-    let mode = metadata.permissions().mode() & 0o777;
-    match mode & 0o077 {
-        0 => Ok(()),
-        _ => {
+fn check_only_for_its_owner(file: &Path) -> Result<(), BusError> {
+    match platform::mode_for_others(file).map_err(|error| wrong(file, &error))? {
+        None => Ok(()),
+        Some(mode) => {
             let what = format!("others can read it (mode {mode:o}); set it to 600");
             Err(wrong(file, &what))
         }
     }
-}
-
-/// Where files have no mode, whoever sets up the computer sees to it.
-#[cfg(not(unix))]
-fn only_for_its_owner(_file: &Path) -> Result<(), BusError> {
-    Ok(())
 }
 
 fn wrong(file: &Path, what: &impl ToString) -> BusError {

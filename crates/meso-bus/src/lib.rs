@@ -35,6 +35,7 @@ mod consumer;
 mod ending;
 mod endpoint;
 mod error;
+mod platform;
 mod publisher;
 
 pub use broker::Broker;

@@ -51,7 +51,12 @@ fn a_payload_with_an_unknown_key_or_without_a_needed_one_fits_no_schema() {
         for key in good.as_object().unwrap().keys() {
             let is_optional = matches!(
                 &**key,
-                "battery_percent" | "clock_drift_ppm" | "completeness" | "interlock"
+                "battery_percent"
+                    | "clock_drift_ppm"
+                    | "completeness"
+                    | "interlock"
+                    | "present_epoch"
+                    | "signature"
             );
             let mut less = good.clone();
             less.as_object_mut().unwrap().remove(key);
@@ -74,6 +79,8 @@ fn every_topic_is_an_address_of_the_description() {
     let samples = [
         topics::blocks(&clinic, &driver, &stream),
         topics::watermark(&clinic, &driver, &stream),
+        topics::wanted(&clinic, &driver, &gun),
+        topics::held(&clinic, &driver, &gun),
         topics::status(&clinic, &driver),
         topics::successor(&clinic, &driver),
         topics::gun(&clinic, &driver, &gun),

@@ -3,11 +3,11 @@
 
 use meso_contract::room::RoomInterlockBody;
 use meso_contract::{
-    BlockMessage, DriverStatusMessage, GunStatusMessage, LibraryMessage, NumberRange,
-    PAYLOAD_VERSION, SuccessorMessage, WatermarkMessage,
+    BlockMessage, DriverStatusMessage, GunStatusMessage, HeldMessage, LibraryMessage, NumberRange,
+    PAYLOAD_VERSION, SuccessorMessage, WantedMessage, WatermarkMessage,
 };
 use meso_domain::{BlockHeader, BlockPlace, Record, RecordBlock, SessionEvent, Stream};
-use meso_units::{JournalIncarnation, SessionId};
+use meso_units::{Epoch, JournalIncarnation, SessionId};
 
 use crate::samples::{
     at, sample_amendment, sample_ended, sample_gap, sample_header, sample_judgement, sample_opened,
@@ -75,6 +75,16 @@ fn watermark() -> WatermarkMessage {
     mark
 }
 
+fn wanted() -> WantedMessage {
+    let ranges = vec![NumberRange { first: 3, last: 5 }];
+    WantedMessage::new(JournalIncarnation(7), Epoch(9), ranges)
+}
+
+fn held() -> HeldMessage {
+    let ranges = vec![NumberRange { first: 4, last: 4 }];
+    HeldMessage::new(JournalIncarnation(7), Epoch(9), ranges, Some(Epoch(10)))
+}
+
 fn driver_status() -> DriverStatusMessage {
     DriverStatusMessage {
         version: PAYLOAD_VERSION,
@@ -136,6 +146,8 @@ pub(crate) fn all() -> Vec<Payload> {
             "watermark",
             watermark().encode().unwrap(),
         ),
+        payload("WantedMessage", "wanted", wanted().encode().unwrap()),
+        payload("HeldMessage", "held", held().encode().unwrap()),
         payload(
             "DriverStatusMessage",
             "status",
@@ -172,6 +184,8 @@ fn every_pinned_payload_is_still_read_as_what_it_was() {
         WatermarkMessage::decode(&read("watermark")).unwrap(),
         watermark()
     );
+    assert_eq!(WantedMessage::decode(&read("wanted")).unwrap(), wanted());
+    assert_eq!(HeldMessage::decode(&read("held")).unwrap(), held());
     assert_eq!(
         DriverStatusMessage::decode(&read("status")).unwrap(),
         driver_status()

@@ -34,6 +34,8 @@ pub struct DriverConfig {
     pub interlock: Interlock,
     /// The broker that the blocks go to.
     pub broker: BrokerAddress,
+    /// The key of the ingest whose watermarks alone are believed; `None` believes any.
+    pub ingest_key: Option<String>,
     /// Where the room's page and interface listen; always this computer, port 0 lets the system
     /// choose.
     pub room_http: SocketAddr,
@@ -119,6 +121,7 @@ impl DriverConfig {
             let link = root.section("link", LinkTrust::read);
             let interlock = root.section("interlock", Interlock::read);
             let broker = root.section("broker", BrokerAddress::read);
+            let ingest_key = root.section("ingest", read_ingest_key);
             let room_http = root.section("room", |room| values::loopback_bind(room, "http", 0));
             let blocks = root.section("blocks", BlockLimits::read);
             let library = root.section("library", LibraryTrust::read);
@@ -133,6 +136,7 @@ impl DriverConfig {
                 link: link?,
                 interlock: interlock?,
                 broker: broker?,
+                ingest_key: ingest_key?,
                 room_http: room_http?,
                 blocks: blocks?,
                 library: library?,
@@ -162,6 +166,19 @@ impl Identity {
             data_dir: data_dir?,
         })
     }
+}
+
+/// Whose watermarks are believed.
+fn read_ingest_key(section: &Section<'_>) -> Option<Option<String>> {
+    const ALLOWED: &str = "the line of the server's log.vkey, name+id+key, or nothing";
+    section.text("key", ALLOWED, Some(None), |text| {
+        match text.split('+').count() {
+            _ if text.is_empty() => Some(None),
+            // The key itself may have a + in it.
+            3.. => Some(Some(text.to_owned())),
+            _ => None,
+        }
+    })
 }
 
 /// What `ports.source` may say.

@@ -11,8 +11,8 @@ use utoipa::openapi::{RefOr, Schema};
 
 use crate::topics::{PARTITION_COUNT, PAYLOAD_BYTES_MAX, PREFIX, Topic};
 use crate::{
-    BlockMessage, DriverStatusMessage, GunStatusMessage, LibraryMessage, PAYLOAD_VERSION,
-    SuccessorMessage, WatermarkMessage,
+    BlockMessage, DriverStatusMessage, GunStatusMessage, HeldMessage, LibraryMessage,
+    PAYLOAD_VERSION, SuccessorMessage, WantedMessage, WatermarkMessage,
 };
 
 /// A topic with places for what varies, and the only payload that it carries.
@@ -27,7 +27,7 @@ struct Channel {
     summary: &'static str,
 }
 
-const CHANNELS: [Channel; 6] = [
+const CHANNELS: [Channel; 8] = [
     Channel {
         name: "blocks",
         address: "{clinic}/{driver}/blocks/{partition}/{stream}",
@@ -44,6 +44,22 @@ const CHANNELS: [Channel; 6] = [
         is_from_driver: false,
         is_retained: true,
         summary: "How far a stream of blocks is durable in store and ledger.",
+    },
+    Channel {
+        name: "wanted",
+        address: "{clinic}/{driver}/wanted/{serial}",
+        message: "WantedMessage",
+        is_from_driver: false,
+        is_retained: false,
+        summary: "What the ingest lacks of a gun: send it again, or say what is held.",
+    },
+    Channel {
+        name: "held",
+        address: "{clinic}/{driver}/held/{serial}",
+        message: "HeldMessage",
+        is_from_driver: true,
+        is_retained: false,
+        summary: "What a driver has of a gun, for the ingest that asked.",
     },
     Channel {
         name: "status",
@@ -84,6 +100,8 @@ pub const fn channel_of(topic: &Topic) -> &'static str {
     match topic {
         Topic::Blocks { .. } => "blocks",
         Topic::Watermark { .. } => "watermark",
+        Topic::Wanted { .. } => "wanted",
+        Topic::Held { .. } => "held",
         Topic::Status { .. } => "status",
         Topic::Successor { .. } => "successor",
         Topic::Gun { .. } => "gun",
@@ -96,6 +114,8 @@ pub fn document() -> String {
     let mut schemas = BTreeMap::new();
     add::<BlockMessage>(&mut schemas);
     add::<WatermarkMessage>(&mut schemas);
+    add::<WantedMessage>(&mut schemas);
+    add::<HeldMessage>(&mut schemas);
     add::<DriverStatusMessage>(&mut schemas);
     add::<SuccessorMessage>(&mut schemas);
     add::<GunStatusMessage>(&mut schemas);

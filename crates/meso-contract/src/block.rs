@@ -1,8 +1,8 @@
 //! A record block as JSON.
 
 use meso_domain::{
-    BlockHash, BlockHeader, BlockPlace, Bound, Finding, Gap, GapReason, GapState, Judgement,
-    NotCheckable, Record, RecordBlock, Rule, Severity, Shot, Stream,
+    BlockHash, BlockHeader, BlockPlace, Bound, Custody, Finding, Gap, GapReason, GapState,
+    Judgement, NotCheckable, Record, RecordBlock, Rule, Severity, Shot, Stream,
 };
 use meso_units::{
     BlockNumber, ClinicId, DriverId, Epoch, GunSerial, JournalIncarnation, LibraryVersion,
@@ -77,6 +77,8 @@ pub enum RecordBody {
     Gap(GapBody),
     /// A correction.
     Amendment(AmendmentBody),
+    /// A driver has a gun.
+    Custody(CustodyBody),
 }
 
 /// A named hole in the counters of a gun.
@@ -97,6 +99,22 @@ pub struct GapBody {
     /// Why.
     pub reason: String,
     /// When it was found, nanoseconds since 1970 as text.
+    pub at_ns: String,
+}
+
+/// From which counter on the driver of the block has a gun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CustodyBody {
+    /// The gun.
+    pub gun: String,
+    /// Epoch, 16 hexadecimal digits.
+    pub epoch: String,
+    /// First counter that nobody had acknowledged before.
+    pub first: u32,
+    /// How far the gun had counted; 0 for none.
+    pub newest: u32,
+    /// When it greeted, nanoseconds since 1970 as text.
     pub at_ns: String,
 }
 
@@ -253,6 +271,7 @@ impl From<&Record> for RecordBody {
             Record::Session(event) => RecordBody::Session(event.into()),
             Record::Gap(gap) => RecordBody::Gap(gap.into()),
             Record::Amendment(amendment) => RecordBody::Amendment(amendment.into()),
+            Record::Custody(custody) => RecordBody::Custody(custody.into()),
         }
     }
 }
@@ -266,6 +285,7 @@ impl TryFrom<&RecordBody> for Record {
             RecordBody::Session(event) => Record::Session(event.try_into()?),
             RecordBody::Gap(gap) => Record::Gap(gap.try_into()?),
             RecordBody::Amendment(amendment) => Record::Amendment(amendment.try_into()?),
+            RecordBody::Custody(custody) => Record::Custody(custody.try_into()?),
         })
     }
 }
@@ -295,6 +315,32 @@ impl TryFrom<&GapBody> for Gap {
             last: body.last.map(ShotCounter),
             state: word("state", &body.state, GapState::parse)?,
             reason: word("reason", &body.reason, GapReason::parse)?,
+            at: parse_at("at_ns", &body.at_ns)?,
+        })
+    }
+}
+
+impl From<&Custody> for CustodyBody {
+    fn from(custody: &Custody) -> CustodyBody {
+        CustodyBody {
+            gun: custody.gun.to_string(),
+            epoch: hex_u64(custody.epoch.get()),
+            first: custody.first.get(),
+            newest: custody.newest.get(),
+            at_ns: custody.at.unix_ns().to_string(),
+        }
+    }
+}
+
+impl TryFrom<&CustodyBody> for Custody {
+    type Error = PayloadError;
+
+    fn try_from(body: &CustodyBody) -> Result<Custody, PayloadError> {
+        Ok(Custody {
+            gun: GunSerial::parse(&body.gun)?,
+            epoch: Epoch(parse_u64("epoch", &body.epoch)?),
+            first: ShotCounter(body.first),
+            newest: ShotCounter(body.newest),
             at: parse_at("at_ns", &body.at_ns)?,
         })
     }

@@ -26,6 +26,7 @@ mod block;
 mod block_file;
 mod error;
 pub mod http;
+mod inquiry;
 mod json;
 mod json_id;
 pub mod metric_names;
@@ -37,11 +38,14 @@ mod status;
 pub mod topics;
 mod watermark;
 
-pub use block::{BlockMessage, FindingBody, GapBody, HeaderBody, JudgementBody, RecordBody};
+pub use block::{
+    BlockMessage, CustodyBody, FindingBody, GapBody, HeaderBody, JudgementBody, RecordBody,
+};
 pub use block_file::{
     BlockFileError, BlockFileHeader, BlockFileTrailer, BlockFileWriter, read_block_file,
 };
 pub use error::PayloadError;
+pub use inquiry::{HeldMessage, WantedMessage};
 pub use session::{
     AmendmentBody, CheckItemBody, ChecklistBody, ComponentBody, GunPositionBody, NeedleBody,
     SegmentOpenedBody, SessionEndedBody, SessionEventBody, SessionOpenedBody, SyringeBody,

@@ -8,6 +8,14 @@ pub const BLOCKS_COMMITTED_TOTAL: &str = "mesofleet_blocks_committed_total";
 pub const BLOCKS_DUPLICATE_TOTAL: &str = "mesofleet_blocks_duplicate_total";
 /// Records and payloads in quarantine since the start.
 pub const QUARANTINED_TOTAL: &str = "mesofleet_quarantined_total";
+/// Shots and blocks since the start that say something else than the one held in their place.
+pub const CONFLICTS_TOTAL: &str = "mesofleet_conflicts_total";
+/// Shots since the start of which edge and server judge the same facts differently.
+pub const CONTRADICTIONS_TOTAL: &str = "mesofleet_contradictions_total";
+/// Shots since the start that were judged while older ones of their gun were awaited.
+pub const PROVISIONAL_SHOTS_TOTAL: &str = "mesofleet_provisional_shots_total";
+/// Guns and epochs of which something is missing or uncertain, and asked for.
+pub const INQUIRIES_OPEN: &str = "mesofleet_inquiries_open";
 /// Commits of the ingest, in seconds.
 pub const COMMIT_SECONDS: &str = "mesofleet_commit_seconds";
 /// Leaves of the ledger.

@@ -49,10 +49,12 @@ pub fn of_driver(clinic: &ClinicId, driver: &DriverId) -> Vec<Permission> {
     let own = format!("{}/{clinic}/{driver}", topics::PREFIX);
     vec![
         Permission::write(format!("{own}/blocks/+/+")),
+        Permission::write(format!("{own}/held/+")),
         Permission::write(format!("{own}/guns/+")),
         Permission::write(topics::status(clinic, driver)),
         Permission::write(topics::successor(clinic, driver)),
         Permission::read(topics::watermark_filter(clinic, driver)),
+        Permission::read(topics::wanted_filter(clinic, driver)),
         Permission::read(topics::library(clinic)),
         // What it asks before it takes another computer's place.
         Permission::read(topics::status(clinic, driver)),
@@ -65,9 +67,11 @@ pub fn of_ingest() -> Vec<Permission> {
     let prefix = topics::PREFIX;
     vec![
         Permission::read(format!("{prefix}/+/+/blocks/+/+")),
+        Permission::read(topics::held_filter()),
         Permission::read(topics::gun_filter()),
         Permission::read(topics::status_filter()),
         Permission::write(format!("{prefix}/+/+/watermark/+")),
+        Permission::write(format!("{prefix}/+/+/wanted/+")),
         Permission::write(format!("{prefix}/+/library")),
     ]
 }

@@ -162,6 +162,9 @@ pub struct RoomStateBody {
     /// Sealed blocks that no message can carry; they stay in the journal.
     #[serde(default)]
     pub unsendable_block_count: u64,
+    /// Watermarks that the ingest has not signed; they change nothing.
+    #[serde(default)]
+    pub refused_watermark_count: u64,
     /// Ports that cannot be used, and why.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub port_problems: BTreeMap<String, String>,

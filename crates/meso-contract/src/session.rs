@@ -179,8 +179,11 @@ pub struct GunPositionBody {
     pub gun: String,
     /// Epoch, 16 hexadecimal digits.
     pub epoch: String,
-    /// Last counter of the session.
+    /// Last counter of the session, as far as the driver knew.
     pub counter: u32,
+    /// The gun was not plugged in: it may have fired more; absent where it was.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub is_away: bool,
 }
 
 /// A session ends.

@@ -4,6 +4,8 @@
 //! |---|---|---|---|---|
 //! | `mesofleet/v1/{clinic}/{driver}/blocks/{partition}/{stream}` | driver → ingest | 1 | no | [`crate::BlockMessage`] |
 //! | `mesofleet/v1/{clinic}/{driver}/watermark/{stream}` | ingest → driver | 1 | yes | [`crate::WatermarkMessage`] |
+//! | `mesofleet/v1/{clinic}/{driver}/wanted/{serial}` | ingest → driver | 1 | no | [`crate::WantedMessage`] |
+//! | `mesofleet/v1/{clinic}/{driver}/held/{serial}` | driver → ingest | 1 | no | [`crate::HeldMessage`] |
 //! | `mesofleet/v1/{clinic}/{driver}/status` | driver → all (last will) | 1 | yes | [`crate::DriverStatusMessage`] |
 //! | `mesofleet/v1/{clinic}/{driver}/successor` | driver → the one it replaced | 1 | yes | [`crate::SuccessorMessage`] |
 //! | `mesofleet/v1/{clinic}/{driver}/guns/{serial}` | driver → all | 1 | yes | [`crate::GunStatusMessage`] |
@@ -48,6 +50,26 @@ pub fn watermark(clinic: &ClinicId, driver: &DriverId, stream: &Stream) -> Strin
 /// What a driver subscribes to for its watermarks.
 pub fn watermark_filter(clinic: &ClinicId, driver: &DriverId) -> String {
     format!("{PREFIX}/{clinic}/{driver}/watermark/+")
+}
+
+/// Where the ingest asks a driver for what it lacks of a gun.
+pub fn wanted(clinic: &ClinicId, driver: &DriverId, serial: &GunSerial) -> String {
+    format!("{PREFIX}/{clinic}/{driver}/wanted/{serial}")
+}
+
+/// What a driver subscribes to for such questions.
+pub fn wanted_filter(clinic: &ClinicId, driver: &DriverId) -> String {
+    format!("{PREFIX}/{clinic}/{driver}/wanted/+")
+}
+
+/// Where a driver answers what it has of a gun.
+pub fn held(clinic: &ClinicId, driver: &DriverId, serial: &GunSerial) -> String {
+    format!("{PREFIX}/{clinic}/{driver}/held/{serial}")
+}
+
+/// What the ingest subscribes to for all answers.
+pub fn held_filter() -> String {
+    format!("{PREFIX}/+/+/held/+")
 }
 
 /// Where a driver says that it is there; the broker says for it that it is gone.
@@ -100,6 +122,24 @@ pub enum Topic {
         driver: DriverId,
         /// The stream.
         stream: Stream,
+    },
+    /// What the ingest lacks of a gun.
+    Wanted {
+        /// The clinic.
+        clinic: ClinicId,
+        /// The driver.
+        driver: DriverId,
+        /// The gun.
+        serial: GunSerial,
+    },
+    /// What a driver has of a gun.
+    Held {
+        /// The clinic.
+        clinic: ClinicId,
+        /// The driver.
+        driver: DriverId,
+        /// The gun.
+        serial: GunSerial,
     },
     /// Whether a driver is there.
     Status {
@@ -160,6 +200,16 @@ impl Topic {
                 driver,
                 serial: GunSerial::parse(serial)?,
             }),
+            ["wanted", serial] => Ok(Topic::Wanted {
+                clinic,
+                driver,
+                serial: GunSerial::parse(serial)?,
+            }),
+            ["held", serial] => Ok(Topic::Held {
+                clinic,
+                driver,
+                serial: GunSerial::parse(serial)?,
+            }),
             ["watermark", stream] => Ok(Topic::Watermark {
                 clinic,
                 driver,
@@ -214,6 +264,23 @@ mod tests {
                 clinic: c.clone(),
                 driver: d.clone(),
                 serial
+            })
+        );
+        let serial = GunSerial::parse("GUN-0001").unwrap();
+        assert_eq!(
+            Topic::parse(&wanted(&clinic, &driver, &serial)),
+            Ok(Topic::Wanted {
+                clinic: c.clone(),
+                driver: d.clone(),
+                serial: serial.clone(),
+            })
+        );
+        assert_eq!(
+            Topic::parse(&held(&clinic, &driver, &serial)),
+            Ok(Topic::Held {
+                clinic: c.clone(),
+                driver: d.clone(),
+                serial,
             })
         );
         assert_eq!(

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::json_id::{hex_u64, parse_u64};
 use crate::{PAYLOAD_VERSION, PayloadError};
 
-/// An inclusive range of block numbers.
+/// An inclusive range of block numbers or counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NumberRange {
@@ -33,6 +33,10 @@ pub struct WatermarkMessage {
     pub settled_to: u64,
     /// Settled blocks beyond that, at most [`WatermarkMessage::RANGE_COUNT_MAX`] ranges.
     pub settled_ranges: Vec<NumberRange>,
+    /// The signature line of the ingest's key under [`WatermarkMessage::signed_text`], as a C2SP
+    /// signed note has it; absent where nobody signed. A driver that knows the key takes no other.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signature: Option<String>,
 }
 
 impl WatermarkMessage {
@@ -48,7 +52,23 @@ impl WatermarkMessage {
             ingest_incarnation: hex_u64(ingest),
             settled_to: 0,
             settled_ranges: Vec::new(),
+            signature: None,
         }
+    }
+
+    /// The text that the ingest signs: everything that is said, and under which topic, so that no
+    /// other stream, driver or store can be served with it.
+    pub fn signed_text(&self, topic: &str) -> String {
+        let range = |range: &NumberRange| format!(" {}-{}", range.first, range.last);
+        let ranges: String = self.settled_ranges.iter().map(range).collect();
+        format!(
+            "mesofleet watermark v{}\n{topic}\njournal {}\nstore {}\ningest {}\nsettled {}{ranges}\n",
+            self.version,
+            self.incarnation,
+            self.store_incarnation,
+            self.ingest_incarnation,
+            self.settled_to,
+        )
     }
 
     /// Writes the payload.

@@ -2,12 +2,13 @@
 //!
 //! A [`Cutter`] decides when journalled records are sealed into a block. The sender decides which
 //! blocks are on their way and when one is sent again; only the ingest's watermark settles a block.
-//! The receiver decides what is new, what is a duplicate and what is missing.
+//! The receiver decides what is new, what is a duplicate and what is missing. [`Inquiries`] asks
+//! everybody who may have what is missing, and says when it is gone everywhere.
 //!
 //! It is **not** a transport: nothing here opens a connection, reads a clock, waits or stores.
 //! Events and the time come in, effects go out, and the same events give the same effects.
 //!
-//! Read first: [`Sender`], [`Cutter`], [`Receiver`].
+//! Read first: [`Sender`], [`Cutter`], [`Receiver`], [`Inquiries`].
 //!
 //! ```
 //! use meso_delivery::{Effect, Sender, SenderEvent};
@@ -23,12 +24,14 @@
 //! ```
 
 mod cutter;
+mod inquiry;
 mod receiver;
 mod sender;
 
 pub use cutter::{CutContext, CutLimits, Cutter};
+pub use inquiry::{Answer, Conclusion, Doubt, Inquiries, Question};
 pub use receiver::{
-    Arrival, Changes, Counters, CountersCheckpoint, Hole, Link, Offer, Range, RangeSet, Receiver,
-    Settled, StreamCheckpoint, StreamKey,
+    Arrival, Changes, Counters, CountersCheckpoint, CustodyInterval, CustodyStart, Holder, Hole,
+    Link, Offer, Range, RangeSet, Receiver, Settled, Standing, StreamCheckpoint, StreamKey,
 };
 pub use sender::{Effect, Sender, SenderEvent, StreamPosition, Watermark};

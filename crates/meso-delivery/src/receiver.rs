@@ -12,10 +12,14 @@ mod ranges;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use meso_domain::{BlockHash, BlockHeader, BlockPlace, Gap, ShotIdentity, Stream};
+use meso_domain::{
+    BlockHash, BlockHeader, BlockPlace, Custody, Gap, SessionEnded, ShotIdentity, Stream,
+};
 use meso_units::{BlockNumber, DriverId, Epoch, GunSerial, JournalIncarnation};
 
-pub use counters::{Arrival, Counters, Hole};
+use crate::inquiry::Doubt;
+
+pub use counters::{Arrival, Counters, CustodyInterval, CustodyStart, Holder, Hole, Standing};
 pub use ranges::{Range, RangeSet};
 
 /// One line of blocks: a place without its number.
@@ -126,6 +130,10 @@ pub struct CountersCheckpoint {
     pub declared: Vec<Range>,
     /// From where on the number of lost shots is unknown.
     pub open_ended_from: Option<u64>,
+    /// The highest counter that the gun is known to have had.
+    pub known_to: u64,
+    /// Who had the gun, from which counter on.
+    pub custody: Vec<CustodyStart>,
 }
 
 /// What changed since the last time somebody asked.
@@ -187,6 +195,8 @@ impl Receiver {
                 held: gun.held.into_iter().collect(),
                 declared: gun.declared.into_iter().collect(),
                 open_ended_from: gun.open_ended_from,
+                known_to: gun.known_to,
+                custody: gun.custody.into_iter().map(|it| (it.first, it)).collect(),
             };
             ((gun.gun, gun.epoch), state)
         });
@@ -263,8 +273,9 @@ impl Receiver {
         // One block adds at most as many ranges as it has records.
         let gun_full = match (&header.place.stream, header.epoch) {
             (Stream::Gun(gun), Some(epoch)) => self.counters(gun, epoch).is_some_and(|counters| {
-                counters.held.range_count() + usize::from(header.record_count)
-                    > Receiver::COUNTER_RANGE_COUNT_MAX
+                let added = usize::from(header.record_count);
+                counters.held.range_count() + added > Receiver::COUNTER_RANGE_COUNT_MAX
+                    || counters.custody.len() + added > Counters::CUSTODY_COUNT_MAX
             }),
             _ => false,
         };
@@ -321,6 +332,61 @@ impl Receiver {
         let key = (gap.gun.clone(), gap.epoch);
         self.guns.entry(key.clone()).or_default().record_gap(gap);
         self.changed_guns.insert(key);
+    }
+
+    /// Takes note that the driver of a block has a gun.
+    pub fn record_custody(&mut self, header: &BlockHeader, custody: &Custody) {
+        let key = (custody.gun.clone(), custody.epoch);
+        let holder = Holder {
+            clinic: header.clinic.clone(),
+            driver: header.place.driver.clone(),
+            incarnation: header.place.incarnation,
+        };
+        self.guns
+            .entry(key.clone())
+            .or_default()
+            .record_custody(custody, holder);
+        self.changed_guns.insert(key);
+    }
+
+    /// Takes note of how far the guns of a session had counted when it ended.
+    pub fn record_session_end(&mut self, ended: &SessionEnded) {
+        for position in &ended.last_counters {
+            let key = (position.gun.clone(), position.epoch);
+            self.guns
+                .entry(key.clone())
+                .or_default()
+                .record_known(position.counter.get().into());
+            self.changed_guns.insert(key);
+        }
+    }
+
+    /// What of a gun and epoch somebody has to be asked about; `None` where all is known.
+    pub fn doubt(&self, gun: &GunSerial, epoch: Epoch) -> Option<Doubt> {
+        let counters = self.counters(gun, epoch)?;
+        // Of several epochs all but one are over; which one, nobody can tell from here.
+        let has_others = self.epochs_of(gun).nth(1).is_some();
+        let may_be_over = counters.open_ended_from.is_none() && has_others;
+        let missing = counters.awaited();
+        if missing.is_empty() && !may_be_over {
+            return None;
+        }
+        let custody = self.epochs_of(gun).flat_map(|(_, c)| c.custody.values());
+        Some(Doubt {
+            missing,
+            known_to: counters.known_to(),
+            may_be_over,
+            holders: custody.map(|start| start.holder.clone()).collect(),
+        })
+    }
+
+    /// The epochs of a gun.
+    pub fn epochs_of(&self, gun: &GunSerial) -> impl Iterator<Item = (Epoch, &Counters)> {
+        let first = (gun.clone(), Epoch(0));
+        let last = (gun.clone(), Epoch(u64::MAX));
+        self.guns
+            .range(first..=last)
+            .map(|((_, epoch), counters)| (*epoch, counters))
     }
 
     /// Whether a shot is held.
@@ -396,6 +462,8 @@ impl Receiver {
             held: counters.held.ranges().collect(),
             declared: counters.declared.ranges().collect(),
             open_ended_from: counters.open_ended_from,
+            known_to: counters.known_to,
+            custody: counters.custody.values().cloned().collect(),
         })
     }
 }

@@ -72,6 +72,13 @@ pub enum SenderEvent {
         /// Its number.
         number: BlockNumber,
     },
+    /// The ingest lacks shots of these blocks although it has settled them, or its store has.
+    Wanted {
+        /// Their stream.
+        stream: Stream,
+        /// Their numbers.
+        numbers: Vec<u64>,
+    },
     /// Time passed.
     Tick,
 }
@@ -210,6 +217,13 @@ impl Sender {
                 if let Some(state) = self.streams.get_mut(&stream) {
                     state.settled.insert(number.get());
                     state.on_the_way.remove(&number.get());
+                }
+            }
+            SenderEvent::Wanted { stream, numbers } => {
+                if let Some(state) = self.streams.get_mut(&stream) {
+                    for number in numbers {
+                        state.settled.remove(number);
+                    }
                 }
             }
             SenderEvent::Tick => self.expire(now_ms),

@@ -335,6 +335,7 @@ fn belongs(header: &BlockHeader, record: &Record) -> bool {
     match record {
         Record::Shot(shot) => same(&shot.identity.gun, shot.identity.epoch),
         Record::Gap(gap) => same(&gap.gun, gap.epoch),
+        Record::Custody(custody) => same(&custody.gun, custody.epoch),
         Record::Session(event) => {
             header.place.stream == Stream::Room && header.session == Some(event.session())
         }

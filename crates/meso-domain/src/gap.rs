@@ -35,6 +35,8 @@ pub enum GapReason {
     /// The gun does not count its shots: this host numbered those that it heard of, and what it did
     /// not hear of has no number.
     NotCounted,
+    /// No journal has them, and neither has the gun.
+    GoneEverywhere,
 }
 
 coded!(GapReason, "gap reason",
@@ -43,6 +45,7 @@ coded!(GapReason, "gap reason",
     EpochClosed = 3, "epoch closed";
     Quarantined = 4, "quarantined";
     NotCounted = 5, "not counted by the gun";
+    GoneEverywhere = 6, "gone everywhere";
 );
 
 /// A named hole in the counters of one gun and epoch.

@@ -32,6 +32,7 @@ mod amendment;
 mod block;
 pub mod canonical;
 mod commit;
+mod custody;
 mod gap;
 mod judgement;
 mod quantity;
@@ -46,6 +47,7 @@ pub use block::{
 };
 pub use canonical::{CanonicalError, RecordHash};
 pub use commit::{CommitEntry, LedgerEntry, LedgerEntryKind};
+pub use custody::Custody;
 pub use gap::{Gap, GapReason, GapState};
 pub use judgement::{Bound, Finding, Judgement, NotCheckable, Rule, Severity};
 pub use quantity::{Derivation, Quantity, Source, Sourced};

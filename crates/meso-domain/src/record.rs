@@ -1,7 +1,7 @@
 //! Anything that a record block can carry.
 
 use crate::canonical::{Canonical, CanonicalError, RecordHash};
-use crate::{Amendment, Gap, SessionEvent, Shot};
+use crate::{Amendment, Custody, Gap, SessionEvent, Shot};
 
 /// One sealed record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -14,6 +14,8 @@ pub enum Record {
     Gap(Gap),
     /// A correction.
     Amendment(Amendment),
+    /// A driver has a gun.
+    Custody(Custody),
 }
 
 impl Record {
@@ -24,6 +26,7 @@ impl Record {
             Record::Session(event) => event.canonical_bytes(),
             Record::Gap(gap) => gap.canonical_bytes(),
             Record::Amendment(amendment) => amendment.canonical_bytes(),
+            Record::Custody(custody) => custody.canonical_bytes(),
         }
     }
 
@@ -38,6 +41,7 @@ impl Record {
             Some(SessionEvent::KIND) => SessionEvent::from_canonical(bytes).map(Record::Session),
             Some(Gap::KIND) => Gap::from_canonical(bytes).map(Record::Gap),
             Some(Amendment::KIND) => Amendment::from_canonical(bytes).map(Record::Amendment),
+            Some(Custody::KIND) => Custody::from_canonical(bytes).map(Record::Custody),
             Some(kind) => Err(CanonicalError::UnknownCode {
                 field: "record kind",
                 code: kind.into(),

@@ -197,8 +197,10 @@ pub struct GunPosition {
     pub gun: GunSerial,
     /// Its epoch.
     pub epoch: Epoch,
-    /// The last counter that belongs to the session.
+    /// The last counter that belongs to the session, as far as the driver knew.
     pub counter: ShotCounter,
+    /// The gun was not plugged in: it may have fired more than the driver knew.
+    pub is_away: bool,
 }
 
 /// A session ends.
@@ -210,7 +212,7 @@ pub struct SessionEnded {
     pub at: Timestamp,
     /// How.
     pub outcome: SessionOutcome,
-    /// The last counter that the driver had journalled for each gun of the session.
+    /// The last counter that the driver knew of each gun of the session.
     pub last_counters: Vec<GunPosition>,
 }
 

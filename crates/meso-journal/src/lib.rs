@@ -41,6 +41,7 @@ mod open;
 mod platform;
 mod schema;
 mod view;
+mod wanted;
 mod writer;
 
 pub use append::is_same_shot;
@@ -54,4 +55,5 @@ pub use model::{
 };
 pub use open::OpenedJournal;
 pub use view::{EpochView, JournalSize, JournalView, StreamView};
+pub use wanted::Found;
 pub use writer::Journal;

@@ -213,11 +213,11 @@ impl JournalView {
             .connection
             .prepare(
                 "SELECT body FROM records WHERE epoch IS NOT NULL AND counter IS NULL
-                 ORDER BY sequence DESC LIMIT ?1",
+                 AND substr(body, 1, 1) = ?1 ORDER BY sequence DESC LIMIT ?2",
             )
             .during("list its gaps")?;
         let bodies = statement
-            .query_map([count_max], |row| row.get(0))
+            .query_map(([Gap::KIND], count_max), |row| row.get(0))
             .and_then(Iterator::collect::<Result<Vec<Vec<u8>>, _>>)
             .during("list its gaps")?;
         let decode = |body: &Vec<u8>| Ok(Gap::from_canonical(body)?);

@@ -5,15 +5,16 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use meso_delivery::Watermark;
+use meso_delivery::{Range, Watermark};
 use meso_domain::{RecordBlock, Stream};
-use meso_units::{BlockNumber, JournalIncarnation, Timestamp};
+use meso_units::{BlockNumber, Epoch, JournalIncarnation, Timestamp};
 use rusqlite::{Connection, Savepoint};
 
 use crate::blocks::{self, SETTLED_BYTES_MAX};
 use crate::error::During;
 use crate::{
-    Batch, Committed, ForgottenShots, Identity, JournalError, SealedBlock, append, forgotten,
+    Batch, Committed, ForgottenShots, Found, Identity, JournalError, SealedBlock, append,
+    forgotten, wanted,
 };
 
 /// Requests that may wait; a further one makes its caller wait. The driver has a few at a time.
@@ -48,6 +49,12 @@ enum Request {
         stream: Stream,
         number: BlockNumber,
         done: Done<Vec<ForgottenShots>>,
+    },
+    Find {
+        stream: Stream,
+        epoch: Epoch,
+        wanted: Vec<Range>,
+        done: Done<Found>,
     },
     Settle(Stream, Watermark, Done<()>),
     Stop,
@@ -146,6 +153,22 @@ impl Journal {
         });
     }
 
+    /// Says what is here of a gun and epoch, and where the wanted counters are.
+    pub fn find(
+        &self,
+        stream: Stream,
+        epoch: Epoch,
+        wanted: Vec<Range>,
+        done: impl FnOnce(Result<Found, JournalError>) + Send + 'static,
+    ) {
+        self.send(Request::Find {
+            stream,
+            epoch,
+            wanted,
+            done: Box::new(done),
+        });
+    }
+
     /// Keeps how far the ingest has settled a stream; its blocks may be forgotten from now on,
     /// and are once the file is above 256 MiB.
     pub fn settle(
@@ -193,6 +216,7 @@ impl Request {
             Request::Seal { done, .. } => done(Err(error.clone())),
             Request::Load { done, .. } => done(Err(error.clone())),
             Request::Forgotten { done, .. } => done(Err(error.clone())),
+            Request::Find { done, .. } => done(Err(error.clone())),
             Request::Settle(_, _, done) => done(Err(error.clone())),
             Request::Stop => {}
         }
@@ -274,16 +298,31 @@ impl Writer {
             }
         };
         let mut answers: Vec<Answer> = Vec::with_capacity(group.len());
+        let mut broken = None;
         for request in group {
-            match transaction.savepoint().during("begin to write") {
-                Ok(savepoint) => {
-                    let answer = perform(request, savepoint, &self.identity, self.incarnation);
-                    answers.extend(answer);
-                }
-                Err(error) => request.refuse(&error),
+            if let Some(error) = &broken {
+                request.refuse(error);
+                continue;
             }
+            let done = match transaction.savepoint().during("begin to write") {
+                Ok(savepoint) => perform(request, savepoint, &self.identity, self.incarnation),
+                Err(error) => {
+                    request.refuse(&error);
+                    None
+                }
+            };
+            let Some((answer, failure)) = done else {
+                continue;
+            };
+            answers.push(answer);
+            // Some failures, a full disk among them, undo the whole transaction: what came after
+            // would be written on its own, and its answer would be wrong.
+            broken = failure.filter(|_| transaction.is_autocommit());
         }
-        let committed = transaction.commit().during("commit");
+        let committed = match broken {
+            Some(error) => Err(error),
+            None => transaction.commit().during("commit"),
+        };
         for answer in answers {
             answer(committed.clone());
         }
@@ -305,7 +344,7 @@ fn perform(
     savepoint: Savepoint<'_>,
     identity: &Identity,
     incarnation: JournalIncarnation,
-) -> Option<Answer> {
+) -> Option<(Answer, Option<JournalError>)> {
     Some(match request {
         Request::Append(batch, done) => finish(savepoint, done, |connection| {
             append::append(connection, &batch)
@@ -339,6 +378,14 @@ fn perform(
         } => finish(savepoint, done, |connection| {
             forgotten::shots(connection, &stream, number)
         }),
+        Request::Find {
+            stream,
+            epoch,
+            wanted,
+            done,
+        } => finish(savepoint, done, |connection| {
+            wanted::find(connection, &stream, epoch, &wanted)
+        }),
         Request::Settle(stream, watermark, done) => finish(savepoint, done, |connection| {
             blocks::set_watermark(connection, &stream, &watermark)
         }),
@@ -346,15 +393,23 @@ fn perform(
     })
 }
 
-/// Does one piece of work, undoes it where it failed, and gives the answer once all is committed.
+/// Does one piece of work, undoes it where it failed, and gives the answer once all is committed;
+/// beside it what failed.
 fn finish<T: 'static>(
     savepoint: Savepoint<'_>,
     done: Done<T>,
     work: impl FnOnce(&Connection) -> Result<T, JournalError>,
-) -> Answer {
+) -> (Answer, Option<JournalError>) {
     let result = work(&savepoint).and_then(|value| {
         savepoint.commit().during("write")?;
         Ok(value)
     });
-    Box::new(move |committed| done(committed.and(result)))
+    let failure = result.as_ref().err().cloned();
+    (
+        Box::new(move |committed| done(committed.and(result))),
+        failure,
+    )
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,7 +70,7 @@ pub fn build(facts: &Facts, key: &LogKey) -> Result<Vec<u8>, ReportError> {
         sessions: events.sessions,
         session_events: events.lines.len() as u64,
         alerts: alerts.len() as u64,
-        gaps: gaps.lines.len() as u64,
+        gaps: gaps.count,
         declared_missing_shots: gaps.declared,
         withheld_records: withheld_count(&blocks),
         blocks: blocks.len() as u64,
@@ -276,11 +276,14 @@ fn included<'a>(blocks: &'a [BlockRow<'a>]) -> impl Iterator<Item = (&'a Record,
 }
 
 struct GapRows {
+    /// Gaps, and between them who had the gun from where on.
     lines: Vec<String>,
+    /// How many of them are gaps.
+    count: u64,
     declared: u64,
 }
 
-/// Gaps of the drivers in the order of their blocks, then those of the ingest.
+/// Gaps and custody of the drivers in the order of their blocks, then the gaps of the ingest.
 fn gap_rows(
     facts: &Facts,
     blocks: &[BlockRow<'_>],
@@ -288,13 +291,18 @@ fn gap_rows(
 ) -> Result<GapRows, ReportError> {
     let mut rows = GapRows {
         lines: Vec::new(),
+        count: 0,
         declared: 0,
     };
     let mut seen: BTreeSet<Vec<u8>> = BTreeSet::new();
     for (record, place) in included(blocks) {
         if let Record::Gap(gap) = record {
             seen.insert(gap.canonical_bytes());
+            rows.count += 1;
             rows.declared += declared_shots(gap);
+            rows.lines.push(record_line(record, &place)?);
+        }
+        if let Record::Custody(_) = record {
             rows.lines.push(record_line(record, &place)?);
         }
     }
@@ -304,6 +312,7 @@ fn gap_rows(
         let bytes = gap.canonical_bytes();
         let digest: [u8; 32] = Sha256::digest(&bytes).into();
         if seen.insert(bytes) {
+            rows.count += 1;
             rows.declared += declared_shots(gap);
             rows.lines
                 .push(gap_line(gap, log.digests.get(&digest).copied())?);

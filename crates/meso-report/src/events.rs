@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
-    Amendment, CheckItem, Delivery, Gap, Record, SegmentOpened, SessionEnded, SessionEvent,
-    SessionOpened,
+    Amendment, CheckItem, Custody, Delivery, Gap, Record, SegmentOpened, SessionEnded,
+    SessionEvent, SessionOpened,
 };
 use serde::Serialize;
 
@@ -80,6 +80,7 @@ pub(crate) fn record_line(record: &Record, place: &Place<'_>) -> Result<String, 
             amendment_details(amendment),
         ),
         Record::Gap(gap) => ("gap", gap.at, None, gap_details(gap)),
+        Record::Custody(custody) => ("custody", custody.at, None, custody_details(custody)),
         Record::Shot(shot) => ("shot", shot.at, None, Details::new()),
     };
     serde_json::to_string(&EventRow {
@@ -232,7 +233,10 @@ fn ended_details(ended: &SessionEnded) -> Details {
     let positions: Vec<String> = ended
         .last_counters
         .iter()
-        .map(|at| format!("{} {} {}", at.gun, hex64(at.epoch.get()), at.counter))
+        .map(|at| {
+            let away = if at.is_away { " (away)" } else { "" };
+            format!("{} {} {}{away}", at.gun, hex64(at.epoch.get()), at.counter)
+        })
         .collect();
     Details::from([
         ("outcome", ended.outcome.to_string()),
@@ -248,6 +252,15 @@ fn amendment_details(amendment: &Amendment) -> Details {
         ("field", amendment.field.clone()),
         ("old_value", amendment.old_value.clone()),
         ("new_value", amendment.new_value.clone()),
+    ])
+}
+
+fn custody_details(custody: &Custody) -> Details {
+    Details::from([
+        ("gun", custody.gun.to_string()),
+        ("epoch", hex64(custody.epoch.get())),
+        ("first", custody.first.to_string()),
+        ("newest", custody.newest.to_string()),
     ])
 }
 

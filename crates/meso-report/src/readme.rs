@@ -62,7 +62,7 @@ The files
 shots.csv       one shot a line, for spreadsheets. Empty cell: not known, never zero
 shots.json      the same shots with the same fields
 sessions.json   session events and amendments
-gaps.json       holes in the counters, declared or still awaited
+gaps.json       holes in the counters, declared or still awaited, and who had the gun when
 alerts.json     alerts as they stood when the report was made
 proofs.json     record blocks, hash of each record, and the way to the log's root
 checkpoint.txt  the state of the log, signed (C2SP checkpoint)

@@ -191,6 +191,14 @@ impl Sessions {
         }
     }
 
+    /// The clock was set forward by so much, or back where it is negative: by that no session has
+    /// been idle for any longer or shorter.
+    pub fn clock_stepped(&mut self, by_ns: i64) {
+        for open in self.open.values_mut() {
+            open.active_at = open.active_at.saturating_add_ns(by_ns);
+        }
+    }
+
     /// The ends, by time-out, of the sessions that were idle for too long; changes nothing, as
     /// [`Sessions::decide`].
     pub fn idle(&self, now: Timestamp, last_counters: &[GunPosition]) -> Vec<SessionEvent> {

@@ -232,6 +232,7 @@ fn only_guns_of_the_session_are_in_its_last_counters() {
         gun: gun(number),
         epoch: Epoch(7),
         counter: ShotCounter(5),
+        is_away: false,
     };
     let Step::End(mut step) = end(1, SessionOutcome::Completed) else {
         panic!("an end step")
@@ -355,4 +356,16 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_clock_that_is_set_makes_no_session_idle() {
+    const HOUR_NS: i64 = 3_600_000_000_000;
+    let mut room = sample_room();
+    room.clock_stepped(HOUR_NS);
+    assert_eq!(room.idle(at(30 + 3_600), &[]), Vec::new());
+    let limit_s = Sessions::IDLE_NS_DEFAULT / 1_000_000_000;
+    assert_eq!(room.idle(at(21 + 3_600 + limit_s), &[]).len(), 1);
+    room.clock_stepped(-HOUR_NS);
+    assert_eq!(room.idle(at(21 + limit_s), &[]).len(), 1);
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use meso_contract::WatermarkMessage;
+use meso_delivery::{Answer, Question};
 use meso_domain::{RecordBlock, Stream};
 use meso_units::{DriverId, JournalIncarnation};
 
@@ -20,6 +21,17 @@ pub(crate) enum Message {
     Block(Arc<RecordBlock>),
     /// A driver says that it is there.
     Birth(DriverId, JournalIncarnation),
+    /// A driver says what it has of a gun.
+    Held(Answer),
+}
+
+/// A message for a driver.
+#[derive(Clone, Debug)]
+pub(crate) enum ForDriver {
+    /// How far a stream is stored.
+    Watermark(Stream, WatermarkMessage),
+    /// What the ingest lacks of a gun.
+    Wanted(Question),
 }
 
 #[derive(Clone, Debug)]
@@ -39,7 +51,7 @@ pub(crate) struct Broker {
     births: BTreeMap<DriverId, JournalIncarnation>,
     watermarks: BTreeMap<(DriverId, Stream), WatermarkMessage>,
     /// What drivers have subscribed to and not taken yet.
-    for_drivers: BTreeMap<DriverId, VecDeque<(Stream, WatermarkMessage)>>,
+    for_drivers: BTreeMap<DriverId, VecDeque<ForDriver>>,
     pub(crate) dropped_count: u64,
 }
 
@@ -153,16 +165,25 @@ impl Broker {
     ) {
         let queue = self.for_drivers.entry(driver.clone()).or_default();
         if queue.len() < self.queue_max {
-            queue.push_back((stream.clone(), message.clone()));
+            queue.push_back(ForDriver::Watermark(stream.clone(), message.clone()));
         }
         self.watermarks.insert((driver, stream), message);
+    }
+
+    /// Hands a question to its driver; nothing is retained.
+    pub(crate) fn publish_question(&mut self, question: Question) {
+        let driver = question.holder.driver.clone();
+        let queue = self.for_drivers.entry(driver).or_default();
+        if queue.len() < self.queue_max {
+            queue.push_back(ForDriver::Wanted(question));
+        }
     }
 
     /// A driver subscribes: it gets what is retained for it.
     pub(crate) fn driver_connects(&mut self, driver: &DriverId) {
         let retained = self.watermarks.iter().filter(|((of, _), _)| of == driver);
         let retained: Vec<_> = retained
-            .map(|((_, stream), message)| (stream.clone(), message.clone()))
+            .map(|((_, stream), message)| ForDriver::Watermark(stream.clone(), message.clone()))
             .collect();
         self.for_drivers
             .entry(driver.clone())
@@ -170,15 +191,12 @@ impl Broker {
             .extend(retained);
     }
 
-    /// The next watermark for a driver.
-    pub(crate) fn take_watermark(
-        &mut self,
-        driver: &DriverId,
-    ) -> Option<(Stream, WatermarkMessage)> {
+    /// The next message for a driver.
+    pub(crate) fn take_for(&mut self, driver: &DriverId) -> Option<ForDriver> {
         self.for_drivers.get_mut(driver)?.pop_front()
     }
 
-    pub(crate) fn has_watermark(&self, driver: &DriverId) -> bool {
+    pub(crate) fn has_message_for(&self, driver: &DriverId) -> bool {
         self.for_drivers
             .get(driver)
             .is_some_and(|queue| !queue.is_empty())

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use meso_delivery::{Counters, Hole};
+use meso_delivery::{Counters, Hole, Receiver};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{CommitEntry, Purpose, PurposeDecidedBy, Shot, Sourced};
 use meso_ledger::{Checkpoint, Frontier};
 use meso_link_proto::ShotEvent;
-use meso_units::ShotCounter;
+use meso_units::{GunSerial, ShotCounter};
 
 use crate::SimulationError;
 use crate::error::ensure;
 use crate::gun::Gun;
+use crate::room::Room;
 use crate::server::{LOG_ORIGIN, log_key};
 use crate::store::StoreModel;
 use crate::world::Outcome;
@@ -123,6 +124,7 @@ fn compare_ledger(store: &StoreModel) -> Result<(), SimulationError> {
 /// Compares everything that must hold once all has come to rest.
 pub(crate) fn compare_at_rest(
     guns: &[Gun],
+    rooms: &[Room],
     store: &StoreModel,
     outcome: &mut Outcome,
 ) -> Result<(), SimulationError> {
@@ -160,9 +162,31 @@ pub(crate) fn compare_at_rest(
             let counters = receiver.counters(&identity.gun, identity.epoch);
             let is_named = counters.is_some_and(|counters| names(counters, identity.counter));
             outcome.unnamed += u64::from(!is_named);
+            let mut journals = rooms.iter().map(Room::durable);
+            let has_a_trace = counters.is_some()
+                || journals.any(|it| it.knows_epoch(&identity.gun, identity.epoch));
+            ensure(
+                is_named || !has_a_trace,
+                "INV-4: what a fault has destroyed is named",
+                || format!("{identity}: {}", what_is_known(&receiver, &identity.gun)),
+            )?;
         }
     }
     compare_gaps(guns, store)
+}
+
+/// What the server knows of the epochs of a gun, for people.
+fn what_is_known(receiver: &Receiver, gun: &GunSerial) -> String {
+    let epochs = receiver.epochs_of(gun).map(|(epoch, counters)| {
+        format!(
+            "epoch {:016x} of {} held, {} known, open end {:?}",
+            epoch.get(),
+            counters.held_count(),
+            counters.known_to(),
+            counters.open_ended_from()
+        )
+    });
+    epochs.collect::<Vec<_>>().join("; ")
 }
 
 /// Whether a missing shot is known to be missing.

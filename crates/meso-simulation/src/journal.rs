@@ -5,6 +5,7 @@
 //! durable when it is answered, as in the real one, or, with a planted fault, only later.
 
 mod open;
+mod wanted;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -88,7 +89,7 @@ impl JournalModel {
             let key = match &new.record {
                 Record::Shot(shot) => (shot.identity.gun.clone(), shot.identity.epoch),
                 Record::Gap(gap) => (gap.gun.clone(), gap.epoch),
-                Record::Session(_) | Record::Amendment(_) => continue,
+                Record::Session(_) | Record::Amendment(_) | Record::Custody(_) => continue,
             };
             if !touched.contains(&key) {
                 touched.push(key);
@@ -146,6 +147,9 @@ impl JournalModel {
                 let sequence = rows.insert(new, Some(gap.epoch));
                 Outcome::Recorded { sequence }
             }
+            Record::Custody(custody) => Outcome::Recorded {
+                sequence: rows.insert(new, Some(custody.epoch)),
+            },
             Record::Session(_) | Record::Amendment(_) => Outcome::Recorded {
                 sequence: rows.insert(new, None),
             },
@@ -282,6 +286,18 @@ impl JournalModel {
             }
         }
         pruned
+    }
+
+    /// A planted fault: forgets what a broker has acknowledged.
+    pub(crate) fn forget(&mut self, stream: &Stream, number: BlockNumber) {
+        let acknowledged = Watermark {
+            to: number.get(),
+            ranges: Vec::new(),
+            store: 0,
+            ingest: 0,
+        };
+        self.settle(stream, acknowledged);
+        self.prune(|block| block.header().place.stream == *stream);
     }
 
     /// Whether a counter is a shot here, still or once.

@@ -4,13 +4,13 @@
 //! effects, so that the power can fail between any two of them.
 
 mod daemon;
+mod messages;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use meso_config::DriverConfig;
-use meso_contract::{NumberRange, WatermarkMessage};
-use meso_delivery::{Effect, Range, SenderEvent, Watermark};
-use meso_domain::{BlockPlace, Stream};
+use meso_delivery::{Effect, SenderEvent};
+use meso_domain::BlockPlace;
 use meso_journal::Identity;
 use meso_link_proto::clock::StepWatch;
 use meso_serial::DetachReason;
@@ -325,6 +325,7 @@ impl Room {
         }
         broker.publish(Message::Block(block));
         if habits.trusts_puback {
+            self.journal.forget(&place.stream, place.number);
             // To the sender, "there is nothing to wait for" is what this mistake looks like.
             let event = SenderEvent::Unavailable {
                 stream: place.stream,
@@ -379,31 +380,6 @@ impl Room {
         self.daemon = Some(daemon);
     }
 
-    /// Takes a watermark that the broker brought.
-    pub(crate) fn take_watermark(
-        &mut self,
-        stream: Stream,
-        message: &WatermarkMessage,
-        now_ns: u64,
-        dice: &mut Dice,
-    ) -> Result<(), SimulationError> {
-        let Some(mut daemon) = self.daemon.take() else {
-            return Ok(());
-        };
-        let now = self.reading(&daemon, now_ns);
-        let incarnation = message
-            .journal_incarnation()
-            .map_err(SimulationError::setup)?;
-        if incarnation == daemon.decisions.incarnation() {
-            let watermark = watermark_of(message)?;
-            let event = SenderEvent::Settled { stream, watermark };
-            let effects = daemon.decisions.delivery(now, dice.permille(), event);
-            self.apply(&mut daemon, effects);
-        }
-        self.daemon = Some(daemon);
-        Ok(())
-    }
-
     /// Whether the daemon has nothing to do and nothing to wait for but new shots.
     pub(crate) fn is_quiet(&self) -> bool {
         let is_quiet = |daemon: &Daemon| {
@@ -430,18 +406,4 @@ fn identity(config: &DriverConfig) -> Identity {
         clinic: config.clinic_id.clone(),
         driver: config.driver_id.clone(),
     }
-}
-
-fn watermark_of(message: &WatermarkMessage) -> Result<Watermark, SimulationError> {
-    let life = |text: &str| u64::from_str_radix(text, 16).map_err(SimulationError::setup);
-    let range = |range: &NumberRange| Range {
-        first: range.first,
-        last: range.last,
-    };
-    Ok(Watermark {
-        to: message.settled_to,
-        ranges: message.settled_ranges.iter().map(range).collect(),
-        store: life(&message.store_incarnation)?,
-        ingest: life(&message.ingest_incarnation)?,
-    })
 }

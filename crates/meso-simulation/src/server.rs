@@ -120,6 +120,22 @@ impl Server {
         Ok(())
     }
 
+    /// The ingest asks for what is missing.
+    pub(crate) fn ask(&mut self, now: Timestamp, jitter: u16, broker: &mut Broker) {
+        let Some(process) = self.process.as_mut().filter(|process| !process.is_broken) else {
+            return;
+        };
+        for question in process.ingest.questions(now, jitter) {
+            broker.publish_question(question);
+        }
+    }
+
+    /// How many guns and epochs are in doubt.
+    pub(crate) fn inquiry_count(&self) -> usize {
+        let process = self.process.as_ref();
+        process.map_or(0, |process| process.ingest.inquiries().open_count())
+    }
+
     /// The ingest is killed.
     pub(crate) fn crash(&mut self) {
         self.process = None;
@@ -225,11 +241,18 @@ impl Server {
         for (id, message) in messages {
             ids.push(id);
             match message {
+                Message::Held(answer) => arrivals.push(Arrival::Held {
+                    clinic: self.clinic.clone(),
+                    answer,
+                }),
                 Message::Block(block) => arrivals.push(Arrival::Block {
                     block: Box::new((*block).clone()),
                     way: Way::Live,
                 }),
                 Message::Birth(driver, incarnation) => {
+                    process
+                        .ingest
+                        .note_driver(now, &self.clinic, &driver, incarnation, true);
                     let said = process
                         .ingest
                         .watermarks_of(&self.clinic, &driver, incarnation);

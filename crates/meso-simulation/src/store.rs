@@ -10,8 +10,8 @@ use meso_alerts::{Alert, Track};
 use meso_delivery::{CountersCheckpoint, Receiver, StreamCheckpoint, StreamKey};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
-    BlockHash, BlockHeader, BlockPlace, Judgement, LedgerEntry, Record, RecordHash, Shot,
-    ShotIdentity,
+    BlockHash, BlockHeader, BlockPlace, Gap, Judgement, LedgerEntry, LedgerEntryKind, Record,
+    RecordHash, Shot, ShotIdentity,
 };
 use meso_ledger::{Frontier, Hash, HashKey};
 use meso_store::{
@@ -60,6 +60,8 @@ pub(crate) struct StoreModel {
     by_place: HashMap<BlockPlace, usize>,
     pub(crate) shots: HashMap<ShotIdentity, Arc<Shot>>,
     entries: Vec<(LedgerEntry, Option<u64>)>,
+    /// Gaps that the ingest has declared, by the row of their entry.
+    gaps: Vec<(usize, Gap)>,
     pub(crate) leaves: Vec<Vec<u8>>,
     hashes: BTreeMap<HashKey, Hash>,
     pub(crate) checkpoint: Option<String>,
@@ -123,6 +125,12 @@ impl StoreModel {
         }
         for entry in &commit.entries {
             let (kind, digest) = (entry.kind, entry.digest);
+            if kind == LedgerEntryKind::DeclaredGap {
+                match Gap::from_canonical(&entry.bytes) {
+                    Ok(gap) => self.gaps.push((self.entries.len(), gap)),
+                    Err(error) => self.wrongs.push(format!("a declared gap: {error}")),
+                }
+            }
             self.entries.push((LedgerEntry { kind, digest }, None));
         }
         self.quarantined.extend(commit.quarantined.iter().cloned());
@@ -277,6 +285,16 @@ impl StoreModel {
         Ok(Recalled {
             receiver: self.receiver(),
             unlogged_blocks: unlogged.map(load).collect(),
+            unlogged_gaps: self
+                .gaps
+                .iter()
+                .filter(|(row, _)| {
+                    self.entries
+                        .get(*row)
+                        .is_some_and(|(_, leaf)| leaf.is_none())
+                })
+                .map(|(_, gap)| gap.clone())
+                .collect(),
             frontier: Frontier::load(self.leaves.len() as u64, &self.hashes)
                 .map_err(|error| damaged("the ledger", error))?,
             alerts: alerts
@@ -340,6 +358,11 @@ impl ShotStore for StoreHandle {
         Ok(row
             .and_then(|row| model.blocks.get(*row))
             .map(|block| block.hash))
+    }
+
+    fn is_quarantined(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
+        let model = self.lock();
+        Ok(model.quarantined.iter().any(|it| it.digest == *digest))
     }
 
     fn shot(&self, identity: &ShotIdentity) -> Result<Option<Shot>, StoreError> {

@@ -36,7 +36,8 @@ pub struct Outcome {
     pub lost: u64,
     /// Shots that are missing because a fault destroyed their only copy.
     pub destroyed: u64,
-    /// Of those, the ones that nobody knows to be missing.
+    /// Of those, the ones that nobody can name: the fault has destroyed every trace of their epoch,
+    /// too.
     pub unnamed: u64,
     /// Faults that came.
     pub faults: u64,
@@ -80,7 +81,7 @@ pub fn run(plan: Plan) -> Result<Outcome, SimulationError> {
     outcome.dropped = world.broker.dropped_count;
     outcome.simulated_ms = world.now_ns / 1_000_000;
     let store = world.server.store.lock();
-    compare_at_rest(&world.guns, &store, &mut outcome)?;
+    compare_at_rest(&world.guns, &world.rooms, &store, &mut outcome)?;
     Ok(outcome)
 }
 
@@ -295,10 +296,9 @@ impl World {
         for _ in 0..effects {
             room.advance(self.now_ns, habits, &mut self.broker, &mut self.dice)?;
         }
-        if is_connected
-            && let Some((stream, message)) = self.broker.take_watermark(&room.config.driver_id)
-        {
-            room.take_watermark(stream, &message, self.now_ns, &mut self.dice)?;
+        if is_connected && let Some(message) = self.broker.take_for(&room.config.driver_id) {
+            let (broker, dice) = (&mut self.broker, &mut self.dice);
+            room.take(message, self.now_ns, habits, broker, dice)?;
         }
         if habits.acknowledges_before_fsync && self.dice.one_in(8) {
             room.sync();
@@ -312,6 +312,10 @@ impl World {
                 true => self.start_server(),
                 false => Ok(()),
             };
+        }
+        if self.dice.one_in(4) {
+            let (now, jitter) = (room::utc(self.now_ns), self.dice.permille());
+            self.server.ask(now, jitter, &mut self.broker);
         }
         let effects = self.dice.between(1, 4);
         for _ in 0..effects {
@@ -347,6 +351,8 @@ impl World {
         self.temper.faults = FaultSet::NONE;
         self.broker.queue_max = usize::MAX;
         self.server.store.lock().fault = None;
+        // What the broker retains comes to whoever lost it.
+        self.broker.ingest_connects();
         for gun in 0..self.guns.len() {
             if self.guns[gun].room.is_none() {
                 self.plug(gun);
@@ -363,19 +369,19 @@ impl World {
                 is_busy |= !self.rooms[room].is_quiet()
                     || self
                         .broker
-                        .has_watermark(&self.rooms[room].config.driver_id);
+                        .has_message_for(&self.rooms[room].config.driver_id);
             }
             self.serve_server()?;
             is_busy |= !self.server.is_quiet() || self.broker.waiting_count() > 0;
             is_busy |= self.guns.iter().any(Gun::waits);
-            if !is_busy {
+            let is_asking = self.server.inquiry_count() > 0;
+            if !is_busy && !is_asking {
                 return Ok(());
             }
-            // Fast at first, then as one who waits for time-outs.
-            self.now_ns += if round < 2_000 {
-                20_000_000
-            } else {
-                200_000_000
+            // Fast at first, then as one who waits for time-outs or answers.
+            self.now_ns += match is_busy && round < 2_000 {
+                true => 20_000_000,
+                false => 200_000_000,
             };
         }
         ensure(
@@ -389,8 +395,9 @@ impl World {
         let rooms: Vec<bool> = self.rooms.iter().map(Room::is_quiet).collect();
         let guns: Vec<bool> = self.guns.iter().map(Gun::waits).collect();
         format!(
-            "rooms at rest {rooms:?}, guns that wait {guns:?}, server at rest {}, messages {}",
+            "rooms at rest {rooms:?}, guns that wait {guns:?}, server at rest {}, in doubt {}, messages {}",
             self.server.is_quiet(),
+            self.server.inquiry_count(),
             self.broker.waiting_count()
         )
     }

@@ -13,7 +13,7 @@ use crate::shelf::{Embedded, Shelf};
 use crate::{Reader, StoreError, StorePlace, Writer};
 
 /// The layout that this program writes.
-const LAYOUT: i64 = 3;
+const LAYOUT: i64 = 4;
 
 /// Where shots are that lie in the file itself.
 const EMBEDDED: &str = "its own file";

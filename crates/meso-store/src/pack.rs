@@ -1,8 +1,9 @@
 //! Small lists as bytes of a column: fixed-width little-endian numbers, one after the other.
 
-use meso_delivery::Range;
+use meso_delivery::{CustodyStart, Holder, Range};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{BlockHash, Judgement, RecordHash};
+use meso_units::{ClinicId, DriverId, JournalIncarnation, Timestamp};
 
 use crate::StoreError;
 
@@ -35,6 +36,58 @@ pub(crate) fn read_ranges(bytes: &[u8]) -> Result<Vec<Range>, StoreError> {
         last: number(&chunk[8..]),
     };
     Ok(chunks("ranges of numbers", bytes, 16)?.map(range).collect())
+}
+
+pub(crate) fn custody(starts: &[CustodyStart]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for start in starts {
+        let holder = &start.holder;
+        for number in [start.first, start.newest, holder.incarnation.get()] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        bytes.extend_from_slice(&start.at.unix_ns().to_le_bytes());
+        for name in [holder.clinic.as_str(), holder.driver.as_str()] {
+            // Identifiers are far shorter than 64 KiB.
+            let length = u16::try_from(name.len()).unwrap_or(u16::MAX);
+            bytes.extend_from_slice(&length.to_le_bytes());
+            bytes.extend_from_slice(name.as_bytes());
+        }
+    }
+    bytes
+}
+
+pub(crate) fn read_custody(mut bytes: &[u8]) -> Result<Vec<CustodyStart>, StoreError> {
+    let mut starts = Vec::new();
+    while !bytes.is_empty() {
+        let mut eight = || take(&mut bytes, 8).map(number);
+        let (first, newest, incarnation, at) = (eight()?, eight()?, eight()?, eight()?);
+        let (clinic, driver) = (take_name(&mut bytes)?, take_name(&mut bytes)?);
+        starts.push(CustodyStart {
+            first,
+            newest,
+            holder: Holder {
+                clinic: ClinicId::parse(&clinic)?,
+                driver: DriverId::parse(&driver)?,
+                incarnation: JournalIncarnation(incarnation),
+            },
+            at: Timestamp::from_unix_ns(at.cast_signed())?,
+        });
+    }
+    Ok(starts)
+}
+
+fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8], StoreError> {
+    let (one, rest) = bytes
+        .split_at_checked(count)
+        .ok_or_else(|| StoreError::damaged("who had a gun", "a list ends in the middle"))?;
+    *bytes = rest;
+    Ok(one)
+}
+
+fn take_name(bytes: &mut &[u8]) -> Result<String, StoreError> {
+    let length = usize::try_from(number(take(bytes, 2)?)).unwrap_or(usize::MAX);
+    let name = take(bytes, length)?.to_vec();
+    String::from_utf8(name).map_err(|error| StoreError::damaged("who had a gun", error))
 }
 
 pub(crate) fn expected(expected: &[(u64, BlockHash)]) -> Vec<u8> {

@@ -40,6 +40,9 @@ CREATE TABLE counters (
   held BLOB NOT NULL,
   declared BLOB NOT NULL,
   open_ended_from INTEGER,
+  -- The highest counter that the gun is known to have had, and who had it from where on.
+  known_to INTEGER NOT NULL,
+  custody BLOB NOT NULL,
   PRIMARY KEY (gun, epoch)
 ) STRICT, WITHOUT ROWID;
 
@@ -257,4 +260,4 @@ CREATE TABLE hashes (
   PRIMARY KEY (level, idx)
 ) STRICT, WITHOUT ROWID;
 
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;

@@ -412,6 +412,7 @@ fn record_at_ns(record: &Record) -> i64 {
         Record::Session(event) => event.at().unix_ns(),
         Record::Gap(gap) => gap.at.unix_ns(),
         Record::Amendment(amendment) => amendment.at.unix_ns(),
+        Record::Custody(custody) => custody.at.unix_ns(),
     }
 }
 

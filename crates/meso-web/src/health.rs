@@ -65,6 +65,26 @@ pub fn describe_metrics() {
         Unit::Count,
         "Records and payloads put in quarantine since the start."
     );
+    describe_counter!(
+        names::CONFLICTS_TOTAL,
+        Unit::Count,
+        "Shots and blocks since the start that say something else than the one held in their place."
+    );
+    describe_counter!(
+        names::CONTRADICTIONS_TOTAL,
+        Unit::Count,
+        "Shots since the start of which edge and server judge the same facts differently."
+    );
+    describe_counter!(
+        names::PROVISIONAL_SHOTS_TOTAL,
+        Unit::Count,
+        "Shots since the start that were judged while older ones of their gun were awaited."
+    );
+    describe_gauge!(
+        names::INQUIRIES_OPEN,
+        Unit::Count,
+        "Guns and epochs of which something is missing or uncertain, and asked for."
+    );
     describe_histogram!(
         names::COMMIT_SECONDS,
         Unit::Seconds,

@@ -14,6 +14,7 @@ mod resume;
 mod room;
 mod shot;
 mod status;
+mod wanted;
 
 use std::collections::BTreeMap;
 
@@ -38,6 +39,7 @@ pub use recovery::JournalContents;
 pub(crate) use recovery::Recovered;
 pub use resume::{RESUME_VALUES, Resumed};
 pub(crate) use room::StepTaken;
+pub(crate) use wanted::WantedAnswer;
 
 /// The time that a stretch of this daemon's clock is known by in the journal.
 const CLOCK_SEGMENT_VALUE: &str = "clock_segment";
@@ -157,6 +159,10 @@ pub(crate) struct Engine {
     clock_segment_top: u32,
     /// Blocks that no message can carry.
     unsendable_block_count: u64,
+    /// Watermarks that the ingest has not signed.
+    refused_watermark_count: u64,
+    /// When sessions were last looked at for idleness.
+    idle_looked_at: Option<Now>,
     /// How often a person has resumed a gun.
     resume_count: u64,
     /// Ports that cannot be used, and why.
@@ -183,6 +189,8 @@ impl Engine {
             clock_segment: ClockSegment(clock_segment_base),
             clock_segment_top: clock_segment_base,
             unsendable_block_count: 0,
+            refused_watermark_count: 0,
+            idle_looked_at: None,
             resume_count: 0,
             port_problems: BTreeMap::new(),
         }
@@ -403,6 +411,11 @@ impl Engine {
         if let Stream::Gun(gun) = stream {
             self.gun(gun).is_changed = true;
         }
+    }
+
+    /// A watermark came that the ingest has not signed.
+    pub(crate) const fn watermark_refused(&mut self) {
+        self.refused_watermark_count += 1;
     }
 
     /// The life of the journal that block numbers belong to.

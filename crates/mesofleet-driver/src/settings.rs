@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use meso_config::{DriverConfig, PortSource, Problems};
+use meso_ledger::{LedgerError, VerifierKey};
 use meso_limits::{LimitsError, SignerList};
 use meso_link_proto::auth::Keys;
 use meso_serial::ProfileRule;
@@ -29,6 +30,7 @@ pub struct Settings {
     config: DriverConfig,
     time_zone: TimeZone,
     signers: Option<SignerList>,
+    ingest_key: Option<VerifierKey>,
 }
 
 /// Why configuration and command line are no settings.
@@ -69,6 +71,15 @@ pub enum SettingsError {
         /// Why.
         #[source]
         source: LimitsError,
+    },
+    /// The key of the ingest is none.
+    #[error("{file}: ingest.key cannot be used")]
+    IngestKey {
+        /// The file.
+        file: String,
+        /// Why.
+        #[source]
+        source: LedgerError,
     },
     /// More than one of these.
     #[error("{}", lines(problems))]
@@ -133,13 +144,22 @@ impl Settings {
             file: file.to_owned(),
             source,
         });
-        match (time_zone, signers) {
-            (Ok(time_zone), Ok(signers)) if problems.is_empty() => Ok(Settings {
+        let ingest_key = config.ingest_key.as_deref().map(VerifierKey::parse);
+        let ingest_key = ingest_key
+            .transpose()
+            .map_err(|source| SettingsError::IngestKey {
+                file: file.to_owned(),
+                source,
+            });
+        match (time_zone, signers, ingest_key) {
+            (Ok(time_zone), Ok(signers), Ok(ingest_key)) if problems.is_empty() => Ok(Settings {
                 config,
                 time_zone,
                 signers,
+                ingest_key,
             }),
-            (time_zone, signers) => {
+            (time_zone, signers, ingest_key) => {
+                problems.extend(ingest_key.err());
                 problems.extend(time_zone.err());
                 problems.extend(signers.err());
                 Err(one_or_several(problems))
@@ -180,6 +200,11 @@ impl Settings {
     /// The clinic's time zone.
     pub(crate) const fn time_zone(&self) -> &TimeZone {
         &self.time_zone
+    }
+
+    /// Whose watermarks alone are believed; `None` believes any.
+    pub(crate) const fn ingest_key(&self) -> Option<&VerifierKey> {
+        self.ingest_key.as_ref()
     }
 
     /// Whose signatures bring a library into force; `None` where nobody's does.

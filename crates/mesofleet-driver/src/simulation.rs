@@ -6,14 +6,15 @@
 
 use jiff::tz::TimeZone;
 use meso_config::DriverConfig;
-use meso_delivery::{Effect, SenderEvent, Watermark};
+use meso_contract::HeldMessage;
+use meso_delivery::{Effect, Range, SenderEvent, Watermark};
 use meso_domain::Stream;
-use meso_journal::{Batch, Committed, ForgottenShots, JournalError, SealedBlock};
+use meso_journal::{Batch, Committed, ForgottenShots, Found, JournalError, SealedBlock};
 use meso_serial::PortEvent;
 use meso_units::{BlockNumber, Epoch, GunSerial, JournalIncarnation, ShotCounter, Timestamp};
 
 pub use crate::engine::JournalContents;
-use crate::engine::{AfterCommit, Call, Engine, Recovered, SealOrder, Work};
+use crate::engine::{AfterCommit, Call, Engine, Recovered, SealOrder, WantedAnswer, Work};
 use crate::machine::Now;
 use crate::outbox::{Undeliverable, WhyNot};
 
@@ -238,6 +239,26 @@ impl Decisions {
     ) -> Pending {
         let work = self.engine.declare_forgotten(now.into(), stream, forgotten);
         Pending { work }
+    }
+
+    /// Answers what this room has of a gun and epoch, by what its journal has found: first what is
+    /// to be written, then blocks that go out again, then the answer.
+    pub fn wanted(
+        &mut self,
+        now: Reading,
+        gun: &GunSerial,
+        epoch: Epoch,
+        wanted: &[Range],
+        found: &Found,
+    ) -> (Pending, SenderEvent, HeldMessage) {
+        let WantedAnswer {
+            work,
+            resend,
+            answer,
+        } = self
+            .engine
+            .take_wanted(now.into(), gun, epoch, wanted, found);
+        (Pending { work }, resend, answer)
     }
 
     /// The journal does not have a block any more.

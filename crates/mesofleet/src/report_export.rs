@@ -20,6 +20,9 @@ use meso_web::BackendError;
 /// The most blocks of one report; a larger selection is refused before anything is read.
 const BLOCK_COUNT_MAX: u32 = 100_000;
 
+/// Gaps that the ingest has declared; a report of a store with more is refused.
+const GAP_COUNT_MAX: u32 = 100_000;
+
 /// The most alerts of one report; the oldest are left out beyond that, which the count in the
 /// manifest shows.
 const ALERT_COUNT_MAX: u32 = 10_000;
@@ -163,6 +166,11 @@ impl Export<'_> {
         if blocks.is_empty() {
             return Err(ExportError::Nothing);
         }
+        let mut gaps = self.awaited(reader, wanted)?;
+        for (gap, leaf) in self.declared(reader, wanted)? {
+            leaves.insert(leaf);
+            gaps.push(gap);
+        }
         if wanted.is_everything() {
             leaves = (0..size).collect();
         }
@@ -172,11 +180,29 @@ impl Export<'_> {
             selection: wanted.selection(self.clinic),
             blocks,
             commits: commits(reader, &leaves, size)?,
-            gaps: self.awaited(reader, wanted)?,
+            gaps,
             alerts: alerts(reader, wanted)?,
             watermarks: watermarks(reader)?,
             checkpoint,
         })
+    }
+
+    /// Gaps that the ingest has declared itself, each with the leaf that commits to it.
+    fn declared(
+        &self,
+        reader: &Reader<'_>,
+        wanted: &Wanted,
+    ) -> Result<Vec<(Gap, u64)>, ExportError> {
+        let gaps = reader.declared_gaps(false, GAP_COUNT_MAX + 1)?;
+        if gaps.len() > GAP_COUNT_MAX as usize {
+            return Err(ExportError::TooLarge);
+        }
+        let of_gun = |gap: &Gap| wanted.gun.as_ref().is_none_or(|gun| *gun == gap.gun);
+        Ok(gaps
+            .into_iter()
+            .filter_map(|(gap, leaf)| Some((gap, leaf?)))
+            .filter(|(gap, _)| of_gun(gap))
+            .collect())
     }
 
     /// Holes that nobody has declared.

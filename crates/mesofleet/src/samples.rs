@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use meso_domain::{
-    BlockHash, BlockHeader, BlockPlace, CheckItem, Checklist, Delivery, Gap, GapReason, GapState,
-    GunPosition, Needle, Quantity, Record, RecordBlock, SegmentOpened, SessionEnded, SessionEvent,
-    SessionOpened, SessionOutcome, Shot, Sourced, Stream, SyringeLoad, Technique,
+    BlockHash, BlockHeader, BlockPlace, CheckItem, Checklist, Custody, Delivery, Gap, GapReason,
+    GapState, GunPosition, Needle, Quantity, Record, RecordBlock, SegmentOpened, SessionEnded,
+    SessionEvent, SessionOpened, SessionOutcome, Shot, Sourced, Stream, SyringeLoad, Technique,
 };
 use meso_limits::Judge;
 use meso_testkit::samples::bare_shot;
@@ -107,6 +107,19 @@ impl PaperDriver {
             vec![Record::Gap(gap)],
             Vec::new(),
         )
+    }
+
+    /// The gun is here from a counter on, and has counted so far.
+    pub(crate) fn custody(&mut self, first: u32, newest: u32, at: Timestamp) -> RecordBlock {
+        let custody = Custody {
+            gun: sample_gun(),
+            epoch: EPOCH,
+            first: ShotCounter(first),
+            newest: ShotCounter(newest),
+            at,
+        };
+        let stream = Stream::Gun(sample_gun());
+        self.seal(stream, None, vec![Record::Custody(custody)], Vec::new())
     }
 
     pub(crate) fn event(&mut self, event: SessionEvent) -> RecordBlock {
@@ -216,6 +229,7 @@ pub(crate) fn ended(session: SessionId, counter: u32) -> SessionEvent {
             gun: sample_gun(),
             epoch: EPOCH,
             counter: ShotCounter(counter),
+            is_away: false,
         }],
     })
 }

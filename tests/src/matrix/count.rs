@@ -152,7 +152,10 @@ fn read(reader: &Reader<'_>) -> Result<Arrived, StoreError> {
                         arrived.shots.push((journal.0.clone(), shot));
                         key
                     }
-                    Record::Gap(_) | Record::Session(_) | Record::Amendment(_) => continue,
+                    Record::Gap(_)
+                    | Record::Session(_)
+                    | Record::Amendment(_)
+                    | Record::Custody(_) => continue,
                 },
             };
             arrived

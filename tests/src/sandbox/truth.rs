@@ -58,7 +58,7 @@ impl Stored {
         match record {
             Record::Shot(shot) => self.shots.push(shot),
             Record::Gap(gap) => self.gaps.push(gap),
-            Record::Session(_) | Record::Amendment(_) => {}
+            Record::Session(_) | Record::Amendment(_) | Record::Custody(_) => {}
         }
     }
 }

@@ -288,6 +288,7 @@ impl From<&SessionEnded> for SessionEndedBody {
                     gun: position.gun.to_string(),
                     epoch: hex_u64(position.epoch.get()),
                     counter: position.counter.get(),
+                    is_away: position.is_away,
                 })
                 .collect(),
         }
@@ -303,6 +304,7 @@ impl TryFrom<&SessionEndedBody> for SessionEnded {
                 gun: GunSerial::parse(&position.gun)?,
                 epoch: Epoch(parse_u64("epoch", &position.epoch)?),
                 counter: ShotCounter(position.counter),
+                is_away: position.is_away,
             })
         };
         Ok(SessionEnded {

@@ -58,6 +58,33 @@ impl RangeSet {
         self.ranges.insert(joined.first, joined.last);
     }
 
+    /// Takes a number out.
+    pub fn remove(&mut self, number: u64) {
+        let Some(range) = self.range_at(number) else {
+            return;
+        };
+        self.ranges.remove(&range.first);
+        if range.first < number {
+            self.ranges.insert(range.first, number - 1);
+        }
+        if number < range.last {
+            self.ranges.insert(number + 1, range.last);
+        }
+    }
+
+    /// What is in this set and not in the other.
+    #[must_use]
+    pub fn without(&self, other: &RangeSet) -> RangeSet {
+        self.ranges()
+            .flat_map(|range| other.missing_between(range.first, range.last))
+            .collect()
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
     /// The ranges, lowest first.
     pub fn ranges(&self) -> impl DoubleEndedIterator<Item = Range> + '_ {
         self.ranges.iter().map(|(first, last)| Range {
@@ -92,7 +119,12 @@ impl RangeSet {
     pub fn missing_between(&self, start: u64, end: u64) -> Vec<Range> {
         let mut missing = Vec::new();
         let mut next = start;
-        for range in self.ranges().filter(|range| range.last >= start) {
+        let from = self.range_at(start).map_or(start, |range| range.first);
+        for (first, last) in self.ranges.range(from..) {
+            let range = Range {
+                first: *first,
+                last: *last,
+            };
             if range.first > end {
                 break;
             }
@@ -130,12 +162,18 @@ impl RangeSet {
     }
 }
 
+impl Extend<Range> for RangeSet {
+    fn extend<I: IntoIterator<Item = Range>>(&mut self, ranges: I) {
+        for range in ranges {
+            self.insert_range(range);
+        }
+    }
+}
+
 impl FromIterator<Range> for RangeSet {
     fn from_iter<I: IntoIterator<Item = Range>>(ranges: I) -> RangeSet {
         let mut set = RangeSet::default();
-        for range in ranges {
-            set.insert_range(range);
-        }
+        set.extend(ranges);
         set
     }
 }

@@ -9,6 +9,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod custody;
+
 fn sample_header(number: u64, previous: Option<BlockHash>) -> BlockHeader {
     BlockHeader {
         clinic: ClinicId::parse("riverside").unwrap(),
@@ -257,7 +259,9 @@ proptest! {
         let mut counters = BTreeMap::new();
         for (number, counter, gap) in steps {
             bench.offer(number);
-            if gap {
+            if number == 7 {
+                bench.receiver.record_custody(&sample_header(1, None), &custody::sample_custody(counter, 3));
+            } else if gap {
                 bench.receiver.record_gap(&sample_gap(counter, Some(counter + 2)));
             } else {
                 bench.receiver.record_shot(&sample_shot(counter));

@@ -421,3 +421,27 @@ fn a_life_that_was_heard_of_raises_no_doubt_again() {
     let effects = sender.step(100, 0, settled_of_room(1));
     assert_eq!((published(&effects), wake_ms(&effects)), (vec![], None));
 }
+
+#[test]
+fn a_block_that_is_wanted_again_goes_out_although_a_watermark_covers_it() {
+    let mut sender = sender_with_backlog(5);
+    sender.step(0, 0, SenderEvent::Connected);
+    sender.step(0, 0, settled(5, &[], 1));
+    let wanted = SenderEvent::Wanted {
+        stream: gun(1),
+        numbers: vec![2, 4, 9],
+    };
+    assert_eq!(published(&sender.step(1, 0, wanted)), vec![2, 4]);
+    assert_eq!(sender.unsettled_count(), 2);
+    sender.step(2, 0, settled(5, &[], 1));
+    assert_eq!(sender.unsettled_count(), 0);
+}
+
+#[test]
+fn chance_stretches_a_timeout_by_up_to_a_half() {
+    for (jitter, due_ms) in [(0, 5_000), (500, 6_250), (1_000, 7_500), (u16::MAX, 7_500)] {
+        let mut sender = sender_with_backlog(1);
+        let effects = sender.step(0, jitter, SenderEvent::Connected);
+        assert_eq!(wake_ms(&effects), Some(due_ms));
+    }
+}

@@ -252,6 +252,12 @@ impl Canonical for SessionEvent {
                     e.u64(position.epoch.get());
                     e.u32(position.counter.get());
                 });
+                // Left out where there are none, so that records of before it was said keep their
+                // bytes.
+                let away: Vec<&GunPosition> = away(&ended.last_counters).collect();
+                if !away.is_empty() {
+                    encoder.list(&away, |e, position| e.text(position.gun.as_str()));
+                }
             }
         }
     }
@@ -268,24 +274,51 @@ impl Canonical for SessionEvent {
                 session: session_id(decoder)?,
                 at: decoder.timestamp()?,
             }),
-            5 => Ok(SessionEvent::Ended(SessionEnded {
-                session: session_id(decoder)?,
-                at: decoder.timestamp()?,
-                outcome: SessionOutcome::from_code(decoder.u8()?)?,
-                last_counters: decoder.list("last counters", |d| {
-                    Ok(GunPosition {
-                        gun: GunSerial::parse(d.text("gun")?)?,
-                        epoch: Epoch(d.u64()?),
-                        counter: ShotCounter(d.u32()?),
-                    })
-                })?,
-            })),
+            5 => Ok(SessionEvent::Ended(read_ended(decoder)?)),
             code => Err(CanonicalError::UnknownCode {
                 field: "session event",
                 code: code.into(),
             }),
         }
     }
+}
+
+fn away(positions: &[GunPosition]) -> impl Iterator<Item = &GunPosition> {
+    positions.iter().filter(|position| position.is_away)
+}
+
+fn read_ended(decoder: &mut Decoder<'_>) -> Read<SessionEnded> {
+    let mut ended = SessionEnded {
+        session: session_id(decoder)?,
+        at: decoder.timestamp()?,
+        outcome: SessionOutcome::from_code(decoder.u8()?)?,
+        last_counters: decoder.list("last counters", |d| {
+            Ok(GunPosition {
+                gun: GunSerial::parse(d.text("gun")?)?,
+                epoch: Epoch(d.u64()?),
+                counter: ShotCounter(d.u32()?),
+                is_away: false,
+            })
+        })?,
+    };
+    if decoder.finish().is_ok() {
+        return Ok(ended);
+    }
+    let guns = decoder.list("guns that were away", |d| Ok(d.text("gun")?.to_owned()))?;
+    for position in &mut ended.last_counters {
+        position.is_away = guns.iter().any(|gun| gun == position.gun.as_str());
+    }
+    // There is one way to write it: an empty list, another order or a stranger is none.
+    let written: Vec<&str> = away(&ended.last_counters)
+        .map(|position| position.gun.as_str())
+        .collect();
+    if guns.is_empty() || written != guns {
+        return Err(CanonicalError::WrongLength {
+            field: "guns that were away",
+            length: guns.len(),
+        });
+    }
+    Ok(ended)
 }
 
 impl Canonical for SessionSeal {

@@ -8,8 +8,8 @@ use meso_domain::{CommitEntry, Gap, GapReason, LedgerEntry, LedgerEntryKind, Rec
 use meso_units::ShotCounter;
 
 use crate::samples::{
-    at, sample_amendment, sample_ended, sample_gap, sample_header, sample_judgement, sample_opened,
-    sample_segment, sample_shot, sample_silent_shot,
+    at, sample_amendment, sample_custody, sample_ended, sample_gap, sample_header,
+    sample_judgement, sample_opened, sample_segment, sample_shot, sample_silent_shot,
 };
 
 #[test]
@@ -54,6 +54,10 @@ fn the_hash_of_every_kind_of_record_is_pinned() {
         (
             Record::Amendment(sample_amendment()),
             "a408c222b8766fcc53fe693f6a01acd8da1457d85ead26afecf6d13248ec30c1",
+        ),
+        (
+            Record::Custody(sample_custody()),
+            "faa451678a1581911203ae7f7a6b6bf9eccf95157bba815db6aa645be9776919",
         ),
     ];
     for (record, hash) in pinned {

@@ -2,8 +2,8 @@
 
 use meso_domain::canonical::Canonical;
 use meso_domain::{
-    BlockError, BlockHash, Purpose, PurposeDecidedBy, Quantity, Record, RecordBlock, Shot,
-    ShotFlags, Sourced,
+    BlockError, BlockHash, Purpose, PurposeDecidedBy, Quantity, Record, RecordBlock, SessionEvent,
+    Shot, ShotFlags, Sourced,
 };
 use meso_units::{
     BlockNumber, Epoch, GaugePascals, Micrometres, Microseconds, Nanolitres, ShotCounter,
@@ -12,8 +12,8 @@ use meso_units::{
 use proptest::prelude::*;
 
 use crate::samples::{
-    sample_amendment, sample_ended, sample_gap, sample_header, sample_judgement, sample_opened,
-    sample_segment, sample_shot,
+    sample_amendment, sample_custody, sample_ended, sample_gap, sample_header, sample_judgement,
+    sample_opened, sample_segment, sample_shot,
 };
 
 prop_compose! {
@@ -87,6 +87,7 @@ fn every_kind_of_record_survives_its_canonical_bytes() {
         Record::Session(sample_ended()),
         Record::Gap(sample_gap()),
         Record::Amendment(sample_amendment()),
+        Record::Custody(sample_custody()),
     ] {
         assert_eq!(
             Record::from_canonical(&record.canonical_bytes()).unwrap(),
@@ -155,4 +156,21 @@ fn a_block_hash_covers_header_order_and_predecessor() {
         block(Some(first), 2, [1, 2]),
         block(Some(BlockHash([0; 32])), 2, [1, 2])
     );
+}
+
+#[test]
+fn guns_that_were_away_are_said_in_one_way_and_left_out_where_there_are_none() {
+    let SessionEvent::Ended(mut ended) = sample_ended() else {
+        panic!("an end");
+    };
+    let plain = SessionEvent::Ended(ended.clone()).canonical_bytes();
+    ended.last_counters[0].is_away = true;
+    let away = SessionEvent::Ended(ended);
+    let bytes = away.canonical_bytes();
+    assert_eq!(SessionEvent::from_canonical(&bytes), Ok(away));
+    assert!(bytes.starts_with(&plain));
+    let empty_list = [plain.as_slice(), &[0, 0]].concat();
+    assert!(SessionEvent::from_canonical(&empty_list).is_err());
+    let stranger = [plain.as_slice(), &[1, 0, 5, 0], b"GUN-9"].concat();
+    assert!(SessionEvent::from_canonical(&stranger).is_err());
 }

@@ -1,10 +1,11 @@
 //! Valid records for the tests.
 
 use meso_domain::{
-    Amendment, BlockHeader, BlockPlace, Bound, CheckItem, Checklist, Component, Delivery, Finding,
-    Gap, GapReason, GapState, GunPosition, Judgement, Needle, Purpose, PurposeDecidedBy, Quantity,
-    RecordHash, Rule, SegmentOpened, SessionEnded, SessionEvent, SessionOpened, SessionOutcome,
-    Severity, Shot, ShotFlags, ShotIdentity, Sourced, Stream, SyringeLoad, Technique,
+    Amendment, BlockHeader, BlockPlace, Bound, CheckItem, Checklist, Component, Custody, Delivery,
+    Finding, Gap, GapReason, GapState, GunPosition, Judgement, Needle, Purpose, PurposeDecidedBy,
+    Quantity, RecordHash, Rule, SegmentOpened, SessionEnded, SessionEvent, SessionOpened,
+    SessionOutcome, Severity, Shot, ShotFlags, ShotIdentity, Sourced, Stream, SyringeLoad,
+    Technique,
 };
 use meso_units::{
     BlockNumber, ClinicId, ClockSegment, DriverId, Epoch, GaugePascals, GunSerial, GunTick,
@@ -136,6 +137,7 @@ pub(crate) fn sample_ended() -> SessionEvent {
             gun: gun(),
             epoch: Epoch(0x0102_0304_0506_0708),
             counter: ShotCounter(120),
+            is_away: false,
         }],
     })
 }
@@ -148,6 +150,16 @@ pub(crate) fn sample_gap() -> Gap {
         last: Some(ShotCounter(9)),
         state: GapState::Declared,
         reason: GapReason::RingOverflow,
+        at: at(1_795_000_001_000_000_000),
+    }
+}
+
+pub(crate) fn sample_custody() -> Custody {
+    Custody {
+        gun: gun(),
+        epoch: Epoch(0x0102_0304_0506_0708),
+        first: ShotCounter(8),
+        newest: ShotCounter(9),
         at: at(1_795_000_001_000_000_000),
     }
 }

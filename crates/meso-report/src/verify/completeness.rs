@@ -115,7 +115,7 @@ pub(super) fn check_counters(
             }
             continue;
         }
-        if gap.last.is_none() {
+        if gap.last.is_none() && gap.state == GapState::Declared {
             notices.push(format!(
                 "completeness of gun {} is not provable from counter {} on: count unknown",
                 gap.gun, gap.first
@@ -185,7 +185,7 @@ fn hole(gun: &GunSerial, epoch: Epoch, first: u32, last: u32, gaps: &[Gap]) -> F
         gap.state == GapState::Awaited
             && (&gap.gun, gap.epoch) == (gun, epoch)
             && gap.first.get() <= last
-            && gap.last.is_none_or(|end| end.get() >= first)
+            && gap.last.is_some_and(|end| end.get() >= first)
     });
     let state = if awaited {
         "still awaited"

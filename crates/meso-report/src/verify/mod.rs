@@ -220,14 +220,14 @@ impl<'a> Check<'a> {
         let evidence = evidence::read(proofs, checkpoint, whole_log, &mut self.findings);
         let shots = self.shots(&evidence);
         let events = self.events(&evidence);
-        let (gaps, gap_rows) = self.gaps(&evidence);
+        let gaps = self.gaps(&evidence);
         self.notices_of(&evidence);
         let counts = Counts {
             shots,
             sessions: sessions_of(&events),
             session_events: events.len() as u64,
             alerts: self.alerts(),
-            gaps: gap_rows,
+            gaps: gaps.len() as u64,
             declared_missing_shots: gaps.iter().map(declared_shots).sum(),
             withheld_records: evidence.withheld.len() as u64,
             blocks: evidence.blocks.len() as u64,
@@ -297,8 +297,8 @@ impl<'a> Check<'a> {
         matched.records
     }
 
-    /// The gaps that are proven or awaited, and how many lines the file has.
-    fn gaps(&mut self, evidence: &Evidence) -> (Vec<Gap>, u64) {
+    /// The gaps that are proven or awaited.
+    fn gaps(&mut self, evidence: &Evidence) -> Vec<Gap> {
         let file = RowFile::new(name::GAPS, Format::Events, self.file(name::GAPS));
         let mut matched = file.check(&evidence.gaps, evidence, true, &mut self.findings);
         file.report(&matched, &evidence.gaps, evidence, None, &mut self.findings);
@@ -322,7 +322,7 @@ impl<'a> Check<'a> {
                 }
             }
         }
-        (gaps, file.row_count())
+        gaps
     }
 
     /// Alerts are vouched for by the manifest; here they are counted only.

@@ -79,11 +79,6 @@ impl<'a> RowFile<'a> {
         }
     }
 
-    /// How many lines hold rows.
-    pub(super) fn row_count(&self) -> u64 {
-        self.rows.len() as u64
-    }
-
     /// Who a line says it is, if it is a shot and says so.
     pub(super) fn identity_of(&self, number: u64) -> Option<ShotIdentity> {
         match self.format.read(&self.line(number)) {

@@ -281,6 +281,7 @@ pub(crate) fn ended(last: u32) -> SessionEvent {
             gun: gun("GUN-A1"),
             epoch: EPOCH,
             counter: ShotCounter(last),
+            is_away: false,
         }],
     })
 }

@@ -16,6 +16,7 @@ enum Request {
     Seal(u64),
     Settle(u64),
     Load(u64),
+    Find(u64, u64),
     Reopen,
 }
 
@@ -98,6 +99,7 @@ fn request() -> impl Strategy<Value = Request> {
         3 => (0_u64..40).prop_map(Request::Seal),
         1 => (0_u64..6).prop_map(Request::Settle),
         1 => (0_u64..6).prop_map(Request::Load),
+        1 => (1_u64..24, 0_u64..8).prop_map(|(first, length)| Request::Find(first, first + length)),
         1 => Just(Request::Reopen),
     ]
 }
@@ -175,6 +177,16 @@ proptest! {
                         });
                     });
                     prop_assert_eq!(real, model.load(&stream(), number).map(|b| (*b).clone()));
+                }
+                Request::Find(first, last) => {
+                    let wanted = vec![Range { first, last }];
+                    let expected = model.find(&stream(), Epoch(9), &wanted);
+                    let real = ask(|answer| {
+                        journal.find(stream(), Epoch(9), wanted, move |done| {
+                            answer.send(done.unwrap()).unwrap();
+                        });
+                    });
+                    prop_assert_eq!(real, expected);
                 }
                 Request::Reopen => {
                     journal.close();

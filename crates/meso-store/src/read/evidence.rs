@@ -3,7 +3,7 @@
 use meso_delivery::{CountersCheckpoint, Receiver, StreamCheckpoint, StreamKey};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
-    BlockHash, BlockHeader, BlockPlace, LedgerEntry, LedgerEntryKind, Record, Stream,
+    BlockHash, BlockHeader, BlockPlace, Gap, LedgerEntry, LedgerEntryKind, Record, Stream,
 };
 use meso_ledger::{Hash, HashKey, HashReader};
 use meso_units::{
@@ -196,7 +196,8 @@ impl Reader<'_> {
     pub fn receiver(&self) -> Result<Receiver, StoreError> {
         let streams = "SELECT driver, incarnation, stream, settled, head_number, head_hash,
             expected FROM streams";
-        let counters = "SELECT gun, epoch, held, declared, open_ended_from FROM counters";
+        let counters = "SELECT gun, epoch, held, declared, open_ended_from, known_to, custody
+            FROM counters";
         Ok(Receiver::restore(
             self.all("read streams", streams, [], |row| {
                 let number: Option<i64> = cell(row, 4)?;
@@ -215,9 +216,42 @@ impl Reader<'_> {
                     held: pack::read_ranges(&cell::<Vec<u8>>(row, 2)?)?,
                     declared: pack::read_ranges(&cell::<Vec<u8>>(row, 3)?)?,
                     open_ended_from: cell::<Option<i64>>(row, 4)?.map(from_bits),
+                    known_to: from_bits(cell(row, 5)?),
+                    custody: pack::read_custody(&cell::<Vec<u8>>(row, 6)?)?,
                 })
             })?,
         ))
+    }
+
+    /// Whether bytes of this digest are in quarantine.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    pub fn is_quarantined(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM quarantine WHERE digest = ?1";
+        let found = self.one("look into the quarantine", sql, [digest], |_| Ok(()))?;
+        Ok(found.is_some())
+    }
+
+    /// The gaps that the ingest itself has declared and the leaf of each, oldest first, at most
+    /// `limit`; those alone that are in no leaf yet, where asked.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when they cannot be read.
+    pub fn declared_gaps(
+        &self,
+        only_unlogged: bool,
+        limit: u32,
+    ) -> Result<Vec<(Gap, Option<u64>)>, StoreError> {
+        let sql = "SELECT bytes, leaf FROM entries WHERE kind = ?1 AND (leaf IS NULL OR NOT ?2)
+            ORDER BY id LIMIT ?3";
+        let values = params![LedgerEntryKind::DeclaredGap.code(), only_unlogged, limit];
+        self.all("read declared gaps", sql, values, |row| {
+            let gap = Gap::from_canonical(&cell::<Vec<u8>>(row, 0)?)?;
+            Ok((gap, cell::<Option<i64>>(row, 1)?.map(from_bits)))
+        })
     }
 
     /// Every stream of which a block is stored, and its clinic.

@@ -83,7 +83,7 @@ fn write_counters(
     counters: &CountersCheckpoint,
 ) -> Result<(), StoreError> {
     transaction
-        .prepare_cached("INSERT OR REPLACE INTO counters VALUES (?1,?2,?3,?4,?5)")
+        .prepare_cached("INSERT OR REPLACE INTO counters VALUES (?1,?2,?3,?4,?5,?6,?7)")
         .and_then(|mut statement| {
             statement.execute(params![
                 counters.gun.as_str(),
@@ -91,6 +91,8 @@ fn write_counters(
                 pack::ranges(&counters.held),
                 pack::ranges(&counters.declared),
                 counters.open_ended_from.map(bits),
+                bits(counters.known_to),
+                pack::custody(&counters.custody),
             ])
         })
         .during("write the counters of a gun")?;

@@ -115,6 +115,12 @@ fn text(folder: &str, address: &str, state: &RoomStateBody) -> String {
             state.unsendable_block_count
         ));
     }
+    if state.refused_watermark_count > 0 {
+        text.push_str(&format!(
+            "  ALARM     {} watermarks were not signed by the ingest of `ingest.key`: see the log\n",
+            state.refused_watermark_count
+        ));
+    }
     for latency in state.latencies.iter().filter(|latency| latency.count > 0) {
         text.push_str(&format!(
             "  latency   {}: half within {} µs, 99 in 100 within {} µs, longest {} µs, of {}\n",

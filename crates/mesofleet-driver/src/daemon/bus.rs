@@ -1,14 +1,19 @@
 //! What comes from the broker.
 
-use meso_bus::{ConnectionState, ConsumerEvent, Delivery};
-use meso_contract::topics::Topic;
-use meso_contract::{NumberRange, PayloadError, WatermarkMessage};
+use meso_bus::{ConnectionState, ConsumerEvent, Delivery, Message};
+use meso_contract::topics::{self, Topic};
+use meso_contract::{NumberRange, PayloadError, WantedMessage, WatermarkMessage};
 use meso_delivery::{Range, SenderEvent, Watermark};
 use meso_domain::Stream;
+use meso_journal::JournalError;
+use meso_ledger::{LedgerError, VerifierKey};
+use meso_units::GunSerial;
+use tokio::sync::oneshot;
 
 use super::{Daemon, jitter};
 use crate::DriverError;
-use crate::engine::Engine;
+use crate::engine::{Engine, WantedAnswer};
+use crate::outbox::Job;
 use crate::replacing::replaced_by;
 
 impl Daemon {
@@ -30,9 +35,10 @@ impl Daemon {
     async fn handle_delivery(&mut self, delivery: Delivery) -> Result<(), DriverError> {
         match Topic::parse(&delivery.topic) {
             Ok(Topic::Watermark { stream, .. }) => {
-                self.handle_watermark(stream, &delivery.payload);
+                self.handle_watermark(stream, &delivery.topic, &delivery.payload);
                 Ok(())
             }
+            Ok(Topic::Wanted { serial, .. }) => self.handle_wanted(serial, &delivery.payload).await,
             Ok(Topic::Successor { .. }) => self.handle_successor(&delivery.payload),
             Ok(Topic::Library { .. }) => self.handle_library(delivery.payload).await,
             _ => {
@@ -42,7 +48,7 @@ impl Daemon {
         }
     }
 
-    fn handle_watermark(&mut self, stream: Stream, payload: &[u8]) {
+    fn handle_watermark(&mut self, stream: Stream, topic: &str, payload: &[u8]) {
         let message = match WatermarkMessage::decode(payload) {
             Ok(message) => message,
             Err(error) => {
@@ -50,6 +56,12 @@ impl Daemon {
                 return;
             }
         };
+        let key = self.settings.ingest_key();
+        if let Some(Err(error)) = key.map(|key| check_signature(&message, topic, key)) {
+            tracing::error!(%stream, %error, "ALARM: a watermark that the ingest has not signed changes nothing");
+            self.engine.watermark_refused();
+            return;
+        }
         match watermark_of(&message) {
             Ok((incarnation, watermark)) if incarnation == self.engine.incarnation() => {
                 let event = SenderEvent::Settled { stream, watermark };
@@ -60,6 +72,55 @@ impl Daemon {
             Ok(_) => {}
             Err(error) => tracing::warn!(%stream, %error, "a watermark was not understood"),
         }
+    }
+
+    /// The ingest lacks shots of a gun: what is here goes out again, and it hears what is not.
+    async fn handle_wanted(
+        &mut self,
+        serial: GunSerial,
+        payload: &[u8],
+    ) -> Result<(), DriverError> {
+        let read = WantedMessage::decode(payload)
+            .and_then(|message| Ok((message.journal_incarnation()?, message.epoch()?, message)));
+        let (incarnation, epoch, message) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::warn!(gun = %serial, %error, "a question was not understood");
+                return Ok(());
+            }
+        };
+        if incarnation != self.engine.incarnation() {
+            return Ok(());
+        }
+        // What the guns have said so far belongs into the answer.
+        self.handle_guns_so_far().await?;
+        let wanted: Vec<Range> = message.wanted.iter().map(range_of).collect();
+        let (done, answer) = oneshot::channel();
+        let stream = Stream::Gun(serial.clone());
+        self.journal.find(stream, epoch, wanted.clone(), |found| {
+            // The daemon may have left.
+            let _ = done.send(found);
+        });
+        let found = answer.await.unwrap_or(Err(JournalError::Closed))?;
+        let now = self.clocks.now();
+        let WantedAnswer {
+            work,
+            resend,
+            answer,
+        } = self
+            .engine
+            .take_wanted(now, &serial, epoch, &wanted, &found);
+        self.write(work).await?;
+        let effects = self.engine.delivery(self.clocks.now(), jitter(), resend);
+        self.apply(effects);
+        let config = self.settings.config();
+        let topic = topics::held(&config.clinic_id, &config.driver_id, &serial);
+        // Every field of it has a JSON form. Where there is no room for it, the ingest asks again.
+        let message = Message::new(topic, answer.encode().unwrap_or_default());
+        if self.outbox.try_send(Job::Message(message)).is_err() {
+            tracing::debug!(gun = %serial, "an answer waits for the next question");
+        }
+        Ok(())
     }
 
     /// Stops where another computer has taken this one's place.
@@ -114,6 +175,17 @@ impl Daemon {
     }
 }
 
+/// Whether the ingest has signed a watermark under its topic.
+fn check_signature(
+    message: &WatermarkMessage,
+    topic: &str,
+    key: &VerifierKey,
+) -> Result<(), LedgerError> {
+    let line = message.signature.as_deref().unwrap_or_default();
+    let note = format!("{}\n{line}\n", message.signed_text(topic));
+    key.open(&note).map(|_| ())
+}
+
 fn watermark_of(
     message: &WatermarkMessage,
 ) -> Result<(meso_units::JournalIncarnation, Watermark), PayloadError> {
@@ -122,16 +194,18 @@ fn watermark_of(
         message.journal_incarnation()?,
         Watermark {
             to: message.settled_to,
-            ranges: ranges
-                .map(|NumberRange { first, last }| Range {
-                    first: *first,
-                    last: *last,
-                })
-                .collect(),
+            ranges: ranges.map(range_of).collect(),
             store: life("store_incarnation", &message.store_incarnation)?,
             ingest: life("ingest_incarnation", &message.ingest_incarnation)?,
         },
     ))
+}
+
+fn range_of(range: &NumberRange) -> Range {
+    Range {
+        first: range.first,
+        last: range.last,
+    }
 }
 
 fn life(field: &'static str, text: &str) -> Result<u64, PayloadError> {
@@ -139,4 +213,46 @@ fn life(field: &'static str, text: &str) -> Result<u64, PayloadError> {
         field,
         value: text.chars().take(64).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use meso_ledger::{LogKey, sign_note};
+    use meso_units::JournalIncarnation;
+
+    use super::*;
+
+    const TOPIC: &str = "mesofleet/v1/riverside/room-1/watermark/GUN-1";
+
+    #[test]
+    fn a_watermark_is_believed_under_its_topic_and_as_it_was_signed() {
+        let key = LogKey::from_seed("example.org/log", &[7; 32]).unwrap();
+        let mut message = WatermarkMessage::new(JournalIncarnation(5), 1, 2);
+        message.settled_to = 7;
+        message.settled_ranges = vec![NumberRange { first: 9, last: 9 }];
+        let check = |message: &WatermarkMessage, topic| {
+            check_signature(message, topic, &key.verifier()).is_ok()
+        };
+        assert!(!check(&message, TOPIC), "nobody has signed it");
+        let note = sign_note(&message.signed_text(TOPIC), &key).unwrap();
+        message.signature = note.lines().last().map(str::to_owned);
+        assert!(check(&message, TOPIC));
+        assert!(!check(
+            &message,
+            "mesofleet/v1/riverside/room-2/watermark/GUN-1"
+        ));
+        let changes: [fn(&mut WatermarkMessage); 4] = [
+            |message| message.settled_to += 1,
+            |message| message.settled_ranges[0].last += 1,
+            |message| message.store_incarnation = "0000000000000009".to_owned(),
+            |message| message.incarnation = "0000000000000009".to_owned(),
+        ];
+        for change in changes {
+            let mut changed = message.clone();
+            change(&mut changed);
+            assert!(!check(&changed, TOPIC), "{changed:?}");
+        }
+        let other = LogKey::from_seed("example.org/log", &[8; 32]).unwrap();
+        assert!(check_signature(&message, TOPIC, &other.verifier()).is_err());
+    }
 }

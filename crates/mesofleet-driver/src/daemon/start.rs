@@ -56,6 +56,7 @@ pub(super) async fn start(
         client(config, ".in")?,
         vec![
             topics::watermark_filter(&config.clinic_id, &config.driver_id),
+            topics::wanted_filter(&config.clinic_id, &config.driver_id),
             topics::library(&config.clinic_id),
             topics::successor(&config.clinic_id, &config.driver_id),
         ],

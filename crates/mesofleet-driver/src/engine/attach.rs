@@ -1,6 +1,6 @@
 //! A gun greets: which epoch it has, what the journal lacks of it, and what is gone.
 
-use meso_domain::{Gap, GapReason, GapState, Record, Stream};
+use meso_domain::{Custody, Gap, GapReason, GapState, Record, Stream};
 use meso_journal::{ForgottenShots, NewRecord};
 use meso_link_proto::{Hello, ShotEvent, ShotKey};
 use meso_serial::CompletenessGrade;
@@ -79,12 +79,14 @@ impl Engine {
         if !self.gun(&serial).held.contains_key(&epoch) {
             self.await_older(now, hello, epoch, work);
         }
+        self.note_custody(now, &serial, epoch, work);
         work.expecting.push((serial, epoch));
     }
 
     fn open_epoch(&mut self, now: Now, serial: &GunSerial, epoch: Epoch, work: &mut Work) {
         let gun = self.gun(serial);
         gun.epoch = Some(epoch);
+        gun.has_custody = false;
         gun.judged_to = gun.held.get(&epoch).map_or(0, |held| held.get());
         gun.taken_to = gun.judged_to;
         gun.newest_at = None;
@@ -114,6 +116,31 @@ impl Engine {
             self.take_detached(now, &gun, &mut work);
         }
         work
+    }
+
+    /// Writes down that the gun is here, where that is news: in an epoch that is new here, after
+    /// others have had it, and when it was away.
+    fn note_custody(&mut self, now: Now, serial: &GunSerial, epoch: Epoch, work: &mut Work) {
+        let gun = self.gun(serial);
+        let held = gun.held.get(&epoch).map_or(0, |held| held.get());
+        let others_had_it = gun.acknowledged_to > held;
+        if std::mem::replace(&mut gun.has_custody, true) && !others_had_it {
+            return;
+        }
+        let custody = Custody {
+            gun: serial.clone(),
+            epoch,
+            first: ShotCounter(held.max(gun.acknowledged_to).saturating_add(1)),
+            newest: ShotCounter(gun.newest_counter),
+            at: now.utc,
+        };
+        let record = NewRecord {
+            stream: Stream::Gun(serial.clone()),
+            record: Record::Custody(custody),
+            judgement: None,
+            session: None,
+        };
+        work.push(record, Some(epoch), false);
     }
 
     /// A gun that this journal meets in the middle of its epoch: what it does not offer any more

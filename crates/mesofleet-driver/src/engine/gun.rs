@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use meso_delivery::Range;
 use meso_link_proto::frame::LineCounters;
 use meso_link_proto::{Capabilities, CommandKind, CommandOutcome, Hello};
 use meso_serial::{CompletenessGrade, GunEvent, PortName};
@@ -36,6 +37,13 @@ pub(super) struct Gun {
     pub(super) taken_to: u32,
     /// What some driver had acknowledged when the gun greeted: those shots are held somewhere.
     pub(super) acknowledged_to: u32,
+    /// The oldest counter that its ring held, as it last said; 0 for none.
+    pub(super) oldest_counter: u32,
+    /// Whether this start of the daemon has written that the gun is here, and nothing has happened
+    /// since that makes it worth writing again.
+    pub(super) has_custody: bool,
+    /// From here on its ring was read once more since it greeted.
+    pub(super) read_again_from: Option<ShotCounter>,
     pub(super) clock: GunClock,
     /// Time and stretch of clock of its newest shot.
     pub(super) newest_at: Option<(ClockSegment, Timestamp)>,
@@ -100,6 +108,19 @@ impl Gun {
         held.next().unwrap_or(held)
     }
 
+    /// The epoch under which it is plugged in, if it is.
+    pub(super) fn present_epoch(&self) -> Option<Epoch> {
+        self.epoch.filter(|_| self.is_attached)
+    }
+
+    /// What its ring held, as it last said.
+    pub(super) fn ring(&self) -> Option<Range> {
+        (self.oldest_counter > 0).then_some(Range {
+            first: self.oldest_counter.into(),
+            last: self.newest_counter.into(),
+        })
+    }
+
     /// How far the journal holds the present epoch.
     pub(super) fn journalled(&self) -> u32 {
         let held = self.epoch.and_then(|epoch| self.held.get(&epoch));
@@ -129,6 +150,8 @@ impl Gun {
         self.usb_serial = None;
         self.interlock.line_changed();
         self.newest_counter = hello.inventory.newest.map_or(0, ShotCounter::get);
+        self.oldest_counter = hello.inventory.oldest.map_or(0, ShotCounter::get);
+        self.read_again_from = None;
         self.acknowledged_to = hello.inventory.acknowledged.map_or(0, ShotCounter::get);
         self.is_changed = true;
     }
@@ -146,6 +169,7 @@ impl Gun {
             GunEvent::Status(status) => {
                 let newest = status.inventory.newest.map_or(0, ShotCounter::get);
                 self.newest_counter = self.newest_counter.max(newest);
+                self.oldest_counter = status.inventory.oldest.map_or(0, ShotCounter::get);
                 if self.is_inhibited != status.is_inhibited {
                     self.is_inhibited = status.is_inhibited;
                     self.is_changed = true;

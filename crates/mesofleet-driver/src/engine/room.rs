@@ -9,7 +9,7 @@ use meso_journal::NewRecord;
 use meso_limits::{Library, SignerList};
 use meso_room::{StepContext, StepFailure, to_step};
 use meso_sessions::Step;
-use meso_units::{LibraryVersion, SegmentId, SessionId};
+use meso_units::{LibraryVersion, SegmentId, SessionId, ShotCounter};
 
 use super::{Engine, Work};
 use crate::library::{self, ReleaseRefused};
@@ -17,6 +17,9 @@ use crate::machine::Now;
 
 /// Under this name the journal keeps the release in force, as it came.
 pub(super) const LIBRARY_VALUE: &str = "library";
+
+/// What the two clocks of a computer may differ by between two looks without one being set: 1 s.
+const CLOCK_STEP_NS: i64 = 1_000_000_000;
 
 /// A step that may be taken: first write, then apply, then answer.
 #[derive(Debug)]
@@ -59,7 +62,17 @@ impl Engine {
     }
 
     /// Ends the sessions that nobody ended; `None` where there are none.
-    pub(crate) fn take_idle(&self, now: Now) -> Option<(Work, Vec<SessionEvent>)> {
+    ///
+    /// A clock that is set makes no session idle: the time that passed is that of the other clock.
+    pub(crate) fn take_idle(&mut self, now: Now) -> Option<(Work, Vec<SessionEvent>)> {
+        if let Some(before) = self.idle_looked_at.replace(now) {
+            let passed_ms = now.monotonic_ms.saturating_sub(before.monotonic_ms);
+            let passed_ns = i64::try_from(passed_ms.saturating_mul(1_000_000)).unwrap_or(i64::MAX);
+            let step_ns = now.utc.since_ns(before.utc).saturating_sub(passed_ns);
+            if step_ns.abs() > CLOCK_STEP_NS {
+                self.sessions.clock_stepped(step_ns);
+            }
+        }
         let events = self.sessions.idle(now.utc, &self.positions());
         (!events.is_empty()).then(|| (session_work(&events), events))
     }
@@ -71,6 +84,17 @@ impl Engine {
                 tracing::warn!(session = %event.session(), %refusal, "a session event has no beginning");
             }
             self.judge.session_event(event);
+            if let SessionEvent::Ended(ended) = event {
+                self.note_away(&ended.last_counters);
+            }
+        }
+    }
+
+    /// Guns that were not here when a session ended: when they come back, that is written down, so
+    /// that whoever waits for their last shots knows how many there are.
+    fn note_away(&mut self, positions: &[GunPosition]) {
+        for position in positions.iter().filter(|position| position.is_away) {
+            self.gun(&position.gun).has_custody = false;
         }
     }
 
@@ -108,10 +132,13 @@ impl Engine {
     fn positions(&self) -> Vec<GunPosition> {
         let positions = self.guns.iter().filter_map(|(serial, gun)| {
             let epoch = gun.epoch?;
+            let held = gun.held.get(&epoch).map_or(0, |held| held.get());
             Some(GunPosition {
                 gun: serial.clone(),
                 epoch,
-                counter: *gun.held.get(&epoch)?,
+                // What it has said of itself and nobody has read yet belongs to the session, too.
+                counter: ShotCounter(held.max(gun.newest_counter)),
+                is_away: !gun.is_attached,
             })
         });
         positions.collect()

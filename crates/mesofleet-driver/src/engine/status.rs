@@ -34,6 +34,7 @@ impl Engine {
             interlock_enabled: self.config.interlock.enabled,
             clock_trusted: is_plausible(now.utc),
             unsendable_block_count: self.unsendable_block_count,
+            refused_watermark_count: self.refused_watermark_count,
             port_problems: self.port_problems.clone(),
             // The daemon measures them; the engine reads no clock.
             latencies: Vec::new(),

@@ -66,7 +66,7 @@ impl Fleet {
         let broker = server
             .broker_addr()
             .context("a demonstration has its own broker")?;
-        let text = driver_config(folders, broker, driver, release);
+        let text = driver_config(folders, (server, broker), driver, release);
         std::fs::write(&config, text)
             .with_context(|| format!("cannot write {}", config.display()))?;
         let driver = DriverProcess::start(&config, &folders.path("driver.log"))?;

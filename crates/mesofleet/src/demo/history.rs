@@ -167,6 +167,7 @@ impl History {
                 gun: gun.clone(),
                 epoch,
                 counter: ShotCounter(counter),
+                is_away: false,
             }],
         });
         for event in [&opened, &segment_opened] {

@@ -258,7 +258,7 @@ fn minutes(time: Duration) -> String {
 /// The driver's configuration file.
 fn driver_config(
     folders: &Folders,
-    broker: SocketAddr,
+    (server, broker): (&Server, SocketAddr),
     driver: &DriverId,
     release: &library::Release,
 ) -> String {
@@ -273,12 +273,14 @@ fn driver_config(
          [driver]\nid = \"{driver}\"\nclinic = \"{CLINIC}\"\ntime_zone = \"UTC\"\ndata_dir = {}\n\
          [ports]\nsource = \"folder\"\nfolder = {}\nrescan_ms = 100\n\
          [broker]\nhost = \"{}\"\nport = {}\n\
+         [ingest]\nkey = \"{}\"\n\
          [room]\nhttp = \"127.0.0.1:0\"\n\
          [library]\nsigners = [{}]\n",
         quoted(&folders.path("driver")),
         quoted(&folders.path("ports")),
         broker.ip(),
         broker.port(),
+        server.log_key(),
         signers.join(", "),
     )
 }

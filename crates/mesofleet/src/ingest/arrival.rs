@@ -1,7 +1,10 @@
 //! What arrives, taken apart without believing it.
 
 use meso_contract::topics::Topic;
-use meso_contract::{BlockMessage, DriverStatusMessage, GunStatusMessage};
+use meso_contract::{
+    BlockMessage, DriverStatusMessage, GunStatusMessage, HeldMessage, PayloadError,
+};
+use meso_delivery::{Answer, Range};
 use meso_domain::{BlockPlace, RecordBlock, Stream};
 use meso_store::Quarantined;
 use meso_units::{BlockNumber, ClinicId, DriverId, GunSerial, JournalIncarnation, Timestamp};
@@ -32,6 +35,13 @@ pub enum Arrival {
         quarantined: Quarantined,
         /// The place that they claim, so that their driver need not send them for ever.
         place: Option<(ClinicId, BlockPlace)>,
+    },
+    /// What a driver has of a gun and epoch.
+    Held {
+        /// The clinic.
+        clinic: ClinicId,
+        /// What it says.
+        answer: Answer,
     },
     /// How a gun is.
     Gun {
@@ -80,6 +90,16 @@ impl Arrival {
                     status: Box::new(status),
                 })
                 .map_err(|error| error.to_string()),
+            Topic::Held {
+                clinic,
+                driver,
+                serial,
+            } => read_answer(payload, driver, serial)
+                .map(|answer| Arrival::Held {
+                    clinic: clinic.clone(),
+                    answer,
+                })
+                .map_err(|error| error.to_string()),
             Topic::Status { clinic, driver } => DriverStatusMessage::decode(payload)
                 .map(|status| Arrival::Driver {
                     clinic: clinic.clone(),
@@ -87,9 +107,10 @@ impl Arrival {
                     status,
                 })
                 .map_err(|error| error.to_string()),
-            Topic::Watermark { .. } | Topic::Successor { .. } | Topic::Library { .. } => {
-                Err("nobody sends this topic to the ingest".to_owned())
-            }
+            Topic::Watermark { .. }
+            | Topic::Wanted { .. }
+            | Topic::Successor { .. }
+            | Topic::Library { .. } => Err("nobody sends this topic to the ingest".to_owned()),
         };
         read.unwrap_or_else(|reason| {
             refuse(
@@ -120,6 +141,26 @@ fn read_block(
     Ok(Arrival::Block {
         block: Box::new(block),
         way: Way::Live,
+    })
+}
+
+fn read_answer(
+    payload: &[u8],
+    driver: &DriverId,
+    serial: &GunSerial,
+) -> Result<Answer, PayloadError> {
+    let message = HeldMessage::decode(payload)?;
+    let ranges = message.held.iter().map(|range| Range {
+        first: range.first,
+        last: range.last,
+    });
+    Ok(Answer {
+        driver: driver.clone(),
+        incarnation: message.journal_incarnation()?,
+        gun: serial.clone(),
+        epoch: message.epoch()?,
+        held: ranges.collect(),
+        present: message.present_epoch()?,
     })
 }
 

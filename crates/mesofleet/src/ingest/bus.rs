@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use meso_bus::{
     ClientOptions, ConnectionState, Consumer, ConsumerEvent, Endpoint, Message, Publisher, Ticket,
 };
-use meso_contract::topics;
+use meso_contract::{NumberRange, WantedMessage, topics};
+use meso_delivery::Question;
+use meso_ledger::{LogKey, sign_note};
 use meso_units::Partition;
 use tokio::sync::{mpsc, watch};
 
@@ -14,7 +16,7 @@ use super::steps::Watermark;
 use super::worker::{IngestHandle, Outgoing};
 
 /// Where to connect, and what to keep published.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct BusOptions {
     /// The broker.
     pub broker: Endpoint,
@@ -23,6 +25,8 @@ pub struct BusOptions {
     pub partitions: BTreeSet<Partition>,
     /// Retained messages that are published over every new connection, such as the library.
     pub standing: Vec<Message>,
+    /// The key that signs watermarks.
+    pub log_key: LogKey,
     /// A random number for back-off.
     pub jitter_seed: u64,
 }
@@ -44,7 +48,11 @@ pub async fn run_bus(
     mut outgoing: mpsc::Receiver<Outgoing>,
     connected: watch::Sender<bool>,
 ) {
-    let mut filters = vec![topics::gun_filter(), topics::status_filter()];
+    let mut filters = vec![
+        topics::held_filter(),
+        topics::gun_filter(),
+        topics::status_filter(),
+    ];
     filters.extend(
         options
             .partitions
@@ -57,7 +65,7 @@ pub async fn run_bus(
     let mut consumer = Consumer::start(client(CONSUMER_ID), filters);
     let publisher = Publisher::start(client(PUBLISHER_ID), None, None);
     let mut state = publisher.state();
-    let mut standing = Standing::new(&options.standing);
+    let mut standing = Standing::new(&options.standing, options.log_key);
     loop {
         tokio::select! {
             biased;
@@ -65,6 +73,7 @@ pub async fn run_bus(
                 let Some(out) = out else { break };
                 let keys = standing.take(out.watermarks);
                 standing.publish(&publisher, keys).await;
+                ask(&publisher, out.questions).await;
                 acknowledge(&consumer, &out.tickets);
             }
             changed = state.changed() => {
@@ -106,6 +115,30 @@ async fn next_with_room<'h>(
     Some((permit, event))
 }
 
+/// Asks drivers for what is missing. What does not reach them is asked again.
+async fn ask(publisher: &Publisher, questions: Vec<Question>) {
+    for question in questions {
+        let Question {
+            holder,
+            gun,
+            epoch,
+            wanted,
+        } = question;
+        let wanted = wanted.into_iter().map(|range| NumberRange {
+            first: range.first,
+            last: range.last,
+        });
+        let topic = topics::wanted(&holder.clinic, &holder.driver, &gun);
+        let message = WantedMessage::new(holder.incarnation, epoch, wanted.collect());
+        // Every field of it has a JSON form.
+        let payload = message.encode().unwrap_or_default();
+        if let Err(error) = publisher.publish(Message::new(topic, payload)).await {
+            tracing::debug!(%error, "a question waits for the next round");
+            return;
+        }
+    }
+}
+
 fn acknowledge(consumer: &Consumer, tickets: &[Ticket]) {
     for ticket in tickets {
         consumer.acknowledge(*ticket);
@@ -116,24 +149,32 @@ fn acknowledge(consumer: &Consumer, tickets: &[Ticket]) {
 /// journal. Journals of one driver share a topic; each driver takes only those of its own.
 struct Standing {
     payloads: BTreeMap<(String, String), Vec<u8>>,
+    log_key: LogKey,
 }
 
 impl Standing {
-    fn new(messages: &[Message]) -> Standing {
+    fn new(messages: &[Message], log_key: LogKey) -> Standing {
         let payload = |message: &Message| {
             let key = (message.topic.clone(), String::new());
             (key, message.payload.clone())
         };
         Standing {
             payloads: messages.iter().map(payload).collect(),
+            log_key,
         }
     }
 
-    /// Notes watermarks and gives their keys.
+    /// Signs watermarks, notes them and gives their keys.
     fn take(&mut self, watermarks: Vec<Watermark>) -> Vec<(String, String)> {
         let mut keys = Vec::with_capacity(watermarks.len());
-        for watermark in watermarks {
+        for mut watermark in watermarks {
             let topic = topics::watermark(&watermark.clinic, &watermark.driver, &watermark.stream);
+            let text = watermark.message.signed_text(&topic);
+            match sign_note(&text, &self.log_key) {
+                Ok(note) => watermark.message.signature = note.lines().last().map(str::to_owned),
+                // Drivers that know the key will say so.
+                Err(error) => tracing::error!(%error, topic, "watermark cannot be signed"),
+            }
             match watermark.message.encode() {
                 Ok(payload) => {
                     let key = (topic, watermark.message.incarnation);

@@ -11,6 +11,7 @@
 mod arrival;
 mod bus;
 mod error;
+mod inquiry;
 mod pipeline;
 mod prepare;
 mod reading;

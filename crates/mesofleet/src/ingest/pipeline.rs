@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use meso_alerts::{AlertId, Alerts};
 use meso_contract::{NumberRange, WatermarkMessage};
-use meso_delivery::{Receiver, StreamKey};
+use meso_delivery::{Inquiries, Receiver, StreamKey};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
     BlockPlace, CommitEntry, LedgerEntryKind, Record, RecordBlock, SessionEnded, SessionEvent,
@@ -65,6 +65,7 @@ impl std::fmt::Debug for IngestOptions {
 pub struct Ingest<S> {
     pub(super) store: S,
     pub(super) receiver: Receiver,
+    pub(super) inquiries: Inquiries,
     pub(super) judge: Judge,
     pub(super) alerts: Alerts,
     /// Sessions that ended and wait for their last shots, with the block that says so.
@@ -98,6 +99,7 @@ impl<S: ShotStore> Ingest<S> {
             alerts: Alerts::default(),
             ended: BTreeMap::new(),
             receiver: Receiver::default(),
+            inquiries: Inquiries::default(),
             frontier: Frontier::EMPTY,
             store,
             options,
@@ -127,6 +129,8 @@ impl<S: ShotStore> Ingest<S> {
         for (gun, _, _) in self.receiver.all_counters() {
             rest.news.declared_missing.insert(gun.clone(), 0);
         }
+        let guns = self.receiver.all_counters().map(|(gun, _, _)| gun.clone());
+        self.reconsider(now, guns.collect());
         let logged = self.log(Stored { rest }, now)?;
         Ok(self.finish(logged))
     }
@@ -142,9 +146,18 @@ impl<S: ShotStore> Ingest<S> {
                         self.receiver.record_shot(&shot.identity);
                     }
                     Some(Record::Gap(gap)) => self.receiver.record_gap(gap),
-                    _ => {}
+                    Some(Record::Custody(custody)) => {
+                        self.receiver.record_custody(&block.header, custody);
+                    }
+                    Some(Record::Session(SessionEvent::Ended(ended))) => {
+                        self.receiver.record_session_end(ended);
+                    }
+                    Some(Record::Session(_) | Record::Amendment(_)) | None => {}
                 }
             }
+        }
+        for gap in &recalled.unlogged_gaps {
+            self.receiver.record_gap(gap);
         }
     }
 
@@ -295,6 +308,8 @@ impl<S: ShotStore> Ingest<S> {
             });
         }
         commit.changes = self.receiver.take_changes();
+        let changed = commit.changes.counters.iter();
+        let changed = changed.map(|counters| counters.gun.clone()).collect();
         let nothing = commit.leaves.is_empty()
             && commit.changes.streams.is_empty()
             && commit.changes.counters.is_empty();
@@ -304,6 +319,7 @@ impl<S: ShotStore> Ingest<S> {
             }
             self.store.log(&commit)?;
             self.frontier = frontier;
+            self.reconsider(now, changed);
         }
         Ok(Logged { rest: stored.rest })
     }
@@ -318,6 +334,7 @@ impl<S: ShotStore> Ingest<S> {
     pub fn finish(&self, logged: Logged) -> Committed {
         let mut news = logged.rest.news;
         news.leaf_count = self.frontier.size();
+        news.inquiry_count = self.inquiries.open_count() as u64;
         for (gun, missing) in &mut news.declared_missing {
             *missing = self
                 .receiver

@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use meso_alerts::{JudgedShot, Outcome};
 use meso_contract::BlockMessage;
-use meso_delivery::{Arrival as CounterArrival, Offer, StreamKey};
+use meso_delivery::{Arrival as CounterArrival, Offer, Standing, StreamKey};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
-    BlockHash, BlockPlace, Judgement, LedgerEntryKind, Record, RecordBlock, Shot, ShotIdentity,
+    BlockHash, BlockPlace, Judgement, LedgerEntryKind, Record, RecordBlock, SessionEvent, Shot,
+    ShotIdentity,
 };
 use meso_store::{AlertRow, Commit, NewBlock, ShotFate, TrackRow};
 use meso_units::{ClinicId, GunSerial, SessionId, Timestamp};
 
 use super::IngestError;
 use super::arrival::{Arrival, Way, quarantined};
+use super::inquiry::now_ms;
 use super::pipeline::{Ingest, entry, shot_count};
 use super::shot_store::ShotStore;
 use super::steps::{NewShot, Prepared, Rest};
@@ -28,10 +30,10 @@ struct Accepted {
 
 /// One commit in the making.
 pub(super) struct Preparation<'i, S> {
-    ingest: &'i mut Ingest<S>,
-    now: Timestamp,
-    commit: Commit,
-    rest: Rest,
+    pub(super) ingest: &'i mut Ingest<S>,
+    pub(super) now: Timestamp,
+    pub(super) commit: Commit,
+    pub(super) rest: Rest,
     /// Hashes of the blocks that this commit accepted, which no store knows yet.
     accepted: BTreeMap<BlockPlace, BlockHash>,
     tracks: BTreeSet<(GunSerial, Option<SessionId>)>,
@@ -58,8 +60,9 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
                     if let Some((clinic, place)) = place {
                         self.settle_refused(clinic, &place);
                     }
-                    self.quarantine(quarantined);
+                    self.quarantine(quarantined)?;
                 }
+                Arrival::Held { answer, .. } => self.take_answer(answer),
                 // What guns and drivers say of themselves is shown, not stored.
                 Arrival::Gun { .. } | Arrival::Driver { .. } => {}
             }
@@ -102,7 +105,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
                 "clinic {} is not let in by the configuration",
                 header.clinic
             );
-            self.refuse_block(&block, &reason);
+            self.refuse_block(&block, &reason)?;
             return Ok(None);
         }
         let hash = block.hash();
@@ -136,30 +139,42 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
                 self.rest.news.deferred_count += 1;
                 return Ok(None);
             }
-            Offer::Conflict { held } => format!("{place} is held with hash {held}, not {hash}"),
+            Offer::Conflict { held } => {
+                self.rest.news.conflict_count += 1;
+                format!("{place} is held with hash {held}, not {hash}")
+            }
             Offer::BrokenLink { expected, found } => {
+                self.rest.news.conflict_count += 1;
                 format!("{place} does not follow its neighbour: {found} in place of {expected}")
             }
             Offer::ImpossibleNumber => format!("{place} has a number that no driver gives"),
         };
-        self.refuse_block(&block, &reason);
+        self.refuse_block(&block, &reason)?;
         self.settle_refused(clinic, &place);
         Ok(None)
     }
 
-    fn refuse_block(&mut self, block: &RecordBlock, reason: &str) {
+    fn refuse_block(&mut self, block: &RecordBlock, reason: &str) -> Result<(), IngestError> {
         // A block that was decoded encodes again; an empty payload would still name its reason.
         let bytes = BlockMessage::encode(block).unwrap_or_default();
         let source = block.header().place.to_string();
-        self.quarantine(quarantined(&source, reason, bytes, self.now));
+        self.quarantine(quarantined(&source, reason, bytes, self.now))
     }
 
-    fn quarantine(&mut self, refused: meso_store::Quarantined) {
+    /// Puts bytes into quarantine. The ledger knows them once, however often they come.
+    fn quarantine(&mut self, refused: meso_store::Quarantined) -> Result<(), IngestError> {
         tracing::warn!(
             source = refused.source,
             reason = refused.reason,
             "quarantined"
         );
+        let is_the_same = |known: &meso_store::Quarantined| known.digest == refused.digest;
+        if self.commit.quarantined.iter().any(is_the_same)
+            || self.ingest.store.is_quarantined(&refused.digest)?
+        {
+            self.commit.quarantined.push(refused);
+            return Ok(());
+        }
         let said = format!("{}\n{}", refused.source, refused.reason);
         let mut bytes = refused.digest.to_vec();
         bytes.extend_from_slice(said.as_bytes());
@@ -167,6 +182,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
             .entries
             .push(entry(LedgerEntryKind::Quarantine, bytes));
         self.commit.quarantined.push(refused);
+        Ok(())
     }
 
     fn settle_refused(&mut self, clinic: ClinicId, place: &BlockPlace) {
@@ -204,7 +220,16 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
                     let missing = &mut self.rest.news.declared_missing;
                     missing.insert(gap.gun.clone(), 0);
                 }
+                Record::Custody(custody) => {
+                    self.ingest.receiver.record_custody(&header, custody);
+                    self.ingest
+                        .inquiries
+                        .gun_was_seen(now_ms(self.now), &custody.gun);
+                }
                 Record::Session(event) => {
+                    if let SessionEvent::Ended(ended) = event {
+                        self.ingest.receiver.record_session_end(ended);
+                    }
                     self.ingest.note_end(event, &header.place);
                     if accepted.way == Way::Live {
                         self.take_event(event);
@@ -236,8 +261,8 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
         Ok(())
     }
 
-    fn take_event(&mut self, event: &meso_domain::SessionEvent) {
-        if let meso_domain::SessionEvent::Ended(ended) = event {
+    fn take_event(&mut self, event: &SessionEvent) {
+        if let SessionEvent::Ended(ended) = event {
             let outcome = self.ingest.alerts.session_ended(ended.session, ended.at);
             self.note(outcome);
         }
@@ -260,15 +285,23 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
         let judgement = self.ingest.judge.judge(shot, header.session);
         let verdict = weigh(judgement, edge);
         if verdict.contradicts {
-            self.note_contradiction(shot, edge, &verdict.judgement);
+            self.note_contradiction(shot, edge, &verdict.judgement)?;
         }
         let judged = JudgedShot::of(shot, &header.clinic, header.session, &verdict.judgement);
         let outcome = self.ingest.alerts.shot(&judged);
         self.note(outcome);
         self.tracks
             .insert((shot.identity.gun.clone(), header.session));
+        let counters = self
+            .ingest
+            .receiver
+            .counters(&shot.identity.gun, shot.identity.epoch);
+        let standing = counters.map_or(Standing::Provisional, |counters| {
+            counters.standing(shot.identity.counter)
+        });
         self.rest.news.shots.push(NewShot {
             shot: shot.clone(),
+            standing,
             session: header.session,
             verdict: verdict.judgement.clone(),
         });
@@ -287,7 +320,8 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
             let reason = format!("{} is held with other measured fields", shot.identity);
             let source = shot.identity.to_string();
             let bytes = shot.canonical_bytes();
-            self.quarantine(quarantined(&source, &reason, bytes, self.now));
+            self.quarantine(quarantined(&source, &reason, bytes, self.now))?;
+            self.rest.news.conflict_count += 1;
         }
         Ok(())
     }
@@ -298,12 +332,18 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
         shots.into_iter().find(|shot| shot.identity == *identity)
     }
 
-    fn note_contradiction(&mut self, shot: &Shot, edge: &Judgement, server: &Judgement) {
+    fn note_contradiction(
+        &mut self,
+        shot: &Shot,
+        edge: &Judgement,
+        server: &Judgement,
+    ) -> Result<(), IngestError> {
+        self.rest.news.contradiction_count += 1;
         let mut bytes = edge.canonical_bytes();
         bytes.extend(server.canonical_bytes());
         let reason = "edge and server judge the same facts differently";
         let source = shot.identity.to_string();
-        self.quarantine(quarantined(&source, reason, bytes, self.now));
+        self.quarantine(quarantined(&source, reason, bytes, self.now))
     }
 
     /// Takes note of what happened to alerts.

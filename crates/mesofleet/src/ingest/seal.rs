@@ -42,7 +42,7 @@ impl<S: ShotStore> Ingest<S> {
         let settled = |position: &meso_domain::GunPosition| {
             self.receiver
                 .counters(&position.gun, position.epoch)
-                .is_some_and(|counters| counters.settled_to(position.counter))
+                .is_some_and(|counters| counters.settles_session(position, ended.at))
         };
         room_is_whole && ended.last_counters.iter().all(settled)
     }

@@ -3,7 +3,7 @@
 use meso_alerts::{Alert, Alerts, Track};
 use meso_delivery::{Receiver, StreamKey};
 use meso_domain::canonical::Canonical as _;
-use meso_domain::{BlockHash, BlockPlace, SessionEvent, Shot, ShotIdentity};
+use meso_domain::{BlockHash, BlockPlace, Gap, SessionEvent, Shot, ShotIdentity};
 use meso_ledger::Frontier;
 use meso_store::{
     Commit, LoadedBlock, LogCommit, SealParts, SealedSession, SessionRow, ShotCursor, StoreError,
@@ -18,6 +18,8 @@ pub struct Recalled {
     pub receiver: Receiver,
     /// Blocks that were stored after it.
     pub unlogged_blocks: Vec<LoadedBlock>,
+    /// Gaps that the ingest has declared after it.
+    pub unlogged_gaps: Vec<Gap>,
     /// The edge of the ledger's tree.
     pub frontier: Frontier,
     /// Alerts that are not resolved, and the newest that are.
@@ -50,6 +52,13 @@ pub trait ShotStore: Send {
     ///
     /// [`StoreError`] when it cannot be read.
     fn block_hash(&self, place: &BlockPlace) -> Result<Option<BlockHash>, StoreError>;
+
+    /// Whether bytes of this digest are in quarantine already.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    fn is_quarantined(&self, digest: &[u8; 32]) -> Result<bool, StoreError>;
 
     /// One shot.
     ///
@@ -119,12 +128,16 @@ pub trait ShotStore: Send {
 /// Blocks that can be stored and not logged: one commit's.
 const UNLOGGED_BLOCKS_MAX: usize = 4_096;
 
+/// Gaps that can be declared and not logged: one commit's.
+const UNLOGGED_GAPS_MAX: u32 = 4_096;
+
 impl ShotStore for Writer {
     fn recall(&self) -> Result<Recalled, StoreError> {
         self.settle()?;
         let reader = self.read();
         let unlogged = reader.unlogged(UNLOGGED_BLOCKS_MAX, 0)?;
         let blocks = unlogged.blocks.iter();
+        let unlogged_gaps = reader.declared_gaps(true, UNLOGGED_GAPS_MAX)?;
         let mut alerts = reader.unresolved_alerts()?;
         let resolved = meso_store::AlertSelection {
             state: Some("resolved"),
@@ -142,6 +155,7 @@ impl ShotStore for Writer {
             unlogged_blocks: blocks
                 .map(|(block, _)| reader.load_block(*block))
                 .collect::<Result<_, _>>()?,
+            unlogged_gaps: unlogged_gaps.into_iter().map(|(gap, _)| gap).collect(),
             frontier: Frontier::load(reader.leaf_count()?, &reader)?,
             alerts: alerts
                 .iter()
@@ -158,6 +172,10 @@ impl ShotStore for Writer {
 
     fn block_hash(&self, place: &BlockPlace) -> Result<Option<BlockHash>, StoreError> {
         self.read().block_hash(place)
+    }
+
+    fn is_quarantined(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
+        self.read().is_quarantined(digest)
     }
 
     fn shot(&self, identity: &ShotIdentity) -> Result<Option<Shot>, StoreError> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use meso_alerts::Alert;
 use meso_contract::WatermarkMessage;
-use meso_delivery::StreamKey;
+use meso_delivery::{Standing, StreamKey};
 use meso_domain::{Judgement, Shot, Stream};
 use meso_store::Commit;
 use meso_units::{ClinicId, DriverId, GunSerial, SessionId};
@@ -18,6 +18,8 @@ pub struct NewShot {
     pub session: Option<SessionId>,
     /// The verdict that counts.
     pub verdict: Judgement,
+    /// Whether older shots of its gun are still awaited, so that totals may change.
+    pub standing: Standing,
 }
 
 /// What a commit changed, for those who show it.
@@ -37,6 +39,13 @@ pub struct News {
     pub blocks_again_count: u64,
     /// Things that went into quarantine.
     pub quarantined_count: u64,
+    /// Shots and blocks that say something else than the one that is held in their place; they are
+    /// in quarantine.
+    pub conflict_count: u64,
+    /// Shots of which edge and server judge the same facts differently: one of them is wrong.
+    pub contradiction_count: u64,
+    /// Guns and epochs of which something is missing or uncertain after the commit.
+    pub inquiry_count: u64,
     /// Blocks that have to come again later, because a limit is reached.
     pub deferred_count: u64,
     /// For each gun whose counters changed: shots that are declared to be gone.

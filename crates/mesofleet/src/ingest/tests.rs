@@ -11,6 +11,7 @@ use super::*;
 use crate::samples::*;
 
 pub(super) mod faults;
+mod inquiry;
 
 const ORIGIN: &str = "example.org/log";
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 use meso_alerts::AlertId;
 use meso_bus::Ticket;
 use meso_contract::{DriverStatusMessage, metric_names};
+use meso_delivery::Question;
 use meso_domain::{CommitEntry, RecordBlock};
 use meso_units::{JournalIncarnation, OperatorId};
 use tokio::sync::mpsc;
@@ -38,6 +39,8 @@ pub const IMPORT_BLOCKS_MAX: usize = CommitEntry::BLOCK_COUNT_MAX;
 pub struct Outgoing {
     /// To be published, retained.
     pub(super) watermarks: Vec<Watermark>,
+    /// To be asked of drivers.
+    pub(super) questions: Vec<Question>,
     /// To be acknowledged after that.
     pub(super) tickets: Vec<Ticket>,
 }
@@ -231,12 +234,19 @@ impl<S: ShotStore> Worker<S> {
         let mut born = Vec::new();
         for arrival in batch.arrivals.drain(..) {
             match arrival {
-                Arrival::Block { .. } | Arrival::Refused { .. } => arrivals.push(arrival),
+                Arrival::Block { .. } | Arrival::Refused { .. } | Arrival::Held { .. } => {
+                    arrivals.push(arrival);
+                }
                 Arrival::Driver {
                     ref clinic,
                     ref driver,
                     ref status,
                 } => {
+                    if let Some(journal) = journal_of(status) {
+                        let is_online = status.online;
+                        self.ingest
+                            .note_driver(now(), clinic, driver, journal, is_online);
+                    }
                     // After a failed commit memory may hold what no disk has: no word of it. The
                     // watermarks are said again, of every stream, as soon as commits go on.
                     if let (true, false, Some(journal)) =
@@ -267,6 +277,7 @@ impl<S: ShotStore> Worker<S> {
             let done = self.commit(|ingest| Ok(ingest.prepare_tick(now())));
             // A failure has been told to the listener.
             let _ = self.conclude(done);
+            self.ask();
         }
     }
 
@@ -354,6 +365,24 @@ impl<S: ShotStore> Worker<S> {
         }
     }
 
+    /// Asks for what is missing.
+    fn ask(&mut self) {
+        if self.is_broken {
+            return;
+        }
+        let now = now();
+        // Any number does: it only keeps rounds of questions apart.
+        let jitter = u16::try_from(now.unix_ns().rem_euclid(1_001)).unwrap_or(0);
+        let questions = self.ingest.questions(now, jitter);
+        if !questions.is_empty() {
+            // Without a bus nobody can be asked.
+            let _ = self.outgoing.blocking_send(Outgoing {
+                questions,
+                ..Outgoing::default()
+            });
+        }
+    }
+
     fn announce(&mut self, committed: Committed, tickets: Vec<Ticket>) {
         self.listener.committed(&committed.news);
         self.send(committed.watermarks, tickets);
@@ -365,6 +394,7 @@ impl<S: ShotStore> Worker<S> {
             let _ = self.outgoing.blocking_send(Outgoing {
                 watermarks,
                 tickets,
+                questions: Vec::new(),
             });
         }
     }

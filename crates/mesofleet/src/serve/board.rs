@@ -91,7 +91,7 @@ impl Board {
                 });
                 of_driver.map(|(serial, _)| serial.clone()).collect()
             }),
-            Arrival::Block { .. } | Arrival::Refused { .. } => Vec::new(),
+            Arrival::Block { .. } | Arrival::Refused { .. } | Arrival::Held { .. } => Vec::new(),
         }
     }
 
@@ -215,6 +215,7 @@ mod tests {
         let new = |counter| NewShot {
             shot: sample_shot(counter, 2_500),
             session: None,
+            standing: meso_delivery::Standing::Final,
             verdict: meso_limits::Judge::new(None).judge(&sample_shot(counter, 2_500), None),
         };
         board.commit(&News {

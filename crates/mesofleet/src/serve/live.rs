@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use meso_contract::http::LiveEvent;
 use meso_contract::metric_names as names;
+use meso_delivery::Standing;
 use meso_units::{GunSerial, SessionId, Timestamp};
 use meso_web::Backend as _;
 use tokio::sync::{broadcast, watch};
@@ -119,6 +120,12 @@ fn count(news: &News) {
     metrics::counter!(names::BLOCKS_COMMITTED_TOTAL).increment(news.block_count);
     metrics::counter!(names::BLOCKS_DUPLICATE_TOTAL).increment(news.blocks_again_count);
     metrics::counter!(names::QUARANTINED_TOTAL).increment(news.quarantined_count);
+    metrics::counter!(names::CONFLICTS_TOTAL).increment(news.conflict_count);
+    metrics::counter!(names::CONTRADICTIONS_TOTAL).increment(news.contradiction_count);
+    let is_provisional = |new: &&NewShot| new.standing == Standing::Provisional;
+    let provisional_count = news.shots.iter().filter(is_provisional).count() as u64;
+    metrics::counter!(names::PROVISIONAL_SHOTS_TOTAL).increment(provisional_count);
+    metrics::gauge!(names::INQUIRIES_OPEN).set(news.inquiry_count as f64);
     metrics::gauge!(names::LEDGER_SIZE).set(news.leaf_count as f64);
 }
 
@@ -212,6 +219,7 @@ mod tests {
             NewShot {
                 verdict: meso_limits::Judge::new(None).judge(&shot, None),
                 session: None,
+                standing: Standing::Final,
                 shot,
             }
         };

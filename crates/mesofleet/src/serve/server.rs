@@ -148,6 +148,7 @@ impl Server {
         let metrics = install_metrics()?;
         let log_key = log_key(&options.data_dir, &options.ledger_origin)?;
         let verifier = log_key.verifier();
+        write_verifier(&options.data_dir, &verifier)?;
         let http = bind_http(options.http).await?;
         let http_addr = http.local_addr()?;
         let (broker, endpoint) = start_broker(options.broker.clone()).await?;
@@ -174,13 +175,7 @@ impl Server {
         });
         let release = release_text(backend.library.as_deref());
         tracing::info!(%http_addr, broker = %endpoint, release, "server started");
-        let bus_options = BusOptions {
-            broker: endpoint,
-            // One server owns all of them, so far.
-            partitions: topics::partitions().collect(),
-            standing: standing(&options)?,
-            jitter_seed: u64::from_le_bytes(random()?),
-        };
+        let bus_options = bus_options(endpoint, &options)?;
         let bus = run_bus(bus_options, opened.handle, opened.outgoing, connected);
         let web = WebState::new(WebOptions {
             backend: Arc::clone(&backend) as Arc<dyn meso_web::Backend>,
@@ -412,6 +407,27 @@ fn open_ingest(options: &ServeOptions, announcer: Announcer) -> anyhow::Result<O
 pub(super) fn log_key(data_dir: &Path, origin: &str) -> anyhow::Result<LogKey> {
     let seed = ledger_seed(&data_dir.join("ledger.seed"))?;
     LogKey::from_seed(origin, &seed).context("the ledger's name cannot be that of a key")
+}
+
+/// Writes the public key where a person finds it: for drivers, which are to believe nobody else,
+/// and for auditors.
+fn write_verifier(data_dir: &Path, verifier: &VerifierKey) -> anyhow::Result<()> {
+    let path = data_dir.join("log.vkey");
+    std::fs::write(&path, format!("{verifier}\n"))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// How the ingest uses the broker.
+fn bus_options(broker: Endpoint, options: &ServeOptions) -> anyhow::Result<BusOptions> {
+    Ok(BusOptions {
+        broker,
+        // One server owns all of them, so far.
+        partitions: topics::partitions().collect(),
+        standing: standing(options)?,
+        // Watermarks are signed on another task than checkpoints.
+        log_key: log_key(&options.data_dir, &options.ledger_origin)?,
+        jitter_seed: u64::from_le_bytes(random()?),
+    })
 }
 
 /// The library for the rooms of every clinic.

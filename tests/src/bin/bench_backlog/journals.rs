@@ -180,6 +180,7 @@ impl Room {
                 gun: self.guns[gun].clone(),
                 epoch: EPOCH,
                 counter,
+                is_away: false,
             }],
         });
         self.events(session, vec![ended]);

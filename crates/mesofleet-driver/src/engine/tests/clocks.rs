@@ -18,18 +18,22 @@ fn a_shot_that_is_read_twice_keeps_its_first_time_also_across_a_restart() {
     let (calls, records) = bench.hear(vec![greeting, GunEvent::Clock(drifted), shot(1)]);
     assert_ne!(shots_of(&records)[0].at, first_at, "it was read anew");
     assert!(calls.contains(&acknowledge(1)), "{calls:?}");
-    let (sender, receiver) = mpsc::channel();
-    let stream = Stream::Gun(serial());
-    bench
-        .journal
-        .load(stream, meso_units::BlockNumber(1), move |block| {
-            sender.send(block).unwrap();
-        });
-    let block = receiver.recv().unwrap().unwrap().unwrap();
-    let kept: Vec<_> = block.records().iter().filter_map(Record::as_shot).collect();
-    assert_eq!(kept.len(), 1);
-    assert_eq!(kept[0].at, first_at);
-    assert!(bench.engine.all_seals().is_empty(), "nothing was added");
+    let seals = bench.engine.all_seals();
+    bench.seal(seals);
+    let shots_in = |number| {
+        let (sender, receiver) = mpsc::channel();
+        let stream = Stream::Gun(serial());
+        bench
+            .journal
+            .load(stream, meso_units::BlockNumber(number), move |block| {
+                sender.send(block).unwrap();
+            });
+        let block = receiver.recv().unwrap().unwrap().unwrap();
+        let shots = block.records().iter().filter_map(Record::as_shot);
+        shots.map(|shot| shot.at).collect::<Vec<_>>()
+    };
+    assert_eq!(shots_in(1), [first_at]);
+    assert_eq!(shots_in(2), [], "no shot was added");
 }
 
 #[test]

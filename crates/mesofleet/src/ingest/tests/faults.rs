@@ -66,6 +66,9 @@ impl ShotStore for FailingStore {
     fn block_hash(&self, place: &BlockPlace) -> Result<Option<BlockHash>, StoreError> {
         self.inner.block_hash(place)
     }
+    fn is_quarantined(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
+        self.inner.is_quarantined(digest)
+    }
     fn shot(&self, identity: &ShotIdentity) -> Result<Option<Shot>, StoreError> {
         self.inner.shot(identity)
     }

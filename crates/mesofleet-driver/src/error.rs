@@ -19,7 +19,7 @@ pub enum DriverError {
         #[from]
         source: JournalError,
     },
-    /// A file of [broker] cannot be used.
+    /// A file of `[broker]` cannot be used.
     #[error("the broker of the configuration cannot be used")]
     Broker {
         /// Why.

@@ -6,13 +6,15 @@
 //! restored from a backup, and after a time-out.
 //!
 //! A store that was restored may not know a stream at all, and then says nothing of it. So when a
-//! watermark of one stream brings word of an ingest that has not spoken of another, the newest
-//! block of the other is sent once more, settled or not: the answer tells what is held.
+//! watermark of one stream brings word of another ingest than the last one, the newest block of
+//! each stream that this one has not spoken of is sent once more, settled or not: the answer tells
+//! what is held. That holds for an ingest that was heard of before, too: meanwhile another one may
+//! have settled what this one never saw.
 //!
 //! Limits: [`Sender::STREAM_WINDOW_MAX`] and [`Sender::WINDOW_MAX`] blocks on their way; what is
 //! beyond them waits in the journal, as numbers only.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use meso_domain::{BlockPlace, Stream};
 use meso_units::{BlockNumber, DriverId, JournalIncarnation};
@@ -121,8 +123,8 @@ pub struct Sender {
     streams: BTreeMap<Stream, StreamState>,
     connected: bool,
     window: usize,
-    /// The lives that were heard of, the newest last.
-    heard: VecDeque<Lives>,
+    /// The lives of which there was word last, since the start.
+    present: Option<Lives>,
 }
 
 impl Sender {
@@ -147,10 +149,6 @@ impl Sender {
     /// about, in ms, counted from its first word or from a new connection.
     pub const DOUBT_MS: u64 = 2_000;
 
-    /// The most lives of stores and ingests that are remembered; one that was forgotten and is
-    /// heard of again costs one block of each stream.
-    pub const HEARD_MAX: usize = 16;
-
     /// Begins with no stream.
     pub fn new(driver: DriverId, incarnation: JournalIncarnation) -> Sender {
         Sender {
@@ -159,7 +157,7 @@ impl Sender {
             streams: BTreeMap::new(),
             connected: false,
             window: Sender::WINDOW_MAX,
-            heard: VecDeque::new(),
+            present: None,
         }
     }
 
@@ -175,7 +173,6 @@ impl Sender {
         state.live_from = position.newest + 1;
         if let Some(watermark) = position.watermark {
             state.apply(&watermark);
-            self.hear(watermark.lives());
         }
     }
 
@@ -248,19 +245,12 @@ impl Sender {
             .map_or(0, StreamState::unsettled_count)
     }
 
-    /// Takes note of lives; says whether they are new.
+    /// Takes note of lives; says whether they are others than the last ones.
     fn hear(&mut self, lives: Lives) -> bool {
-        if self.heard.contains(&lives) {
-            return false;
-        }
-        if self.heard.len() == Sender::HEARD_MAX {
-            self.heard.pop_front();
-        }
-        self.heard.push_back(lives);
-        true
+        self.present.replace(lives) != Some(lives)
     }
 
-    /// An ingest has begun: what it has not spoken of yet it may not have.
+    /// Another ingest is at work: what it has not spoken of yet it may not have.
     fn doubt_others(&mut self, now_ms: u64, lives: Lives) {
         for state in self.streams.values_mut() {
             if state.newest > 0 && state.lives != Some(lives) {

@@ -416,7 +416,54 @@ fn a_question_is_asked_again_until_there_is_an_answer() {
 }
 
 #[test]
-fn a_life_that_was_heard_of_raises_no_doubt_again() {
+fn what_another_ingest_settled_meanwhile_is_asked_about_when_the_first_speaks_again() {
+    let mut sender = sender_with_two_settled();
+    // A second one takes the blocks of a new gun, and leaves.
+    sender.step(100, 0, sealed(gun(3), 1));
+    let taken = SenderEvent::Settled {
+        stream: gun(3),
+        watermark: watermark(1, &[], 2),
+    };
+    sender.step(200, 0, taken);
+    assert_eq!(sender.unsettled_count(), 0);
+    // The first says what it has always said, and knows nothing of that gun.
+    for stream in [gun(1), gun(2)] {
+        let watermark = watermark(3, &[], 1);
+        sender.step(300, 0, SenderEvent::Settled { stream, watermark });
+    }
+    let effects = sender.step(300 + Sender::DOUBT_MS, 0, SenderEvent::Tick);
+    let mut asked = effects.iter().filter_map(|effect| match effect {
+        Effect::Publish(place) => Some(&place.stream),
+        _ => None,
+    });
+    assert!(asked.any(|stream| *stream == gun(3)), "{effects:?}");
+}
+
+#[test]
+fn a_restart_doubts_only_what_another_ingest_has_settled() {
+    let mut sender = Sender::new(DriverId::parse("room-1").unwrap(), JournalIncarnation(7));
+    for (stream, ingest) in [(gun(1), 1), (gun(2), 2)] {
+        sender.restore(StreamPosition {
+            stream,
+            newest: 1,
+            watermark: Some(watermark(1, &[], ingest)),
+        });
+    }
+    sender.step(0, 0, SenderEvent::Connected);
+    sender.step(10, 0, settled_of_room(1));
+    let effects = sender.step(10 + Sender::DOUBT_MS, 0, SenderEvent::Tick);
+    let asked: Vec<&Stream> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Publish(place) => Some(&place.stream),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(asked, vec![&gun(2)]);
+}
+
+#[test]
+fn the_same_life_raises_no_doubt_again() {
     let mut sender = sender_with_two_settled();
     let effects = sender.step(100, 0, settled_of_room(1));
     assert_eq!((published(&effects), wake_ms(&effects)), (vec![], None));

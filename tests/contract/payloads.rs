@@ -132,6 +132,7 @@ fn library() -> LibraryMessage {
         version: PAYLOAD_VERSION,
         release: "version = 1\n".to_owned(),
         signatures: vec![("aa".repeat(32), "bb".repeat(64))],
+        signer_lists: Vec::new(),
     }
 }
 

@@ -132,7 +132,15 @@ impl Alerts {
         if shot.findings.is_empty() && track.rules.is_empty() {
             return outcome;
         }
-        for rule in Rule::ALL {
+        // Nothing changes for a rule without a finding that never had one.
+        let known: Vec<Rule> = self
+            .tracks
+            .get(&key)
+            .into_iter()
+            .flat_map(|track| track.rules.iter().map(|of_rule| of_rule.rule))
+            .chain(shot.findings.iter().map(|finding| finding.rule))
+            .collect();
+        for rule in Rule::ALL.iter().filter(|rule| known.contains(rule)) {
             match shot.findings.iter().find(|finding| finding.rule == *rule) {
                 None => self.clean(&key, *rule, shot.at, &mut outcome),
                 Some(finding) if finding.severity == Severity::NotCheckable => {}

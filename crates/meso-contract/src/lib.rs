@@ -51,7 +51,9 @@ pub use session::{
     SegmentOpenedBody, SessionEndedBody, SessionEventBody, SessionOpenedBody, SyringeBody,
 };
 pub use shot::ShotBody;
-pub use status::{DriverStatusMessage, GunStatusMessage, LibraryMessage, SuccessorMessage};
+pub use status::{
+    DriverStatusMessage, GunStatusMessage, LibraryMessage, SignedTextBody, SuccessorMessage,
+};
 pub use watermark::{NumberRange, WatermarkMessage};
 
 /// The version of every MQTT payload of this crate.

@@ -93,6 +93,20 @@ pub struct LibraryMessage {
     pub release: String,
     /// Signatures over the bytes of `release`: key id and signature, both hexadecimal.
     pub signatures: Vec<(String, String)>,
+    /// The signer lists after the one that the room pinned, each signed by people of the one
+    /// before; absent where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signer_lists: Vec<SignedTextBody>,
+}
+
+/// A text and who signed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignedTextBody {
+    /// The text, exactly as signed.
+    pub text: String,
+    /// Signatures over its bytes: key id and signature, both hexadecimal.
+    pub signatures: Vec<(String, String)>,
 }
 
 /// Gives a message `encode` and `decode`.

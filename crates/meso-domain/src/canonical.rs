@@ -163,6 +163,13 @@ pub struct Encoder {
 }
 
 impl Encoder {
+    /// Begins with room for so many bytes, so that a long record is not moved while it grows.
+    pub fn with_capacity(bytes: usize) -> Encoder {
+        Encoder {
+            bytes: Vec::with_capacity(bytes),
+        }
+    }
+
     /// Writes one byte.
     pub fn u8(&mut self, value: u8) {
         self.bytes.push(value);

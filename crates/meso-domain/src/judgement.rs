@@ -19,6 +19,78 @@ pub enum Rule {
     SessionVolume,
     /// Failed injections in a row.
     FailedInjections,
+    /// Nominal skin layer that the needle reached.
+    NeedleLayer,
+    /// Shots without product.
+    DryShots,
+    /// Volume in one zone of the session.
+    ZoneVolume,
+    /// Volume of the whole course, this session included.
+    CourseVolume,
+    /// Mass of one drug in the session.
+    DrugMass,
+    /// Branded units of one drug in the session.
+    DrugUnits,
+    /// Time from the session's begin to its last shot.
+    SessionLength,
+    /// Calendar days since the last session of this protocol and zone.
+    DaysSinceSession,
+    /// Sessions of the course, this one included.
+    CourseSessions,
+    /// Calendar days since a drug with a minimum interval was last given.
+    DrugInterval,
+    /// Whether the zone is one of the protocol's.
+    Zone,
+    /// Whether the technique is one of the protocol's.
+    Technique,
+    /// Patient shots in one zone of the session.
+    ZoneShots,
+    /// Points of the session: shots times working needles.
+    SessionPoints,
+    /// Coefficient of variation of the volume in a segment.
+    VolumeVariation,
+    /// Coefficient of variation of the needle depth in a segment.
+    DepthVariation,
+    /// Mean deviation of the volume from its set point in a segment.
+    VolumeDrift,
+    /// Mean deviation of the needle depth from its set point in a segment.
+    DepthDrift,
+    /// Shots of a segment with the vacuum out of its window.
+    Vacuum,
+    /// Shots of a segment with at least one needle blocked.
+    BlockedNeedles,
+    /// Loaded minus residual minus dead volume, against the sum of the shots.
+    SyringeBalance,
+    /// Age of the patient.
+    Age,
+    /// Whether the operator's certificate is valid.
+    Certificate,
+    /// Whether the gun is enrolled.
+    Enrolment,
+    /// Whether the gun is calibrated.
+    Calibration,
+    /// Whether the firmware is on the allow-list.
+    Firmware,
+    /// Length of the needle.
+    NeedleLength,
+    /// Gauge of the needle.
+    NeedleGauge,
+    /// Whether needle, syringe and tube are new for this patient.
+    Consumables,
+    /// Shots that the needle has fired.
+    NeedleShots,
+    /// Components of the cocktail.
+    Components,
+    /// Whether a lot is expired or recalled.
+    Lots,
+    /// Whether the cocktail was mixed rather than bought ready-made.
+    Preparation,
+    /// Prime shots of a segment.
+    Primes,
+    /// Whether the course phase is the one that is due.
+    CoursePhase,
+    /// Whether every component belongs to the course phase.
+    Cocktail,
 }
 
 coded!(Rule, "rule",
@@ -27,6 +99,42 @@ coded!(Rule, "rule",
     ShotRate = 3, "shot rate";
     SessionVolume = 4, "session volume";
     FailedInjections = 5, "failed injections in a row";
+    NeedleLayer = 6, "needle layer";
+    DryShots = 7, "dry shots";
+    ZoneVolume = 8, "zone volume";
+    CourseVolume = 9, "course volume";
+    DrugMass = 10, "drug mass";
+    DrugUnits = 11, "drug units";
+    SessionLength = 12, "session length";
+    DaysSinceSession = 13, "days since the last session";
+    CourseSessions = 14, "sessions of the course";
+    DrugInterval = 15, "days since the last dose";
+    Zone = 16, "zone";
+    Technique = 17, "technique";
+    ZoneShots = 18, "shots per zone";
+    SessionPoints = 19, "points of the session";
+    VolumeVariation = 20, "variation of volume";
+    DepthVariation = 21, "variation of needle depth";
+    VolumeDrift = 22, "drift of volume";
+    DepthDrift = 23, "drift of needle depth";
+    Vacuum = 24, "shots with the vacuum out of its window";
+    BlockedNeedles = 25, "shots with a blocked needle";
+    SyringeBalance = 26, "syringe balance";
+    Age = 27, "age";
+    Certificate = 28, "operator's certificate";
+    Enrolment = 29, "enrolment of the gun";
+    Calibration = 30, "calibration of the gun";
+    Firmware = 31, "firmware of the gun";
+    NeedleLength = 32, "needle length";
+    NeedleGauge = 33, "needle gauge";
+    Consumables = 34, "consumables";
+    NeedleShots = 35, "shots of the needle";
+    Components = 36, "components of the cocktail";
+    Lots = 37, "lots";
+    Preparation = 38, "preparation";
+    Primes = 39, "prime shots";
+    CoursePhase = 40, "course phase";
+    Cocktail = 41, "cocktail";
 );
 
 /// How bad a finding is.
@@ -73,6 +181,18 @@ pub enum NotCheckable {
     ClockUntrusted,
     /// Older shots of the session are still missing.
     HistoryMissing,
+    /// The patient's body weight is not known.
+    WeightMissing,
+    /// The concentration of a component is not known, or in another unit than the limit.
+    ConcentrationMissing,
+    /// A fact about patient, operator, gun or material is not recorded.
+    FactMissing,
+    /// Earlier sessions of the patient are not known here.
+    CourseUnknown,
+    /// Too few shots have come to judge.
+    TooFew,
+    /// The session has not ended.
+    NotEnded,
 }
 
 coded!(NotCheckable, "reason",
@@ -81,6 +201,12 @@ coded!(NotCheckable, "reason",
     ProtocolUnknown = 3, "the protocol is not in the library known here";
     ClockUntrusted = 4, "the clock is not trusted";
     HistoryMissing = 5, "older shots are still missing";
+    WeightMissing = 6, "the body weight is not known";
+    ConcentrationMissing = 7, "the concentration is not known";
+    FactMissing = 8, "a fact that the rule needs is not recorded";
+    CourseUnknown = 9, "earlier sessions of the patient are not known here";
+    TooFew = 10, "there are too few shots to judge";
+    NotEnded = 11, "the session has not ended";
 );
 
 /// One rule that did not simply pass.
@@ -92,7 +218,8 @@ pub struct Finding {
     pub severity: Severity,
     /// Which side; `None` where nothing was compared.
     pub bound: Option<Bound>,
-    /// The value judged, in the unit of the rule (µm, nl, µs or a count); 0 if not checkable.
+    /// The value judged, in the unit of the rule, as [`Rule::unit`] says; 0 if not checkable. A rule
+    /// that only answers yes or no has 1 here and 0 as its limit.
     pub value: i64,
     /// The limit passed, in the same unit; 0 if not checkable.
     pub limit: i64,

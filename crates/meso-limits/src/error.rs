@@ -2,9 +2,11 @@
 
 use core::fmt;
 
-/// One thing that is wrong with the text of a release.
+/// One thing that is wrong with the text of a protocol file or a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
+    /// The line, counted from 1; `None` where the text as a whole is meant.
+    pub line: Option<u32>,
     /// Where: the path of the key, such as `protocols[2] (hair-scalp) needle_depth.soft_max`.
     pub key: String,
     /// What was found there, shortened.
@@ -15,6 +17,9 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
         write!(
             f,
             "{}: found {}, allowed is {}",
@@ -67,12 +72,28 @@ pub enum LimitsError {
         /// The signer's public key, hexadecimal.
         key_id: String,
     },
-    /// Too few different listed signers signed.
+    /// A key that may sign no more has signed.
+    #[error("{key_id} is revoked and may sign no more: have another person sign the text anew")]
+    Revoked {
+        /// The signer's public key, hexadecimal.
+        key_id: String,
+    },
+    /// A signer list does not follow the one that is in force.
     #[error(
-        "{signer_count} of the {needed} needed signers signed: have the release signed, then load it again"
+        "signer list {offered} does not follow list {in_force} in force: the next one is {in_force} + 1"
+    )]
+    NotTheNext {
+        /// The version offered.
+        offered: u32,
+        /// The version in force.
+        in_force: u32,
+    },
+    /// Too few different listed people signed.
+    #[error(
+        "{signer_count} of the {needed} needed people signed: have it signed by others on the list, then load it again"
     )]
     NotSigned {
-        /// How many different listed signers signed.
+        /// How many different listed people signed.
         signer_count: usize,
         /// How many are needed.
         needed: usize,

@@ -33,18 +33,29 @@
 //! # Ok::<(), meso_limits::LimitsError>(())
 //! ```
 
+mod amount;
 mod error;
 mod judge;
 mod library;
+mod limited;
 mod parse;
 mod release;
-mod totals;
+mod signers;
 
+pub use amount::{Concentration, Dose, DoseUnit};
 pub use error::{LimitsError, Problem};
-pub use judge::{ENGINE_VERSION, Judge, general};
-pub use library::{Library, Limits, Protocol, assemble_release};
-pub use release::{SignedRelease, SignerList, public_key, sign};
-pub use totals::Totals;
+pub use judge::{
+    Arrival, CourseHistory, Day, ENGINE_VERSION, EVEN_SHOT_COUNT_MIN, Judge, LateFinding, LotFact,
+    ManualInjection, RuleVerdict, SegmentFacts, SessionFacts, SessionVerdict, Weighed, general,
+    rules_of_protocol,
+};
+pub use library::{
+    Check, Choices, Drug, Layer, Library, Limits, Pack, PackTopic, Phase, Protocol, ProtocolFile,
+    ReleaseHeader, Stance, assemble_release,
+};
+pub use limited::Limited;
+pub use release::{SignedRelease, public_key, sign};
+pub use signers::{ListedSigner, SignedSignerList, SignerList, sign_signer_list};
 
 /// One line for people: `needle depth 10.8 mm is above the hard limit of 10 mm`.
 pub fn describe(finding: &meso_domain::Finding) -> String {

@@ -1,13 +1,10 @@
 //! Who approved a release: signatures over its exact bytes.
 
-use std::collections::BTreeSet;
-
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
-
-use crate::{Library, LimitsError};
+use crate::signers::{sign_as, verifying_key};
+use crate::{Library, LimitsError, SignerList};
 
 /// Put before the text of every signature, so that no signature over anything else fits.
-const SIGNATURE_DOMAIN: &[u8] = b"mesofleet/library/v1\0";
+const RELEASE_DOMAIN: &[u8] = b"mesofleet/library/v1\0";
 
 /// A release as it travels: the exact text that was signed, and who signed it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -19,130 +16,38 @@ pub struct SignedRelease {
 }
 
 impl SignedRelease {
-    /// The most signatures that are looked at; a release with more is refused.
-    pub const SIGNATURE_COUNT_MAX: usize = 16;
-
     /// Checks the signatures and reads the library; only what comes out of here is in force.
     ///
-    /// Signatures of keys that are not listed count for nothing. The same signer twice counts once.
+    /// Signatures of keys that are not listed count for nothing. The same person twice counts once.
+    /// A release with a revoked key's signature is refused as a whole.
     ///
     /// # Errors
     ///
-    /// [`LimitsError::NotSigned`] for too few signers, [`LimitsError::SignatureWrong`] for a listed
-    /// signer whose signature does not fit, and whatever [`Library::parse`] says of the text.
+    /// [`LimitsError::NotSigned`] for too few people, [`LimitsError::SignatureWrong`] for a listed
+    /// signer whose signature does not fit, [`LimitsError::Revoked`] for one who may sign no more, and whatever [`Library::parse`] says of the text.
     pub fn verify(&self, signers: &SignerList) -> Result<Library, LimitsError> {
-        if self.signatures.len() > SignedRelease::SIGNATURE_COUNT_MAX {
-            return Err(LimitsError::TooMany {
-                what: "signatures of one release",
-                count: self.signatures.len(),
-                count_max: SignedRelease::SIGNATURE_COUNT_MAX,
-            });
-        }
         if self.text.len() > Library::LENGTH_MAX {
             return Err(LimitsError::TooLong {
                 length: self.text.len(),
                 length_max: Library::LENGTH_MAX,
             });
         }
-        let message = message_of(&self.text);
-        let mut signed_by = BTreeSet::new();
-        for (key_id, signature) in &self.signatures {
-            let Some(key) = signers
-                .keys
-                .iter()
-                .find(|key| hex::encode(key.as_bytes()) == *key_id)
-            else {
-                continue;
-            };
-            let fits = hex::decode(signature)
-                .ok()
-                .and_then(|bytes| Signature::from_slice(&bytes).ok())
-                .is_some_and(|signature| key.verify_strict(&message, &signature).is_ok());
-            if !fits {
-                return Err(LimitsError::SignatureWrong {
-                    key_id: key_id.clone(),
-                });
-            }
-            signed_by.insert(key_id);
-        }
-        if signed_by.len() < signers.needed {
-            return Err(LimitsError::NotSigned {
-                signer_count: signed_by.len(),
-                needed: signers.needed,
-            });
-        }
+        signers.check(RELEASE_DOMAIN, &self.text, &self.signatures)?;
         Library::parse(&self.text)
     }
 }
 
-/// Whose signatures bring a release into force.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignerList {
-    keys: Vec<VerifyingKey>,
-    needed: usize,
-}
-
-impl SignerList {
-    /// The longest list; a longer one is refused.
-    pub const SIGNER_COUNT_MAX: usize = 64;
-
-    /// A release needs two different signers of this list of public keys in hexadecimal.
-    ///
-    /// # Errors
-    ///
-    /// [`LimitsError::NotASigner`] for a bad or doubled key, [`LimitsError::TooMany`] for a list
-    /// that is too long.
-    pub fn two_signers(keys: &[String]) -> Result<SignerList, LimitsError> {
-        SignerList::new(keys, 2)
-    }
-
-    /// A release needs one signer of this list: for a clinic with one physician, and for
-    /// demonstrations.
-    ///
-    /// # Errors
-    ///
-    /// As [`SignerList::two_signers`].
-    pub fn single_signer(keys: &[String]) -> Result<SignerList, LimitsError> {
-        SignerList::new(keys, 1)
-    }
-
-    fn new(texts: &[String], needed: usize) -> Result<SignerList, LimitsError> {
-        if texts.len() > SignerList::SIGNER_COUNT_MAX {
-            return Err(LimitsError::TooMany {
-                what: "signers of the protocol library",
-                count: texts.len(),
-                count_max: SignerList::SIGNER_COUNT_MAX,
-            });
-        }
-        let mut keys: Vec<VerifyingKey> = Vec::with_capacity(texts.len());
-        for text in texts {
-            let key = read_key(text).filter(|key| !key.is_weak() && !keys.contains(key));
-            keys.push(key.ok_or_else(|| LimitsError::NotASigner {
-                key: text.chars().take(80).collect(),
-            })?);
-        }
-        Ok(SignerList { keys, needed })
-    }
-}
-
 /// Signs the text of a release with an Ed25519 seed: key id and signature, both hexadecimal.
+///
+/// Whether the text is a release is for the caller to check first: nobody should sign what
+/// [`Library::parse`] refuses.
 pub fn sign(text: &str, seed: &[u8; 32]) -> (String, String) {
-    let signature = SigningKey::from_bytes(seed).sign(&message_of(text));
-    (public_key(seed), hex::encode(signature.to_bytes()))
+    sign_as(RELEASE_DOMAIN, text, seed)
 }
 
 /// The public key of a seed, as signer lists and key ids write it: 64 hexadecimal digits.
 pub fn public_key(seed: &[u8; 32]) -> String {
-    hex::encode(SigningKey::from_bytes(seed).verifying_key().as_bytes())
-}
-
-fn message_of(text: &str) -> Vec<u8> {
-    [SIGNATURE_DOMAIN, text.as_bytes()].concat()
-}
-
-fn read_key(text: &str) -> Option<VerifyingKey> {
-    let bytes: [u8; 32] = hex::decode(text).ok()?.try_into().ok()?;
-    VerifyingKey::from_bytes(&bytes).ok()
+    verifying_key(seed)
 }
 
 #[cfg(test)]

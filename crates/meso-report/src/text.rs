@@ -1,6 +1,6 @@
 //! Numbers as people read them, exact and without floating point.
 
-use meso_domain::{Bound, Finding, Judgement, Rule, Severity};
+use meso_domain::{Bound, Finding, Judgement, Severity};
 use meso_units::Timestamp;
 
 /// A moment as RFC 3339 in UTC, with as many digits of the second as it has.
@@ -40,10 +40,18 @@ fn finding(finding: &Finding) -> String {
     if let Some(reason) = finding.reason {
         return format!("{rule} not checkable: {reason}");
     }
-    let unit = match rule {
-        Rule::NeedleDepth => " um",
-        Rule::VolumePerTrigger | Rule::SessionVolume => " nl",
-        Rule::ShotRate => " us between triggers",
+    if rule.is_check() {
+        return finding.to_string();
+    }
+    // A table for machines stays within ASCII, and counts need no unit.
+    let unit = match rule.unit() {
+        "µm" => " um",
+        "µs" => " us between triggers",
+        "‰" => " per mille",
+        "nl" => " nl",
+        "pg" => " pg",
+        "nU" => " billionths of a unit of the brand",
+        "s" => " s",
         _ => "",
     };
     let side = match finding.bound {

@@ -61,6 +61,11 @@ pub fn describe_metrics() {
         "Record blocks that came again since the start."
     );
     describe_counter!(
+        names::LATE_FINDINGS_TOTAL,
+        Unit::Count,
+        "Verdicts on sessions that late shots changed, since the start."
+    );
+    describe_counter!(
         names::QUARANTINED_TOTAL,
         Unit::Count,
         "Records and payloads put in quarantine since the start."

@@ -148,6 +148,8 @@ pub(crate) struct Engine {
     time_zone: TimeZone,
     sessions: Sessions,
     judge: Judge,
+    /// The newest signer list that vouched for a library here; 0 before the first.
+    signer_list_version: u32,
     guns: BTreeMap<GunSerial, Gun>,
     lanes: BTreeMap<Stream, Lane>,
     sender: Sender,
@@ -182,6 +184,7 @@ impl Engine {
             time_zone,
             sessions: Sessions::default(),
             judge: Judge::default(),
+            signer_list_version: 0,
             guns: BTreeMap::new(),
             lanes: BTreeMap::new(),
             sender,

@@ -10,6 +10,7 @@ use meso_testkit::conform::CHECKS;
 use meso_testkit::gun::fault::Fault;
 
 use crate::broker::BrokerCommand;
+use crate::protocol::ProtocolCommand;
 use crate::store::StoreSpec;
 
 /// Telemetry and compliance for fleets of mesotherapy injector guns.
@@ -31,6 +32,9 @@ pub enum Command {
     /// Set a store up, check it, or move a history from one to another.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// The protocol library: check, compare, sign and release what a treatment should keep to.
+    #[command(subcommand)]
+    Protocol(ProtocolCommand),
     /// What was refused: look at it, or offer it once more.
     #[command(subcommand)]
     Quarantine(QuarantineCommand),

@@ -15,6 +15,7 @@ mod firmware;
 pub mod ingest;
 mod link_key;
 pub mod logging;
+pub mod protocol;
 pub mod quarantine;
 pub mod report_export;
 #[cfg(test)]

@@ -7,3 +7,4 @@
 )]
 
 mod conform;
+mod protocol;

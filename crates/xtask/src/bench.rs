@@ -23,6 +23,8 @@ pub(crate) enum Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// The limit engine: shots a second on one core, and bytes of an open session.
+    Limits,
     /// The stores: rates as they grow, the start of a full one, a backlog through all programs into
     /// either.
     Store {
@@ -43,6 +45,7 @@ pub(crate) fn run(workspace: &Workspace, bench: Bench) -> Result<()> {
     match bench {
         Bench::Driver { arguments } => driver(workspace, &arguments),
         Bench::Bus { arguments } => bus(workspace, &arguments),
+        Bench::Limits => limits(workspace),
         Bench::Store {
             grow_millions,
             start_millions,
@@ -81,6 +84,15 @@ fn on_programs(workspace: &Workspace, bench: &str, arguments: &[OsString]) -> Re
     let mut run = workspace.cargo(&["run", "--quiet", "--release", "--package", "meso-tests"]);
     run.args(["--features", "meso-tests/full", "--bin", bench, "--"]);
     process::run(run.args(arguments))
+}
+
+fn limits(workspace: &Workspace) -> Result<()> {
+    println!(
+        "cargo xtask bench limits: installs nothing. It builds one crate with optimisation and\n\
+         measures for some seconds; 1 GB of memory. Leave the computer alone meanwhile."
+    );
+    let bench = ["bench", "--package", "meso-limits", "--bench", "engine"];
+    process::run(&mut workspace.cargo(&bench))
 }
 
 fn store(workspace: &Workspace, grow: u32, start: u32, backlog: u32) -> Result<()> {

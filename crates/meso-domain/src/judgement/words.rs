@@ -4,15 +4,89 @@ use core::fmt;
 
 use super::{Bound, Finding, Rule, Severity};
 
-impl Rule {
-    /// The unit of a finding's value and limit: `µm`, `nl`, `µs` or `shots`.
-    pub const fn unit(self) -> &'static str {
-        match self {
-            Rule::NeedleDepth => "µm",
-            Rule::VolumePerTrigger | Rule::SessionVolume => "nl",
-            Rule::ShotRate => "µs",
-            Rule::FailedInjections => "shots",
+/// What the value of a rule counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Length,
+    Volume,
+    Interval,
+    Mass,
+    Units,
+    Seconds,
+    PerMille,
+    /// Yes or no; the text says what is wrong.
+    Check(&'static str),
+    /// A count of this.
+    Count(&'static str),
+}
+
+const fn kind(rule: Rule) -> Kind {
+    match rule {
+        Rule::NeedleDepth | Rule::NeedleLayer | Rule::NeedleLength => Kind::Length,
+        Rule::VolumePerTrigger
+        | Rule::SessionVolume
+        | Rule::ZoneVolume
+        | Rule::CourseVolume
+        | Rule::SyringeBalance => Kind::Volume,
+        Rule::ShotRate => Kind::Interval,
+        Rule::DrugMass => Kind::Mass,
+        Rule::DrugUnits => Kind::Units,
+        Rule::SessionLength => Kind::Seconds,
+        Rule::VolumeVariation | Rule::DepthVariation | Rule::VolumeDrift | Rule::DepthDrift => {
+            Kind::PerMille
         }
+        Rule::FailedInjections
+        | Rule::DryShots
+        | Rule::ZoneShots
+        | Rule::Vacuum
+        | Rule::BlockedNeedles
+        | Rule::NeedleShots
+        | Rule::Primes => Kind::Count("shots"),
+        Rule::SessionPoints => Kind::Count("points"),
+        Rule::DaysSinceSession | Rule::DrugInterval => Kind::Count("days"),
+        Rule::CourseSessions => Kind::Count("sessions"),
+        Rule::Age => Kind::Count("years"),
+        Rule::NeedleGauge => Kind::Count("gauge"),
+        Rule::Components => Kind::Count("components"),
+        Rule::Zone => Kind::Check("the zone is none of the protocol's"),
+        Rule::Technique => Kind::Check("the technique is none of the protocol's"),
+        Rule::Certificate => Kind::Check("the operator's certificate is not valid"),
+        Rule::Enrolment => Kind::Check("the gun is not enrolled"),
+        Rule::Calibration => Kind::Check("the calibration of the gun is overdue"),
+        Rule::Firmware => Kind::Check("the firmware of the gun is not on the allow-list"),
+        Rule::Consumables => Kind::Check("needle, syringe or tube is not new for this patient"),
+        Rule::Lots => Kind::Check("a lot is expired or recalled"),
+        Rule::Preparation => Kind::Check("the cocktail is not a ready-made one"),
+        Rule::CoursePhase => Kind::Check("the course phase is not the one that is due"),
+        Rule::Cocktail => Kind::Check("a component does not belong to the course phase"),
+    }
+}
+
+impl Rule {
+    /// The unit of a finding's value and limit: `µm`, `nl`, `µs`, `pg`, `s`, `‰`, `nU` (billionths
+    /// of the brand's unit), what is counted, or nothing for a rule that answers yes or no.
+    pub const fn unit(self) -> &'static str {
+        match kind(self) {
+            Kind::Length => "µm",
+            Kind::Volume => "nl",
+            Kind::Interval => "µs",
+            Kind::Mass => "pg",
+            Kind::Units => "nU",
+            Kind::Seconds => "s",
+            Kind::PerMille => "‰",
+            Kind::Check(_) => "",
+            Kind::Count(what) => what,
+        }
+    }
+
+    /// Whether the rule answers yes or no and has no value.
+    pub const fn is_check(self) -> bool {
+        matches!(kind(self), Kind::Check(_))
+    }
+
+    /// Writes a value of this rule as people read it: `0.02 ml`, `9 per second`, `300 mg`.
+    pub fn amount(self, value: i64) -> impl fmt::Display {
+        Amount(self, value)
     }
 }
 
@@ -32,10 +106,13 @@ impl fmt::Display for Finding {
         let side = if above { "above" } else { "below" };
         let (value, limit) = (Amount(rule, self.value), Amount(rule, self.limit));
         let severity = self.severity;
-        match rule {
-            Rule::FailedInjections => write!(
+        match kind(rule) {
+            Kind::Check(wrong) => write!(f, "{wrong}: a {severity} breach"),
+            Kind::Count("shots") => write!(
                 f,
-                "{value} {rule} {verb} {side} the {severity} limit of {limit}",
+                "{count} {rule} {verb} {side} the {severity} limit of {limit}",
+                count = self.value,
+                limit = self.limit,
                 verb = if self.value == 1 { "is" } else { "are" }
             ),
             _ => write!(
@@ -52,14 +129,22 @@ struct Amount(Rule, i64);
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Amount(rule, raw) = *self;
-        match rule {
-            Rule::NeedleDepth => write!(f, "{} mm", Decimal(raw, 3)),
-            Rule::VolumePerTrigger | Rule::SessionVolume => write!(f, "{} ml", Decimal(raw, 6)),
-            Rule::ShotRate => match 100_000_000_i64.checked_div(raw) {
+        match kind(rule) {
+            Kind::Length => write!(f, "{} mm", Decimal(raw, 3)),
+            Kind::Volume => write!(f, "{} ml", Decimal(raw, 6)),
+            Kind::Interval => match 100_000_000_i64.checked_div(raw) {
                 Some(hundredths) => write!(f, "{} per second", Decimal(hundredths, 2)),
                 None => f.write_str("without any pause"),
             },
-            Rule::FailedInjections => write!(f, "{raw}"),
+            Kind::Mass => write!(f, "{} mg", Decimal(raw, 9)),
+            Kind::Units => write!(f, "{} U of its brand", Decimal(raw, 9)),
+            Kind::Seconds => match (raw / 60, raw % 60) {
+                (minutes, 0) => write!(f, "{minutes} min"),
+                (minutes, seconds) => write!(f, "{minutes} min {} s", seconds.abs()),
+            },
+            Kind::PerMille => write!(f, "{} %", Decimal(raw, 1)),
+            Kind::Check(_) => f.write_str(if raw == 0 { "yes" } else { "no" }),
+            Kind::Count(what) => write!(f, "{raw} {what}"),
         }
     }
 }

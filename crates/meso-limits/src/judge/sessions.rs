@@ -1,139 +1,142 @@
-//! What the engine remembers of sessions: protocol, segments, totals; bounded.
+//! Which sessions the engine remembers, and where a shot belongs; bounded.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 
 use meso_domain::{SessionEvent, Shot};
-use meso_units::{ProtocolId, SegmentId, SessionId};
+use meso_units::{SegmentId, SessionId};
 
 use super::Judge;
-use crate::Totals;
+use super::session::Session;
 
-/// Where a shot belongs.
-#[derive(Clone, Debug)]
+/// A map whose hash needs no random number, so that a run repeats exactly.
+type Map<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+
+/// Where a shot belongs: the session's slot and the segment's place in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    pub(super) session: Option<SessionId>,
-    pub(super) protocol: Option<ProtocolId>,
-    /// Points that the trigger set: what the gun says, else the mounted head, else one.
-    pub(super) points: u64,
+    pub(super) slot: usize,
+    pub(super) segment: usize,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sessions {
-    known: BTreeMap<SessionId, Known>,
-    by_segment: BTreeMap<SegmentId, SessionId>,
+    slots: Vec<Option<Box<Session>>>,
+    free: Vec<usize>,
+    by_id: Map<SessionId, usize>,
+    by_segment: Map<SegmentId, Place>,
     /// Counts up with each new session: the order in which they are forgotten.
     next_order: u64,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Known {
-    order: u64,
-    ended: bool,
-    protocol: Option<ProtocolId>,
-    segments: VecDeque<Segment>,
-    totals: Totals,
-}
-
-#[derive(Clone, Debug)]
-struct Segment {
-    id: SegmentId,
-    protocol: ProtocolId,
-    needle_count: u8,
-}
-
 impl Sessions {
-    pub(super) fn learn(&mut self, event: &SessionEvent) {
-        let known = self.entry(event.session());
-        match event {
-            SessionEvent::Opened(opened) => known.protocol = Some(opened.protocol.clone()),
-            SessionEvent::SegmentOpened(opened) => {
-                if known
-                    .segments
-                    .iter()
-                    .any(|segment| segment.id == opened.segment)
-                {
-                    return;
-                }
-                known.segments.push_back(Segment {
-                    id: opened.segment,
-                    protocol: opened.protocol.clone(),
-                    needle_count: opened.needle.count,
-                });
-                let forgotten = if known.segments.len() > Judge::SEGMENT_COUNT_MAX {
-                    known.segments.pop_front()
-                } else {
-                    None
-                };
-                self.by_segment.insert(opened.segment, opened.session);
-                if let Some(forgotten) = forgotten {
-                    self.by_segment.remove(&forgotten.id);
-                }
-            }
-            SessionEvent::Paused { .. } | SessionEvent::Resumed { .. } => {}
-            SessionEvent::Ended(_) => known.ended = true,
+    /// Takes an event; the slot of its session.
+    pub(super) fn learn(&mut self, event: &SessionEvent) -> usize {
+        let slot = self.entry(event.session());
+        let Some(session) = self.at_mut(slot) else {
+            return slot;
+        };
+        let begun = session.learn(event);
+        if let (Some(segment), SessionEvent::SegmentOpened(opened)) = (begun, event) {
+            let place = Place { slot, segment };
+            self.by_segment.insert(opened.segment, place);
         }
+        slot
     }
 
-    pub(super) fn place(&self, shot: &Shot, session: Option<SessionId>) -> Place {
-        let by_segment = |segment: &SegmentId| self.by_segment.get(segment).copied();
-        let session = session.or_else(|| shot.segment.as_ref().and_then(by_segment));
-        let known = session.and_then(|id| self.known.get(&id));
-        let segment = known.and_then(|known| {
-            known
-                .segments
-                .iter()
-                .find(|segment| Some(segment.id) == shot.segment)
-        });
-        let protocol = segment
-            .map(|segment| &segment.protocol)
-            .or_else(|| known.and_then(|known| known.protocol.as_ref()));
-        let mounted = segment.map_or(1, |segment| u64::from(segment.needle_count.max(1)));
-        Place {
-            session,
-            protocol: protocol.cloned(),
-            points: if shot.needles_working.is_some() {
-                shot.points()
-            } else {
-                mounted
-            },
+    /// The place of a shot; a session that is not known yet is made where its id is given.
+    pub(super) fn place(&mut self, shot: &Shot, session: Option<SessionId>) -> Option<Place> {
+        let by_segment = shot
+            .segment
+            .and_then(|segment| self.by_segment.get(&segment).copied());
+        let Some(id) = session else {
+            return by_segment;
+        };
+        if let Some(place) = by_segment
+            && self.at(place.slot).is_some_and(|session| session.id == id)
+        {
+            return Some(place);
         }
+        let slot = self.entry(id);
+        Some(Place { slot, segment: 0 })
     }
 
-    pub(super) fn totals(&self, session: SessionId) -> Option<&Totals> {
-        self.known.get(&session).map(|known| &known.totals)
+    pub(super) fn segment(&self, segment: SegmentId) -> Option<Place> {
+        self.by_segment.get(&segment).copied()
     }
 
-    pub(super) fn totals_mut(&mut self, session: SessionId) -> &mut Totals {
-        &mut self.entry(session).totals
+    pub(super) fn slot(&self, session: SessionId) -> Option<usize> {
+        self.by_id.get(&session).copied()
+    }
+
+    #[inline]
+    pub(super) fn at(&self, slot: usize) -> Option<&Session> {
+        self.slots.get(slot)?.as_deref()
+    }
+
+    #[inline]
+    pub(super) fn at_mut(&mut self, slot: usize) -> Option<&mut Session> {
+        self.slots.get_mut(slot)?.as_deref_mut()
+    }
+
+    pub(super) fn get(&self, session: SessionId) -> Option<&Session> {
+        self.at(self.slot(session)?)
+    }
+
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.slots.iter_mut().filter_map(Option::as_deref_mut)
+    }
+
+    pub(super) fn stale(&self) -> Vec<SessionId> {
+        let all = self.slots.iter().filter_map(Option::as_deref);
+        let mut stale: Vec<(u64, SessionId)> = all
+            .filter(|session| session.is_stale)
+            .map(|session| (session.order, session.id))
+            .collect();
+        stale.sort_unstable();
+        stale.into_iter().map(|(_, id)| id).collect()
     }
 
     pub(super) fn forget(&mut self, session: SessionId) {
-        let Some(known) = self.known.remove(&session) else {
+        let Some(slot) = self.by_id.remove(&session) else {
             return;
         };
-        for segment in known.segments {
-            self.by_segment.remove(&segment.id);
+        let Some(known) = self.slots.get_mut(slot).and_then(Option::take) else {
+            return;
+        };
+        self.free.push(slot);
+        for segment in known.segments.iter().filter_map(|segment| segment.id) {
+            self.by_segment.remove(&segment);
         }
     }
 
-    fn entry(&mut self, session: SessionId) -> &mut Known {
-        if !self.known.contains_key(&session) && self.known.len() >= Judge::SESSION_COUNT_MAX {
-            let first = self
-                .known
-                .iter()
-                .min_by_key(|(_, known)| (!known.ended, known.order))
-                .map(|(id, _)| *id);
+    /// The slot of a session, made where it is new.
+    pub(super) fn entry(&mut self, session: SessionId) -> usize {
+        if let Some(slot) = self.slot(session) {
+            return slot;
+        }
+        if self.by_id.len() >= Judge::SESSION_COUNT_MAX {
+            let known = self.slots.iter().filter_map(Option::as_deref);
+            let first = known
+                .min_by_key(|session| (!session.ended, session.order))
+                .map(|session| session.id);
             if let Some(first) = first {
                 self.forget(first);
             }
         }
-        let next_order = &mut self.next_order;
-        self.known.entry(session).or_insert_with(|| {
-            *next_order += 1;
-            Known {
-                order: *next_order,
-                ..Known::default()
+        self.next_order += 1;
+        let made = Some(Box::new(Session::new(session, self.next_order)));
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot] = made;
+                slot
             }
-        })
+            None => {
+                self.slots.push(made);
+                self.slots.len() - 1
+            }
+        };
+        self.by_id.insert(session, slot);
+        slot
     }
 }

@@ -137,10 +137,10 @@ impl Daemon {
 
     async fn handle_library(&mut self, payload: Vec<u8>) -> Result<(), DriverError> {
         match self.engine.check_release(&payload, self.settings.signers()) {
-            Ok(library) if Some(library.version()) == self.engine.library_version() => Ok(()),
-            Ok(library) => {
+            Ok(checked) if self.engine.has_in_force(&checked) => Ok(()),
+            Ok(checked) => {
                 self.write(Engine::release_work(payload)).await?;
-                self.engine.set_library(library);
+                self.engine.set_library(checked);
                 Ok(())
             }
             Err(error) => {

@@ -6,13 +6,13 @@ use jiff::Timestamp as Moment;
 use meso_contract::room::{RoomStepBody, StepTakenBody};
 use meso_domain::{GunPosition, Record, SessionEvent, Stream};
 use meso_journal::NewRecord;
-use meso_limits::{Library, SignerList};
+use meso_limits::SignerList;
 use meso_room::{StepContext, StepFailure, to_step};
 use meso_sessions::Step;
 use meso_units::{LibraryVersion, SegmentId, SessionId, ShotCounter};
 
 use super::{Engine, Work};
-use crate::library::{self, ReleaseRefused};
+use crate::library::{self, Checked, ReleaseRefused};
 use crate::machine::Now;
 
 /// Under this name the journal keeps the release in force, as it came.
@@ -107,8 +107,13 @@ impl Engine {
         &self,
         payload: &[u8],
         signers: Option<&SignerList>,
-    ) -> Result<Library, ReleaseRefused> {
-        library::check(payload, signers, self.judge.library())
+    ) -> Result<Checked, ReleaseRefused> {
+        library::check(
+            payload,
+            signers,
+            self.judge.library(),
+            self.signer_list_version,
+        )
     }
 
     /// What is to be written before a release comes into force.
@@ -119,9 +124,20 @@ impl Engine {
     }
 
     /// Brings a release into force.
-    pub(crate) fn set_library(&mut self, library: Library) {
-        tracing::info!(version = %library.version(), "protocol library in force");
+    pub(crate) fn set_library(&mut self, checked: Checked) {
+        let Checked {
+            library,
+            signer_list,
+        } = checked;
+        tracing::info!(version = %library.version(), signer_list, "protocol library in force");
+        self.signer_list_version = signer_list;
         self.judge.set_library(Some(Arc::new(library)));
+    }
+
+    /// Whether a release is the one in force, under the same signer list.
+    pub(crate) fn has_in_force(&self, checked: &Checked) -> bool {
+        self.library_version() == Some(checked.library.version())
+            && self.signer_list_version == checked.signer_list
     }
 
     /// The release in force.

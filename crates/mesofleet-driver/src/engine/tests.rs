@@ -204,6 +204,7 @@ fn release() -> LibraryMessage {
                     source = \"example to be approved by a clinician\"\n";
     let release = meso_limits::assemble_release(1, true, &[protocol]);
     LibraryMessage {
+        signer_lists: Vec::new(),
         version: meso_contract::PAYLOAD_VERSION,
         signatures: vec![meso_limits::sign(&release, &[4; 32])],
         release,
@@ -587,10 +588,10 @@ fn totals_are_the_same_after_a_restart_in_the_middle_of_a_session() {
     let mut work = Engine::release_work(payload);
     bench.commit(std::mem::take(&mut work.batch));
     bench.hear(vec![shot(1), shot(2), shot(3)]);
-    let totals = bench.engine.judge.totals(session).cloned();
+    let totals = bench.engine.judge.verdict(session);
     assert!(totals.is_some());
     let bench = bench.restart();
-    assert_eq!(bench.engine.judge.totals(session).cloned(), totals);
+    assert_eq!(bench.engine.judge.verdict(session), totals);
     assert_eq!(bench.engine.library_version().map(|v| v.get()), Some(1));
     assert_eq!(
         bench.engine.room_state(bench.now(), false).open_sessions,
@@ -654,11 +655,12 @@ fn an_older_release_and_an_unsigned_one_stay_out_of_force() {
         .engine
         .check_release(&newer.encode().unwrap(), Some(&list))
         .unwrap();
-    assert_eq!(library.version().get(), 2);
+    assert_eq!(library.library.version().get(), 2);
     bench.engine.set_library(library);
     let older = release().encode().unwrap();
     assert!(bench.engine.check_release(&older, Some(&list)).is_err());
     let unsigned = LibraryMessage {
+        signer_lists: Vec::new(),
         signatures: Vec::new(),
         ..newer
     };
@@ -669,6 +671,58 @@ fn an_older_release_and_an_unsigned_one_stay_out_of_force() {
             .is_err()
     );
     assert!(bench.engine.check_release(&older, None).is_err());
+}
+
+#[test]
+fn a_room_follows_its_signers_and_refuses_those_who_were_taken_off() {
+    let mut bench = Bench::new();
+    let list = signers();
+    let [old, new] =
+        [[4; 32], [5; 32]].map(|seed: [u8; 32]| (seed, meso_limits::public_key(&seed)));
+    let text = format!(
+        "version = 2\nsignatures_needed = 1\n[[signers]]\nperson = \"old\"\nkey = \"{}\"\n\
+         revoked = true\n[[signers]]\nperson = \"new\"\nkey = \"{}\"\n",
+        old.1, new.1
+    );
+    let signer_lists = vec![meso_contract::SignedTextBody {
+        signatures: vec![meso_limits::sign_signer_list(&text, &old.0)],
+        text,
+    }];
+    let of_version = |version: u32, seed: &[u8; 32]| {
+        let mut message = release();
+        let text = format!("version = {version}");
+        message.release = message.release.replace("version = 1", &text);
+        message.signatures = vec![meso_limits::sign(&message.release, seed)];
+        message
+    };
+    let followed = LibraryMessage {
+        signer_lists: signer_lists.clone(),
+        ..of_version(2, &new.0)
+    };
+    let payload = followed.encode().unwrap();
+    let checked = bench.engine.check_release(&payload, Some(&list)).unwrap();
+    assert_eq!(checked.signer_list, 2);
+    bench.engine.set_library(checked);
+    let by_revoked = LibraryMessage {
+        signer_lists,
+        ..of_version(3, &old.0)
+    };
+    let without_list = of_version(3, &old.0);
+    let other_text = LibraryMessage {
+        release: followed.release.replace("Mesolift", "Mesolift, changed"),
+        ..followed
+    };
+    let other_text = LibraryMessage {
+        signatures: vec![meso_limits::sign(&other_text.release, &new.0)],
+        ..other_text
+    };
+    for refused in [by_revoked, without_list, other_text] {
+        let payload = refused.encode().unwrap();
+        assert!(
+            bench.engine.check_release(&payload, Some(&list)).is_err(),
+            "{refused:?}"
+        );
+    }
 }
 
 mod clocks;

@@ -345,6 +345,7 @@ fn library() -> (LibraryMessage, String) {
     let release = meso_limits::assemble_release(1, true, &[protocol]);
     let signatures = vec![meso_limits::sign(&release, &seed)];
     let message = LibraryMessage {
+        signer_lists: Vec::new(),
         version: meso_contract::PAYLOAD_VERSION,
         release,
         signatures,

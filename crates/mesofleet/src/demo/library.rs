@@ -6,11 +6,12 @@ use anyhow::Context;
 use meso_limits::{Library, SignedRelease, SignerList, assemble_release, public_key, sign};
 
 /// The protocols that ship as examples.
-const PROTOCOLS: [&str; 4] = [
+const PROTOCOLS: [&str; 5] = [
     include_str!("../../../../config/protocols/mesolift-face.toml"),
     include_str!("../../../../config/protocols/mesoglow-face.toml"),
     include_str!("../../../../config/protocols/hair-scalp.toml"),
     include_str!("../../../../config/protocols/pain-trigger-points.toml"),
+    include_str!("../../../../config/protocols/packs.toml"),
 ];
 
 /// A signed release and whose signatures count.

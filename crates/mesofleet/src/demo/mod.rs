@@ -175,6 +175,8 @@ async fn start_server(
         library: Some(LibraryInForce {
             release: release.signed.clone(),
             library: Arc::clone(&release.library),
+            signer_lists: Vec::new(),
+            is_single_signer: false,
         }),
         demo: true,
         influx,

@@ -12,6 +12,7 @@ mod arrival;
 mod bus;
 mod error;
 mod inquiry;
+mod late;
 mod pipeline;
 mod prepare;
 mod reading;

@@ -33,7 +33,7 @@ use super::time_zones::TimeZones;
 const LEAVES_PER_COMMIT_MAX: usize = 4;
 
 /// Shots that are read at a time while totals are rebuilt after a restart.
-const RECALL_PAGE: u32 = 512;
+pub(super) const RECALL_PAGE: u32 = 512;
 
 /// What the ingest is told once.
 pub struct IngestOptions {
@@ -181,6 +181,8 @@ impl<S: ShotStore> Ingest<S> {
                 after = Some((last.shot.at.unix_ns(), last.arrival));
             }
         }
+        // Before anything was said of them, so no verdict changes by it.
+        self.judge_late_sessions()?;
         Ok(())
     }
 
@@ -279,6 +281,7 @@ impl<S: ShotStore> Ingest<S> {
     ///
     /// [`IngestError`]; what this step did not write is found again by [`Ingest::open`].
     pub fn log(&mut self, mut stored: Stored, now: Timestamp) -> Result<Logged, IngestError> {
+        stored.rest.news.late_finding_count += self.judge_late_sessions()?;
         for session in self.seal_complete(now)? {
             stored.rest.news.sessions.insert(session);
         }

@@ -37,6 +37,8 @@ pub struct News {
     pub block_count: u64,
     /// Blocks that came again.
     pub blocks_again_count: u64,
+    /// Verdicts on sessions that shots changed which came late.
+    pub late_finding_count: u64,
     /// Things that went into quarantine.
     pub quarantined_count: u64,
     /// Shots and blocks that say something else than the one that is held in their place; they are

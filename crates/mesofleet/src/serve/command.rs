@@ -2,22 +2,17 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
 use meso_bus::{Access, Endpoint};
 use meso_config::{BrokerPlace, LibraryTrust, ServerConfig};
-use meso_contract::LibraryMessage;
-use meso_limits::{SignedRelease, SignerList};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::server::log_key;
 use super::state_files::random;
 use super::{BrokerChoice, LibraryInForce, ServeOptions, Server};
 use crate::ingest::{IngestOptions, TimeZones};
-
-/// The signed release of the protocol library in the data folder: the JSON that travels to rooms.
-const LIBRARY_FILE_NAME: &str = "library.json";
+use crate::protocol::Kept;
 
 /// The exit code for a configuration that is wrong or cannot be read.
 const WRONG_CONFIGURATION: u8 = 2;
@@ -137,38 +132,12 @@ fn library_in_force(
     data_dir: &Path,
     trust: &LibraryTrust,
 ) -> anyhow::Result<Option<LibraryInForce>> {
-    let path = data_dir.join(LIBRARY_FILE_NAME);
-    if trust.signers.is_empty() || !path.exists() {
-        return Ok(None);
-    }
-    let wrong = || format!("{} is no release that may come into force", path.display());
-    let bytes = std::fs::read(&path).with_context(wrong)?;
-    let message = LibraryMessage::decode(&bytes).with_context(wrong)?;
-    let release = SignedRelease {
-        text: message.release,
-        signatures: message.signatures,
-    };
-    let keys: Vec<String> = trust
-        .signers
-        .iter()
-        .map(|key| key.as_str().to_owned())
-        .collect();
-    let signers = match trust.signatures_needed {
-        1 => SignerList::single_signer(&keys),
-        _ => SignerList::two_signers(&keys),
-    };
-    let library = release
-        .verify(&signers.with_context(wrong)?)
-        .with_context(wrong)?;
-    Ok(Some(LibraryInForce {
-        library: Arc::new(library),
-        release,
-    }))
+    Ok(Kept::of(data_dir, trust)?.in_force)
 }
 
 #[cfg(test)]
 mod tests {
-    use meso_contract::PAYLOAD_VERSION;
+    use meso_contract::{LibraryMessage, PAYLOAD_VERSION};
     use meso_limits::{assemble_release, public_key, sign};
 
     use super::*;
@@ -187,13 +156,15 @@ mod tests {
         let none = library_in_force(folder.path(), &trust(&seeds)).unwrap();
         assert!(none.is_none(), "no file, no library");
         let protocol = include_str!("../../../../config/protocols/hair-scalp.toml");
-        let text = assemble_release(3, true, &[protocol]);
+        let packs = include_str!("../../../../config/protocols/packs.toml");
+        let text = assemble_release(3, true, &[protocol, packs]);
         let message = |signed_by: &[[u8; 32]]| LibraryMessage {
+            signer_lists: Vec::new(),
             version: PAYLOAD_VERSION,
             signatures: signed_by.iter().map(|seed| sign(&text, seed)).collect(),
             release: text.clone(),
         };
-        let file = folder.path().join(LIBRARY_FILE_NAME);
+        let file = folder.path().join("library.json");
         std::fs::write(&file, message(&seeds[..1]).encode().unwrap()).unwrap();
         assert!(library_in_force(folder.path(), &trust(&seeds)).is_err());
         std::fs::write(&file, message(&seeds).encode().unwrap()).unwrap();

@@ -11,7 +11,7 @@ use meso_contract::http::{AlertView, LiveEvent, OverviewView, ReportRequest};
 use meso_contract::{LibraryMessage, PAYLOAD_VERSION, metric_names, topics};
 use meso_domain::{RecordBlock, Shot, ShotIdentity};
 use meso_ledger::{LogKey, VerifierKey};
-use meso_limits::{Library, SignedRelease};
+use meso_limits::{Library, SignedRelease, SignedSignerList};
 use meso_store::InfluxOptions;
 use meso_units::{ClinicId, Epoch, GunSerial, ShotCounter};
 use meso_web::{AllowedHosts, Backend as _, EVENT_BUFFER_COUNT, WebOptions, WebState};
@@ -28,6 +28,7 @@ use crate::ingest::{
     BusOptions, IMPORT_BLOCKS_MAX, Ingest, IngestHandle, IngestOptions, TimeZones, run_bus,
     start_worker,
 };
+use crate::protocol::body_of;
 use crate::store::store_place;
 
 /// The most alerts that [`Server::alerts`] gives.
@@ -55,6 +56,11 @@ pub struct LibraryInForce {
     pub release: SignedRelease,
     /// What [`SignedRelease::verify`] gave.
     pub library: Arc<Library>,
+    /// The signer lists after the one that server and rooms pinned.
+    pub signer_lists: Vec<SignedSignerList>,
+    /// Whether one person's signature is enough: chosen at the installation, and named wherever
+    /// the release is.
+    pub is_single_signer: bool,
 }
 
 /// What a server is told.
@@ -173,7 +179,11 @@ impl Server {
             broker_is_there,
             trigger: Mutex::new(None),
         });
-        let release = release_text(backend.library.as_deref());
+        let is_single_signer = options
+            .library
+            .as_ref()
+            .is_some_and(|in_force| in_force.is_single_signer);
+        let release = release_text(backend.library.as_deref(), is_single_signer);
         tracing::info!(%http_addr, broker = %endpoint, release, "server started");
         let bus_options = bus_options(endpoint, &options)?;
         let bus = run_bus(bus_options, opened.handle, opened.outgoing, connected);
@@ -439,6 +449,7 @@ fn standing(options: &ServeOptions) -> anyhow::Result<Vec<Message>> {
         version: PAYLOAD_VERSION,
         release: in_force.release.text.clone(),
         signatures: in_force.release.signatures.clone(),
+        signer_lists: in_force.signer_lists.iter().map(body_of).collect(),
     };
     let payload = message.encode()?;
     let clinics = options.clinics.iter();

@@ -4,7 +4,7 @@ use meso_alerts::Alert;
 use meso_contract::FindingBody;
 use meso_contract::http::{AlertView, BoundsView, DayView, LimitsView, SessionView, ShotView};
 use meso_domain::{Judgement, Shot};
-use meso_limits::{Library, Limits, Protocol};
+use meso_limits::{Library, Limited, Limits, Protocol};
 use meso_store::{DayRow, SessionRow};
 use meso_units::{LibraryVersion, Micrometres, Nanolitres, ProtocolId, SessionId, Timestamp};
 
@@ -103,16 +103,18 @@ pub(super) fn limits_of(library: Option<&Library>, protocol: Option<&str>) -> Op
 }
 
 fn limits_view(protocol: &Protocol) -> LimitsView {
-    let bounds = |limits: &Option<Limits>| limits.as_ref().map(bounds_view).unwrap_or_default();
+    let bounds = |quantity| {
+        let limits = protocol.limits(quantity);
+        limits.map(bounds_view).unwrap_or_default()
+    };
     LimitsView {
-        needle_depth_um: bounds(&protocol.needle_depth),
-        volume_nl: bounds(&protocol.volume_per_point),
+        needle_depth_um: bounds(Limited::NeedleDepth),
+        volume_nl: bounds(Limited::VolumePerPoint),
         rate_mhz: protocol
-            .shot_rate
-            .as_ref()
+            .limits(Limited::ShotRate)
             .map(rate_bounds)
             .unwrap_or_default(),
-        session_volume_nl: bounds(&protocol.session_volume),
+        session_volume_nl: bounds(Limited::SessionVolume),
     }
 }
 

@@ -14,7 +14,7 @@ use super::{StoreSpec, influx_of, store_place};
 use crate::cli::{CopyArguments, StoreArguments, StoreCommand};
 
 /// What a data folder holds beside the store that a copy needs to go on.
-const BESIDE: [&str; 2] = ["ledger.seed", "library.json"];
+const BESIDE: [&str; 3] = ["ledger.seed", "library.json", "signers.json"];
 
 /// Only who runs the server may look into its folder.
 const PRIVATE_FOLDER: u32 = 0o700;

@@ -95,6 +95,14 @@ export function ruleValue(value: number, unit: string): string {
       return `${exactMillilitres.format(value / 1_000_000)} ml`;
     case 'µs':
       return value > 0 ? `${fineHertz.format(1_000_000 / value)} Hz` : MISSING;
+    case 'pg':
+      return `${exactMillimetres.format(value / 1_000_000_000)} mg`;
+    case 'nU':
+      return `${exactMillimetres.format(value / 1_000_000_000)} U of its brand`;
+    case '‰':
+      return `${exactMillimetres.format(value / 10)} %`;
+    case 's':
+      return `${exactMillimetres.format(value / 60)} min`;
     default:
       return `${count(value)} ${unit}`;
   }
@@ -104,10 +112,29 @@ export function ruleValue(value: number, unit: string): string {
 export function unitOfRule(rule: string): string {
   switch (rule) {
     case 'needle depth':
+    case 'needle layer':
+    case 'needle length':
       return 'µm';
     case 'volume per trigger':
     case 'session volume':
+    case 'zone volume':
+    case 'course volume':
+    case 'syringe balance':
       return 'nl';
+    case 'drug mass':
+      return 'pg';
+    case 'drug units':
+      return 'nU';
+    case 'session length':
+      return 's';
+    case 'days since the last session':
+    case 'days since the last dose':
+      return 'days';
+    case 'variation of volume':
+    case 'variation of needle depth':
+    case 'drift of volume':
+    case 'drift of needle depth':
+      return '‰';
     case 'shot rate':
       return 'µs';
     default:

@@ -59,6 +59,7 @@ impl Release {
             version: PAYLOAD_VERSION,
             release: text.clone(),
             signatures: signatures.clone(),
+            signer_lists: Vec::new(),
         };
         let signed = SignedRelease { text, signatures };
         Ok(Release {

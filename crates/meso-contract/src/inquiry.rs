@@ -143,33 +143,10 @@ impl HeldMessage {
     }
 }
 
-/// Gives a message `encode` and `decode`.
-macro_rules! checked_message {
-    ($($name:ident),+) => {$(
-        impl $name {
-            /// Writes the payload.
-            ///
-            /// # Errors
-            ///
-            /// [`PayloadError::NotJson`] never in practice: every field has a JSON form.
-            pub fn encode(&self) -> Result<Vec<u8>, PayloadError> {
-                crate::json::encode(self)
-            }
-
-            /// Reads a payload.
-            ///
-            /// # Errors
-            ///
-            /// [`PayloadError`] naming what is wrong.
-            pub fn decode(bytes: &[u8]) -> Result<$name, PayloadError> {
-                let message: $name = crate::json::decode(bytes, |message: &$name| message.version)?;
-                message.check()?;
-                Ok(message)
-            }
-        }
-    )+};
-}
-checked_message!(WantedMessage, HeldMessage);
+crate::json::json_message!(
+    WantedMessage checked by WantedMessage::check,
+    HeldMessage checked by HeldMessage::check
+);
 
 fn check_ranges(
     field: &'static str,

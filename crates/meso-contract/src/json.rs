@@ -36,3 +36,31 @@ fn not_json(error: serde_json::Error) -> PayloadError {
         detail: error.to_string(),
     }
 }
+
+/// Gives messages `encode` and `decode`; a path beside one names what is looked at once it is read.
+macro_rules! json_message {
+    ($($name:ident $(checked by $check:path)?),+ $(,)?) => {$(
+        impl $name {
+            /// Writes the payload.
+            ///
+            /// # Errors
+            ///
+            /// [`PayloadError::NotJson`] never in practice: every field has a JSON form.
+            pub fn encode(&self) -> Result<Vec<u8>, PayloadError> {
+                crate::json::encode(self)
+            }
+
+            /// Reads a payload.
+            ///
+            /// # Errors
+            ///
+            /// [`PayloadError`] naming what is wrong.
+            pub fn decode(bytes: &[u8]) -> Result<$name, PayloadError> {
+                let message = crate::json::decode(bytes, |message: &$name| message.version)?;
+                $($check(&message)?;)?
+                Ok(message)
+            }
+        }
+    )+};
+}
+pub(crate) use json_message;

@@ -109,32 +109,7 @@ pub struct SignedTextBody {
     pub signatures: Vec<(String, String)>,
 }
 
-/// Gives a message `encode` and `decode`.
-macro_rules! json_message {
-    ($($name:ident),+) => {$(
-        impl $name {
-            /// Writes the payload.
-            ///
-            /// # Errors
-            ///
-            /// [`PayloadError::NotJson`] never in practice: every field has a JSON form.
-            pub fn encode(&self) -> Result<Vec<u8>, PayloadError> {
-                crate::json::encode(self)
-            }
-
-            /// Reads a payload.
-            ///
-            /// # Errors
-            ///
-            /// [`PayloadError`] naming what is wrong.
-            pub fn decode(bytes: &[u8]) -> Result<$name, PayloadError> {
-                let message: $name = crate::json::decode(bytes, |message: &$name| message.version)?;
-                Ok(message)
-            }
-        }
-    )+};
-}
-json_message!(
+crate::json::json_message!(
     DriverStatusMessage,
     GunStatusMessage,
     LibraryMessage,

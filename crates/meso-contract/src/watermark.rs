@@ -71,27 +71,11 @@ impl WatermarkMessage {
         )
     }
 
-    /// Writes the payload.
-    ///
-    /// # Errors
-    ///
-    /// [`PayloadError::NotJson`] never in practice: every field has a JSON form.
-    pub fn encode(&self) -> Result<Vec<u8>, PayloadError> {
-        crate::json::encode(self)
-    }
-
-    /// Reads a payload.
-    ///
-    /// # Errors
-    ///
-    /// [`PayloadError`] naming what is wrong.
-    pub fn decode(bytes: &[u8]) -> Result<WatermarkMessage, PayloadError> {
-        let message: WatermarkMessage =
-            crate::json::decode(bytes, |message: &WatermarkMessage| message.version)?;
-        message.journal_incarnation()?;
-        parse_u64("store_incarnation", &message.store_incarnation)?;
-        parse_u64("ingest_incarnation", &message.ingest_incarnation)?;
-        Ok(message)
+    fn check(&self) -> Result<(), PayloadError> {
+        self.journal_incarnation()?;
+        parse_u64("store_incarnation", &self.store_incarnation)?;
+        parse_u64("ingest_incarnation", &self.ingest_incarnation)?;
+        Ok(())
     }
 
     /// The life of the journal.
@@ -113,3 +97,4 @@ impl WatermarkMessage {
                 .any(|r| r.first <= number && number <= r.last)
     }
 }
+crate::json::json_message!(WatermarkMessage checked by WatermarkMessage::check);

@@ -91,6 +91,23 @@ impl SignerList {
         SignerList::pinned(keys, 1)
     }
 
+    /// What a configuration says: its keys, and whether one of them or two must have signed.
+    /// `None` where it names nobody, so that nobody's signatures count.
+    ///
+    /// # Errors
+    ///
+    /// As [`SignerList::two_signers`].
+    pub fn configured(
+        keys: &[String],
+        signatures_needed: u16,
+    ) -> Result<Option<SignerList>, LimitsError> {
+        match (keys, signatures_needed) {
+            ([], _) => Ok(None),
+            (keys, 1) => SignerList::single_signer(keys).map(Some),
+            (keys, _) => SignerList::two_signers(keys).map(Some),
+        }
+    }
+
     fn pinned(keys: &[String], needed: usize) -> Result<SignerList, LimitsError> {
         let listed = keys.iter().map(|key| ListedSigner {
             person: key.clone(),

@@ -229,15 +229,8 @@ fn time_zone(file: &str, name: &str) -> Result<TimeZone, SettingsError> {
 
 fn signers(config: &DriverConfig) -> Result<Option<SignerList>, LimitsError> {
     let trust = &config.library;
-    if trust.signers.is_empty() {
-        return Ok(None);
-    }
     let keys: Vec<String> = trust.signers.iter().map(ToString::to_string).collect();
-    let list = match trust.signatures_needed {
-        1 => SignerList::single_signer(&keys),
-        _ => SignerList::two_signers(&keys),
-    };
-    list.map(Some)
+    SignerList::configured(&keys, trust.signatures_needed)
 }
 
 /// Host and port of a broker on this computer, such as `127.0.0.1:1883`; `None` for all else.

@@ -25,15 +25,8 @@ const SIGNERS: &str = "signers.json";
 
 /// The list in the configuration; `None` where it names nobody.
 fn signer_list(trust: &LibraryTrust) -> anyhow::Result<Option<SignerList>> {
-    if trust.signers.is_empty() {
-        return Ok(None);
-    }
     let keys: Vec<String> = trust.signers.iter().map(ToString::to_string).collect();
-    let list = match trust.signatures_needed {
-        1 => SignerList::single_signer(&keys),
-        _ => SignerList::two_signers(&keys),
-    };
-    Ok(Some(list.context("library.signers cannot be used")?))
+    SignerList::configured(&keys, trust.signatures_needed).context("library.signers cannot be used")
 }
 
 /// What a data folder holds, checked.

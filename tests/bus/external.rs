@@ -1,40 +1,19 @@
 //! The whole way of a shot over Mosquitto.
 
-use std::time::Duration;
-
-use meso_testkit::gun::bank::{Bank, BankGun, Order};
-use meso_testkit::gun::log::read_log;
 use meso_testkit::mosquitto::Mosquitto;
-use meso_tests::sandbox::{Programs, Sandbox, compare, wait_until};
-use meso_units::GunSerial;
+use meso_tests::sandbox::{Programs, Sandbox};
 
-const GUN: &str = "GUN-0001";
-
-/// As fast as a gun of the trade fires.
-const FAST: Duration = Duration::from_millis(50);
+use crate::shots::{assert_all_arrive, start_gun, wait_for_shots};
 
 #[test]
 fn shots_over_a_broker_that_forgets_everything_between_arrive_whole_and_once() {
     let folder = tempfile::tempdir().unwrap();
     let mut broker = Mosquitto::start(folder.path(), Mosquitto::OPEN).unwrap();
-    let mut sandbox = Sandbox::start_on(Programs::built().unwrap(), broker.address(), "").unwrap();
-    let ports = sandbox.folder("ports-room-1").unwrap();
-    let gun = BankGun::new(GunSerial::parse(GUN).unwrap(), 7, FAST);
-    let bank = Bank::start(&ports, &sandbox.folder("logs").unwrap(), vec![gun]).unwrap();
-    let mut driver = sandbox.start_driver("room-1").unwrap();
-    let journalled = |driver: &meso_tests::sandbox::Driver| {
-        driver.gun(GUN).map_or(0, |gun| gun.journalled_counter)
-    };
-    wait_until("the first shots", || journalled(&driver) >= 20).unwrap();
+    let sandbox = Sandbox::start_on(Programs::built().unwrap(), broker.address(), "").unwrap();
+    let bank = start_gun(&sandbox);
+    let driver = sandbox.start_driver("room-1").unwrap();
+    wait_for_shots(&driver, 20);
     broker.restart().unwrap();
-    wait_until("further shots", || journalled(&driver) >= 60).unwrap();
-    bank.order(0, Order::StopFiring).unwrap();
-    let fired = read_log(&bank.logs()[0]).unwrap();
-    let newest = fired.last().map_or(0, |shot| shot.counter);
-    driver.settle(&[(GUN.to_owned(), newest.into())]).unwrap();
-    driver.leave().unwrap();
-    // Shown where the test fails.
-    println!("{}", driver.log());
-    let found = compare(&fired, &sandbox.stop_and_read().unwrap());
-    assert!(found.is_whole(), "{found:?}");
+    wait_for_shots(&driver, 60);
+    assert_all_arrive(sandbox, driver, &bank);
 }

@@ -9,4 +9,5 @@ mod certificates;
 mod clinic;
 mod external;
 mod permissions;
+mod shots;
 mod tls;

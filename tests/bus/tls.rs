@@ -4,13 +4,11 @@ use meso_bus::{Access, ClientOptions, Endpoint, Message, Publisher};
 use meso_contract::permissions::{INGEST_USER, driver_user};
 use meso_contract::topics;
 use meso_domain::Stream;
-use meso_testkit::gun::bank::{Bank, BankGun, Order};
-use meso_testkit::gun::log::read_log;
-use meso_tests::sandbox::{CLINIC, Programs, Sandbox, compare, wait_until};
-use meso_units::GunSerial;
+use meso_tests::sandbox::{CLINIC, Programs, Sandbox};
 
 use crate::certificates::Authority;
 use crate::clinic::{Guarded, in_time, room, rooms, why_down};
+use crate::shots::{assert_all_arrive, start_gun, wait_for_shots};
 
 fn publisher(endpoint: Endpoint) -> Publisher {
     Publisher::start(ClientOptions::new("anybody", endpoint), None, None)
@@ -105,7 +103,6 @@ async fn a_certificate_stands_for_name_and_password() {
 
 #[test]
 fn shots_go_the_whole_way_over_tls_with_names_and_passwords() {
-    const GUN: &str = "GUN-0001";
     let guarded = Guarded::for_rooms(&[room(CLINIC, "room-1")]);
     let lines = |user: &str| {
         format!(
@@ -116,27 +113,11 @@ fn shots_go_the_whole_way_over_tls_with_names_and_passwords() {
     };
     let programs = Programs::built().unwrap();
     let broker = guarded.broker.address();
-    let mut sandbox = Sandbox::start_on(programs, broker, &lines(INGEST_USER)).unwrap();
-    let ports = sandbox.folder("ports-room-1").unwrap();
-    let every = std::time::Duration::from_millis(50);
-    let gun = BankGun::new(GunSerial::parse(GUN).unwrap(), 7, every);
-    let bank = Bank::start(&ports, &sandbox.folder("logs").unwrap(), vec![gun]).unwrap();
+    let sandbox = Sandbox::start_on(programs, broker, &lines(INGEST_USER)).unwrap();
+    let bank = start_gun(&sandbox);
     let mut options = sandbox.driver_options("room-1").unwrap();
     options.extra = lines(&format!("{CLINIC}.room-1"));
-    let mut driver = sandbox.start_driver_with(options).unwrap();
-    wait_until("shots", || {
-        driver
-            .gun(GUN)
-            .is_some_and(|gun| gun.journalled_counter >= 30)
-    })
-    .unwrap();
-    bank.order(0, Order::StopFiring).unwrap();
-    let fired = read_log(&bank.logs()[0]).unwrap();
-    let newest = fired.last().map_or(0, |shot| shot.counter);
-    driver.settle(&[(GUN.to_owned(), newest.into())]).unwrap();
-    driver.leave().unwrap();
-    // Shown where the test fails.
-    println!("{}", driver.log());
-    let found = compare(&fired, &sandbox.stop_and_read().unwrap());
-    assert!(found.is_whole(), "{found:?}");
+    let driver = sandbox.start_driver_with(options).unwrap();
+    wait_for_shots(&driver, 30);
+    assert_all_arrive(sandbox, driver, &bank);
 }

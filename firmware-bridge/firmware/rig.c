@@ -36,6 +36,9 @@ static size_t line_bytes;
 
 /// Talking ///
 
+/* Closes a line: one without it was cut off by a reset. */
+static const char END_OF_LINE[] = " .\n";
+
 static void say(const char *text) {
     for (; *text != '\0'; text++) {
         board_rig_write((uint8_t)*text);
@@ -72,7 +75,7 @@ static void say_signed(bool is_there, int32_t value) {
 static void say_refused(int error) {
     say("refused");
     say_signed(true, error);
-    say("\n");
+    say(END_OF_LINE);
 }
 
 static void say_shot(const struct intent *shot) {
@@ -93,7 +96,7 @@ static void say_shot(const struct intent *shot) {
     say_unsigned(measured->purpose);
     say_signed((present & MESO_SHOT_HAS_PRESSURE) != 0, measured->pressure_pa);
     say_unsigned(measured->flags);
-    say(" .\n");
+    say(END_OF_LINE);
 }
 
 /// Firing ///
@@ -264,7 +267,8 @@ static uint8_t present_set_points(uint16_t present) {
 static void fire_for_rig(struct meso_gun *gun, const char *fields) {
     struct meso_measured measured;
     if (!read_measured(fields, &measured)) {
-        say("unknown\n");
+        say("unknown");
+        say(END_OF_LINE);
         return;
     }
     set_points.depth_um = measured.depth_set_um;
@@ -292,9 +296,10 @@ static void obey(struct meso_gun *gun) {
         fire_for_rig(gun, line + 5);
     } else if (strncmp(line, "echo ", 5) == 0) {
         say(line);
-        say("\n");
+        say(END_OF_LINE);
     } else {
-        say("unknown\n");
+        say("unknown");
+        say(END_OF_LINE);
     }
 }
 
@@ -320,13 +325,13 @@ static void say_state(struct meso_gun *gun, bool always) {
         told_epoch = epoch;
         say("epoch");
         say_unsigned(epoch);
-        say("\n");
+        say(END_OF_LINE);
     }
     if (always || inhibited != told_inhibited) {
         told_inhibited = inhibited;
         say("inhibited");
         say_unsigned(inhibited);
-        say("\n");
+        say(END_OF_LINE);
     }
 }
 
@@ -345,7 +350,7 @@ void rig_start(struct meso_gun *gun, const struct page *of_gun, const struct mes
     say_unsigned(config->boot_id);
     say_unsigned(config->boot_count);
     say_unsigned(continues);
-    say("\n");
+    say(END_OF_LINE);
     say_cut_off_shot(gun);
     say_state(gun, true);
 }

@@ -3,13 +3,14 @@
  *
  * The rig hears of every shot before the link can, so its record is the truth to which whatever
  * arrived elsewhere is compared. Lines end with a line feed; numbers are decimal, `-` is absent.
+ * Every line to the rig ends with ` .`: one without it was cut off by a reset, its last number too.
  *
  *   to the rig                     meaning
  *   boot ID COUNT CONTINUES        a start; CONTINUES is 1 where the retained memory was whole
  *   epoch N                        the epoch, at the start and when it changes
  *   inhibited N                    1 while no shot is allowed; at the start and when it changes
  *   shot EPOCH COUNTER BOOT TICK INTERVAL DEPTH_SET DEPTH_SENSED VOLUME_SET VOLUME_SENSED
- *        FREQUENCY NEEDLES PURPOSE PRESSURE FLAGS .
+ *        FREQUENCY NEEDLES PURPOSE PRESSURE FLAGS
  *   refused ERROR                  a trigger fired nothing: a number of meso_error
  *   echo TEXT                      all that the rig asked for before it is done
  *   unknown                        a line that is none of those below

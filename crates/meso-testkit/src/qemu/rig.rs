@@ -259,12 +259,12 @@ impl Listener {
     }
 
     fn hear(&mut self, line: &str) -> Result<(), String> {
-        let fields: Vec<&str> = line.split_whitespace().collect();
+        let Some(fields) = whole_line(line) else {
+            return Ok(());
+        };
         let number = |place: usize| -> Option<u64> { fields.get(place)?.parse().ok() };
         let problem = || line.to_owned();
         match fields.first().copied() {
-            // The end of a line that a reset cut off.
-            None => return Ok(()),
             Some("shot") => return self.hear_shot(&fields, line),
             Some("epoch") => return self.hear_epoch(number(1).ok_or_else(problem)?),
             _ => {}
@@ -291,9 +291,7 @@ impl Listener {
                     .and_then(|word| word.parse().ok())
                     .ok_or_else(problem)?;
             }
-            // What a reset cut off is followed by an empty line and the start; anything else that
-            // is not understood may be a shot, and then the log would not be the truth.
-            _ if is_cut_off(line) => {}
+            // It may be a shot, and then the log would not be the truth.
             _ => return Err(problem()),
         }
         self.shared.changed.notify_all();
@@ -301,10 +299,6 @@ impl Listener {
     }
 
     fn hear_shot(&mut self, fields: &[&str], line: &str) -> Result<(), String> {
-        // The firmware tells a shot again that a reset cut off.
-        if fields.last() != Some(&".") {
-            return Ok(());
-        }
         let shot = read_shot(&self.serial, fields).ok_or_else(|| line.to_owned())?;
         // A reset between a shot's telling and the note that it was told has it told twice.
         if self.last.as_ref() == Some(&shot) {
@@ -342,16 +336,16 @@ impl Listener {
     }
 }
 
-/// Whether a reset may have cut this line off: a piece of a word that the firmware says.
-fn is_cut_off(line: &str) -> bool {
-    let words = ["boot", "epoch", "inhibited", "refused", "echo"];
-    let word = line.split_whitespace().next().unwrap_or_default();
-    words.iter().any(|whole| whole.starts_with(word)) || "shot".starts_with(word)
+/// The words of a line; `None` where a reset cut it off. What it cut off the firmware says again:
+/// state at its start, and a shot that was not told whole.
+fn whole_line(line: &str) -> Option<Vec<&str>> {
+    let mut words: Vec<&str> = line.split_whitespace().collect();
+    (words.pop() == Some(".")).then_some(words)
 }
 
 /// Reads `shot` and its fourteen fields.
 fn read_shot(serial: &str, fields: &[&str]) -> Option<FiredShot> {
-    if fields.len() != 16 {
+    if fields.len() != 15 {
         return None;
     }
     fn whole<T: std::str::FromStr>(word: &str) -> Option<T> {
@@ -412,4 +406,40 @@ fn fire_line(measured: &Measured) -> String {
         field(measured.pressure.map(GaugePascals::get)),
         measured.flags.bits(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_a_reset_cut_off_says_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = LogWriter::create(&folder.path().join("log")).unwrap();
+        let mut listener = Listener {
+            serial: "GUN-0001".to_owned(),
+            shared: Arc::new(Shared {
+                state: Mutex::default(),
+                changed: Condvar::new(),
+            }),
+            log: Arc::new(Mutex::new(log)),
+            waiting: Vec::new(),
+            last: None,
+        };
+        listener.hear("epoch 1234 .").unwrap();
+        for cut in [
+            "",
+            "e",
+            "epoch",
+            "epoch 12",
+            "boot 7",
+            "shot 1234 1 7",
+            "refused -",
+        ] {
+            listener.hear(cut).unwrap();
+        }
+        let state = listener.shared.lock().clone();
+        assert_eq!((state.epoch, state.starts, state.refused), (1_234, 0, 0));
+        assert_eq!(listener.hear("shots 1 ."), Err("shots 1 .".to_owned()));
+    }
 }

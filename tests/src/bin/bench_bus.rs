@@ -32,6 +32,9 @@ const SHOTS_PER_BLOCK: u32 = 64;
 const WINDOW: usize = 4_096;
 /// How long no watermark may move before what is not settled goes out again.
 const STALLED_AFTER: Duration = Duration::from_secs(3);
+/// The longest wait between two such resends: each waits twice as long as the one before, as a
+/// driver's do, or the broker's queue is never done with copies.
+const RESENT_AFTER_MAX: Duration = Duration::from_secs(24);
 /// How long no watermark may move at all.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
 /// How often a line is printed.
@@ -177,6 +180,7 @@ impl Drivers {
     async fn send(&mut self, blocks: u32, what: &str, pid: u32) -> anyhow::Result<()> {
         let (began, mut told) = (Instant::now(), Instant::now());
         let (mut made, mut moved, mut sent_again) = (0, Instant::now(), Instant::now());
+        let mut patience = STALLED_AFTER;
         while made < blocks || !self.waiting.is_empty() {
             while let Some(event) = self.watermarks.try_next() {
                 if self.hear(event)? {
@@ -195,9 +199,12 @@ impl Drivers {
             if moved.elapsed() > GIVE_UP_AFTER {
                 bail!("{what}: {} blocks are never settled", self.waiting.len());
             }
-            if moved.elapsed() > STALLED_AFTER && sent_again.elapsed() > STALLED_AFTER {
+            if moved.elapsed() < STALLED_AFTER {
+                patience = STALLED_AFTER;
+            } else if sent_again.elapsed() > patience {
                 self.send_again().await?;
                 sent_again = Instant::now();
+                patience = (patience * 2).min(RESENT_AFTER_MAX);
             }
             if told.elapsed() > TELL_EVERY {
                 told = Instant::now();

@@ -51,7 +51,8 @@ impl Release {
     /// Signs an example protocol with two keys that protect nothing.
     pub(crate) fn sign() -> anyhow::Result<Release> {
         let protocol = include_str!("../../../../config/protocols/mesolift-face.toml");
-        let text = assemble_release(1, true, &[protocol]);
+        let packs = include_str!("../../../../config/protocols/packs.toml");
+        let text = assemble_release(1, true, &[protocol, packs]);
         let seeds = [[1; 32], [2; 32]];
         let signers: Vec<String> = seeds.iter().map(public_key).collect();
         let signatures: Vec<_> = seeds.iter().map(|seed| sign(&text, seed)).collect();
@@ -355,4 +356,20 @@ pub(crate) fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
             .with_context(|| format!("cannot copy {}", entry.path().display()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_release_of_the_rooms_is_in_force_at_the_server() {
+        let release = Release::sign().unwrap();
+        assert!(
+            release
+                .library
+                .protocol(&ProtocolId::parse(PROTOCOL).unwrap())
+                .is_some()
+        );
+    }
 }

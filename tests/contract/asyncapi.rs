@@ -56,6 +56,7 @@ fn a_payload_with_an_unknown_key_or_without_a_needed_one_fits_no_schema() {
                     | "completeness"
                     | "interlock"
                     | "present_epoch"
+                    | "settled_hashes"
                     | "signer_lists"
                     | "signature"
             );

@@ -4,10 +4,13 @@
 use meso_contract::room::RoomInterlockBody;
 use meso_contract::{
     BlockMessage, DriverStatusMessage, GunStatusMessage, HeldMessage, LibraryMessage, NumberRange,
-    PAYLOAD_VERSION, SuccessorMessage, WantedMessage, WatermarkMessage,
+    NumberedHash, PAYLOAD_VERSION, SuccessorMessage, WantedMessage, WatermarkMessage,
 };
-use meso_domain::{BlockHeader, BlockPlace, Record, RecordBlock, SessionEvent, Stream};
-use meso_units::{Epoch, JournalIncarnation, SessionId};
+use meso_domain::{
+    BlockHash, BlockHeader, BlockPlace, Custody, Record, RecordBlock, SessionEvent, Stream,
+};
+use meso_ledger::{LogKey, sign_note};
+use meso_units::{Epoch, GunSerial, JournalIncarnation, SessionId, ShotCounter};
 
 use crate::samples::{
     at, sample_amendment, sample_ended, sample_gap, sample_header, sample_judgement, sample_opened,
@@ -72,6 +75,36 @@ fn watermark() -> WatermarkMessage {
         first: 14,
         last: 15,
     });
+    mark
+}
+
+/// Who has a gun, and since which shot.
+fn custody() -> RecordBlock {
+    let header = BlockHeader {
+        session: None,
+        ..sample_header()
+    };
+    let custody = Custody {
+        gun: GunSerial::parse("GUN-0001").unwrap(),
+        epoch: sample_header().epoch.unwrap(),
+        first: ShotCounter(43),
+        newest: ShotCounter(57),
+        at: at(1_795_000_000_000_000_000),
+    };
+    RecordBlock::seal(header, vec![Record::Custody(custody)], Vec::new()).unwrap()
+}
+
+/// A watermark as an ingest says it: by hashes, and signed.
+fn signed_watermark() -> WatermarkMessage {
+    let mut mark = watermark();
+    mark.settled_hashes = vec![
+        NumberedHash::new(12, &BlockHash([0x12; 32])),
+        NumberedHash::new(15, &BlockHash([0x15; 32])),
+    ];
+    let key = LogKey::from_seed("example.org/log", &[7; 32]).unwrap();
+    let topic = "mesofleet/v1/riverside/room-1/watermark/GUN-0001";
+    let note = sign_note(&mark.signed_text(topic), &key).unwrap();
+    mark.signature = note.lines().last().map(str::to_owned);
     mark
 }
 
@@ -147,6 +180,12 @@ pub(crate) fn all() -> Vec<Payload> {
             "watermark",
             watermark().encode().unwrap(),
         ),
+        payload("BlockMessage", "custody", block(&custody())),
+        payload(
+            "WatermarkMessage",
+            "signed_watermark",
+            signed_watermark().encode().unwrap(),
+        ),
         payload("WantedMessage", "wanted", wanted().encode().unwrap()),
         payload("HeldMessage", "held", held().encode().unwrap()),
         payload(
@@ -184,6 +223,11 @@ fn every_pinned_payload_is_still_read_as_what_it_was() {
     assert_eq!(
         WatermarkMessage::decode(&read("watermark")).unwrap(),
         watermark()
+    );
+    assert_eq!(BlockMessage::decode(&read("custody")).unwrap(), custody());
+    assert_eq!(
+        WatermarkMessage::decode(&read("signed_watermark")).unwrap(),
+        signed_watermark()
     );
     assert_eq!(WantedMessage::decode(&read("wanted")).unwrap(), wanted());
     assert_eq!(HeldMessage::decode(&read("held")).unwrap(), held());

@@ -54,7 +54,7 @@ pub use shot::ShotBody;
 pub use status::{
     DriverStatusMessage, GunStatusMessage, LibraryMessage, SignedTextBody, SuccessorMessage,
 };
-pub use watermark::{NumberRange, WatermarkMessage};
+pub use watermark::{NumberRange, NumberedHash, WatermarkMessage};
 
 /// The version of every MQTT payload of this crate.
 pub const PAYLOAD_VERSION: u16 = 1;

@@ -1,10 +1,11 @@
 //! How far the ingest has stored a stream.
 
+use meso_domain::BlockHash;
 use meso_units::{BlockNumber, JournalIncarnation};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::json_id::{hex_u64, parse_u64};
+use crate::json_id::{hex_u64, parse_bytes, parse_u64};
 use crate::{PAYLOAD_VERSION, PayloadError};
 
 /// An inclusive range of block numbers or counters.
@@ -15,6 +16,35 @@ pub struct NumberRange {
     pub first: u64,
     /// The last number.
     pub last: u64,
+}
+
+/// A block of a stream by number and hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NumberedHash {
+    /// Its number.
+    pub number: u64,
+    /// Its hash, 64 lower-case hexadecimal digits.
+    pub hash: String,
+}
+
+impl NumberedHash {
+    /// Names a block.
+    pub fn new(number: u64, hash: &BlockHash) -> NumberedHash {
+        NumberedHash {
+            number,
+            hash: hash.to_string(),
+        }
+    }
+
+    /// The hash.
+    ///
+    /// # Errors
+    ///
+    /// [`PayloadError::UnknownWord`] when the text is not 64 hexadecimal digits.
+    pub fn block_hash(&self) -> Result<BlockHash, PayloadError> {
+        parse_bytes("hash", &self.hash).map(BlockHash)
+    }
 }
 
 /// Says that blocks are durable in store and ledger: only now may the journal forget them.
@@ -33,6 +63,12 @@ pub struct WatermarkMessage {
     pub settled_to: u64,
     /// Settled blocks beyond that, at most [`WatermarkMessage::RANGE_COUNT_MAX`] ranges.
     pub settled_ranges: Vec<NumberRange>,
+    /// Which blocks they are: of each run of settled numbers the highest block whose hash is known,
+    /// at most one more than there are ranges. Each block names the hash of the one before it, so
+    /// one hash says of a whole run that it is the driver's own; a driver whose block of that
+    /// number is another one, or who has none, has an older copy of its journal.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub settled_hashes: Vec<NumberedHash>,
     /// The signature line of the ingest's key under [`WatermarkMessage::signed_text`], as a C2SP
     /// signed note has it; absent where nobody signed. A driver that knows the key takes no other.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -52,6 +88,7 @@ impl WatermarkMessage {
             ingest_incarnation: hex_u64(ingest),
             settled_to: 0,
             settled_ranges: Vec::new(),
+            settled_hashes: Vec::new(),
             signature: None,
         }
     }
@@ -61,8 +98,10 @@ impl WatermarkMessage {
     pub fn signed_text(&self, topic: &str) -> String {
         let range = |range: &NumberRange| format!(" {}-{}", range.first, range.last);
         let ranges: String = self.settled_ranges.iter().map(range).collect();
+        let block = |block: &NumberedHash| format!("block {} {}\n", block.number, block.hash);
+        let blocks: String = self.settled_hashes.iter().map(block).collect();
         format!(
-            "mesofleet watermark v{}\n{topic}\njournal {}\nstore {}\ningest {}\nsettled {}{ranges}\n",
+            "mesofleet watermark v{}\n{topic}\njournal {}\nstore {}\ningest {}\nsettled {}{ranges}\n{blocks}",
             self.version,
             self.incarnation,
             self.store_incarnation,
@@ -75,6 +114,9 @@ impl WatermarkMessage {
         self.journal_incarnation()?;
         parse_u64("store_incarnation", &self.store_incarnation)?;
         parse_u64("ingest_incarnation", &self.ingest_incarnation)?;
+        for block in &self.settled_hashes {
+            block.block_hash()?;
+        }
         Ok(())
     }
 

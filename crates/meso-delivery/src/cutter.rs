@@ -1,6 +1,6 @@
 //! When records become a block.
 
-use meso_domain::RecordBlock;
+use meso_domain::{RecordBlock, Stream};
 use meso_units::{Epoch, SessionId};
 
 /// How large and how old an open block may become.
@@ -18,6 +18,20 @@ impl Default for CutLimits {
         CutLimits {
             records_max: RecordBlock::RECORD_COUNT_MAX,
             open_ms_max: 500,
+        }
+    }
+}
+
+impl CutLimits {
+    /// For records of a stream that are sealed once more: those of a room one by one, since an event
+    /// of a session is sealed at once, too.
+    pub fn anew(stream: &Stream) -> CutLimits {
+        CutLimits {
+            records_max: match stream {
+                Stream::Room => 1,
+                Stream::Gun(_) => RecordBlock::RECORD_COUNT_MAX,
+            },
+            ..CutLimits::default()
         }
     }
 }
@@ -59,6 +73,37 @@ impl Cutter {
             },
             open: None,
         }
+    }
+
+    /// The last record of each block, where all records are there already: their numbers and what
+    /// they have in common with others, in their order.
+    ///
+    /// # Errors
+    ///
+    /// What the first of them says that cannot be read.
+    pub fn cuts<E>(
+        limits: CutLimits,
+        records: impl IntoIterator<Item = Result<(u64, CutContext), E>>,
+    ) -> Result<Vec<u64>, E> {
+        let mut cutter = Cutter::new(limits);
+        let mut cuts = Vec::new();
+        let mut newest = None;
+        for record in records {
+            let (sequence, context) = record?;
+            if cutter.must_seal_before(context) {
+                cuts.extend(newest);
+                cutter.sealed();
+            }
+            newest = Some(sequence);
+            if cutter.added(0, context, false) {
+                cuts.push(sequence);
+                cutter.sealed();
+            }
+        }
+        if cutter.open.is_some() {
+            cuts.extend(newest);
+        }
+        Ok(cuts)
     }
 
     /// Whether what is open must be sealed before a record of this context is added.
@@ -147,6 +192,20 @@ mod tests {
     fn an_urgent_record_seals_at_once() {
         let mut cutter = Cutter::new(CutLimits::default());
         assert!(cutter.added(0, SESSION, true));
+    }
+
+    #[test]
+    fn records_that_are_there_already_are_cut_as_if_they_came() {
+        let limits = CutLimits {
+            records_max: 3,
+            ..CutLimits::default()
+        };
+        let contexts = [SESSION, SESSION, SESSION, SESSION, NO_SESSION, SESSION];
+        let records = (10..).zip(contexts).map(Ok::<_, ()>);
+        assert_eq!(Cutter::cuts(limits, records), Ok(vec![12, 13, 14, 15]));
+        let none: [Result<_, ()>; 0] = [];
+        assert_eq!(Cutter::cuts(limits, none), Ok(vec![]));
+        assert_eq!(Cutter::cuts(limits, [Err("torn")]), Err("torn"));
     }
 
     #[test]

@@ -12,11 +12,12 @@
 //!
 //! ```
 //! use meso_delivery::{Effect, Sender, SenderEvent};
-//! use meso_domain::Stream;
+//! use meso_domain::{BlockHash, Stream};
 //! use meso_units::{BlockNumber, DriverId, JournalIncarnation};
 //!
 //! let mut sender = Sender::new(DriverId::parse("room-1")?, JournalIncarnation(7));
-//! let sealed = SenderEvent::Sealed { stream: Stream::Room, number: BlockNumber(1) };
+//! let (stream, hash) = (Stream::Room, BlockHash([1; 32]));
+//! let sealed = SenderEvent::Sealed { stream, number: BlockNumber(1), hash };
 //! assert!(sender.step(0, 0, sealed).is_empty(), "there is no connection yet");
 //! let effects = sender.step(10, 0, SenderEvent::Connected);
 //! assert!(matches!(effects[0], Effect::Publish(_)));
@@ -34,4 +35,4 @@ pub use receiver::{
     Arrival, Changes, Counters, CountersCheckpoint, CustodyInterval, CustodyStart, Holder, Hole,
     Link, Offer, Range, RangeSet, Receiver, Settled, Standing, StreamCheckpoint, StreamKey,
 };
-pub use sender::{Effect, Sender, SenderEvent, StreamPosition, Watermark};
+pub use sender::{Effect, Sender, SenderEvent, SettledBlock, StreamPosition, Watermark};

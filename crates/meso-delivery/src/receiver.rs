@@ -9,6 +9,7 @@
 
 mod counters;
 mod ranges;
+mod settled;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +22,7 @@ use crate::inquiry::Doubt;
 
 pub use counters::{Arrival, Counters, CustodyInterval, CustodyStart, Holder, Hole, Standing};
 pub use ranges::{Range, RangeSet};
+pub use settled::Settled;
 
 /// One line of blocks: a place without its number.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,12 +78,13 @@ pub enum Offer {
     },
     /// The same block is held: say the watermark again.
     Duplicate,
-    /// Another block is held under this place: quarantine and alert.
+    /// Another block is held under this place: quarantine and alert, and say the watermark again,
+    /// by whose hashes the driver sees that its journal is an older copy. It is not settled.
     Conflict {
         /// The hash of the block that is held.
         held: BlockHash,
     },
-    /// It and a neighbour name different hashes: quarantine and alert.
+    /// It and a neighbour name different hashes: the same is to be done.
     BrokenLink {
         /// The hash that the neighbour has or names.
         expected: BlockHash,
@@ -93,15 +96,6 @@ pub enum Offer {
     /// One of the limits of this state is reached: neither store nor settle, so that the driver
     /// sends it again when older blocks have closed holes.
     Deferred,
-}
-
-/// How far a stream is settled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settled {
-    /// Every block up to this one; 0 for none.
-    pub to: u64,
-    /// Ranges beyond that, lowest first.
-    pub ranges: Vec<Range>,
 }
 
 /// The state of one stream as plain data.
@@ -173,6 +167,9 @@ impl Receiver {
     /// The most streams; blocks of further streams are deferred. At about 300 bytes each this is
     /// 20 MB, and ten years of a thousand rooms need a tenth of it.
     pub const STREAM_COUNT_MAX: usize = 65_536;
+
+    /// How far back a run of settled places is searched for a block that is held.
+    pub const REFUSED_IN_A_ROW_MAX: usize = 8;
 
     /// The largest block number: what a signed 64-bit column holds.
     pub const BLOCK_NUMBER_MAX: u64 = i64::MAX as u64;
@@ -410,22 +407,6 @@ impl Receiver {
     /// Every stream that is known.
     pub fn streams(&self) -> impl Iterator<Item = &StreamKey> {
         self.streams.keys()
-    }
-
-    /// How far a stream is settled, with at most `range_count_max` ranges beyond the prefix.
-    pub fn settled(&self, key: &StreamKey, range_count_max: usize) -> Settled {
-        let Some(state) = self.streams.get(key) else {
-            return Settled {
-                to: 0,
-                ranges: Vec::new(),
-            };
-        };
-        let to = state.settled.run_from(1).unwrap_or(0);
-        let beyond = state.settled.ranges().filter(|range| range.first > to);
-        Settled {
-            to,
-            ranges: beyond.take(range_count_max).collect(),
-        }
     }
 
     /// Everything that changed since this was last called, as plain data.

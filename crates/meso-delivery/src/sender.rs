@@ -11,15 +11,31 @@
 //! what is held. That holds for an ingest that was heard of before, too: meanwhile another one may
 //! have settled what this one never saw.
 //!
+//! A number says which block is meant only as long as no other block has it. Where a journal was put
+//! back to an older copy, its driver gives numbers a second time, and the ingest may hold the first
+//! block of a number. So a watermark names blocks by their hash ([`SettledBlock`]), and one that
+//! names a block which this journal does not have under that number settles nothing: the journal has
+//! to begin a new life ([`Effect::BeginAnew`]) and to send everything under it.
+//!
 //! Limits: [`Sender::STREAM_WINDOW_MAX`] and [`Sender::WINDOW_MAX`] blocks on their way; what is
-//! beyond them waits in the journal, as numbers only.
+//! beyond them waits in the journal, as numbers and hashes only ([`Sender::HASHES_MAX`]).
 
 use std::collections::BTreeMap;
 
-use meso_domain::{BlockPlace, Stream};
+use meso_domain::{BlockHash, BlockPlace, Stream};
 use meso_units::{BlockNumber, DriverId, JournalIncarnation};
 
 use crate::receiver::{Range, RangeSet};
+
+/// The last block of a run of settled ones. Each block names the hash of the one before it, so one
+/// hash speaks for the whole run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettledBlock {
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub hash: BlockHash,
+}
 
 /// How far a stream is settled, by whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +44,8 @@ pub struct Watermark {
     pub to: u64,
     /// Settled ranges beyond it.
     pub ranges: Vec<Range>,
+    /// Which blocks they are, where the ingest says so.
+    pub blocks: Vec<SettledBlock>,
     /// The life of the store: another one may have forgotten what the last one had settled.
     pub store: u64,
     /// The life of the ingest process: another one does not know what was on its way, and may have
@@ -44,6 +62,8 @@ pub struct StreamPosition {
     pub newest: u64,
     /// The newest watermark, if any came.
     pub watermark: Option<Watermark>,
+    /// The sealed blocks beyond what it settles without a break.
+    pub unsettled: Vec<SettledBlock>,
 }
 
 /// What happened.
@@ -55,6 +75,8 @@ pub enum SenderEvent {
         stream: Stream,
         /// Its number, one above that of the last.
         number: BlockNumber,
+        /// Its hash.
+        hash: BlockHash,
     },
     /// There is a new connection; whatever was on its way may be lost.
     Connected,
@@ -92,6 +114,11 @@ pub enum Effect {
     Publish(BlockPlace),
     /// The watermark of a stream changed: keep it, and let the journal forget what it covers.
     Persist(Stream, Watermark),
+    /// The ingest holds another block under a number of this stream, so this journal is an older
+    /// copy of the one that sent it. What it has is to be sealed anew under a new life, in which no
+    /// number was ever given, and to be sent from the beginning. It is said again as long as the
+    /// ingest says so.
+    BeginAnew(Stream),
     /// Call again at this time, in ms of the caller's monotonic clock, if nothing happened before.
     WakeAt(u64),
 }
@@ -100,6 +127,8 @@ pub enum Effect {
 struct StreamState {
     newest: u64,
     settled: RangeSet,
+    /// The hashes of blocks that are not settled.
+    hashes: BTreeMap<u64, BlockHash>,
     lives: Option<Lives>,
     /// Block number to the time when it counts as lost.
     on_the_way: BTreeMap<u64, u64>,
@@ -149,6 +178,10 @@ impl Sender {
     /// about, in ms, counted from its first word or from a new connection.
     pub const DOUBT_MS: u64 = 2_000;
 
+    /// The most hashes of one stream that are remembered: 16 million shots in full blocks, about
+    /// 15 MB. Which blocks are meant is not asked of those beyond.
+    pub const HASHES_MAX: usize = 262_144;
+
     /// Begins with no stream.
     pub fn new(driver: DriverId, incarnation: JournalIncarnation) -> Sender {
         Sender {
@@ -171,6 +204,9 @@ impl Sender {
         let state = self.streams.entry(position.stream).or_default();
         state.newest = position.newest;
         state.live_from = position.newest + 1;
+        for block in position.unsettled {
+            state.remember(block);
+        }
         if let Some(watermark) = position.watermark {
             state.apply(&watermark);
         }
@@ -183,12 +219,18 @@ impl Sender {
     pub fn step(&mut self, now_ms: u64, jitter_permille: u16, event: SenderEvent) -> Vec<Effect> {
         let mut effects = Vec::new();
         match event {
-            SenderEvent::Sealed { stream, number } => {
+            SenderEvent::Sealed {
+                stream,
+                number,
+                hash,
+            } => {
                 let state = self.streams.entry(stream).or_insert_with(|| StreamState {
                     live_from: 1,
                     ..StreamState::default()
                 });
-                state.newest = state.newest.max(number.get());
+                let number = number.get();
+                state.newest = state.newest.max(number);
+                state.remember(SettledBlock { number, hash });
             }
             SenderEvent::Connected => {
                 self.connected = true;
@@ -261,6 +303,11 @@ impl Sender {
     }
 
     fn settle(&mut self, now_ms: u64, stream: Stream, watermark: Watermark) -> Option<Effect> {
+        let known = self.streams.get(&stream);
+        let is_own = |block: &SettledBlock| known.is_some_and(|state| state.may_have(block));
+        if !watermark.blocks.iter().all(is_own) {
+            return Some(Effect::BeginAnew(stream));
+        }
         if self.hear(watermark.lives()) {
             self.doubt_others(now_ms, watermark.lives());
         }
@@ -347,6 +394,19 @@ impl Watermark {
 }
 
 impl StreamState {
+    fn remember(&mut self, block: SettledBlock) {
+        if self.hashes.len() < Sender::HASHES_MAX {
+            self.hashes.insert(block.number, block.hash);
+        }
+    }
+
+    /// Whether this may be the block that the journal has sealed under its number: of those that
+    /// were settled once, that was asked then.
+    fn may_have(&self, block: &SettledBlock) -> bool {
+        let own = self.hashes.get(&block.number);
+        block.number <= self.newest && own.is_none_or(|hash| *hash == block.hash)
+    }
+
     /// Takes a watermark over; says whether it said anything new.
     fn apply(&mut self, watermark: &Watermark) -> bool {
         let lives = watermark.lives();
@@ -374,6 +434,7 @@ impl StreamState {
         let settled = &self.settled;
         self.on_the_way
             .retain(|number, _| !settled.contains(*number));
+        self.hashes.retain(|number, _| !settled.contains(*number));
         before != (self.settled.clone(), self.lives)
     }
 

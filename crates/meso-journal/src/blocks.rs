@@ -1,6 +1,6 @@
 //! Sealing, reading and forgetting blocks.
 
-use meso_delivery::{CutContext, Range, StreamPosition, Watermark};
+use meso_delivery::{CutContext, Range, Watermark};
 use meso_domain::canonical::Canonical;
 use meso_domain::{BlockHash, BlockHeader, BlockPlace, Judgement, Record, RecordBlock, Stream};
 use meso_units::{BlockNumber, Epoch, JournalIncarnation, SessionId, Timestamp};
@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::During;
 use crate::schema::{known_stream_id, streams};
-use crate::{Identity, JournalError, SealedBlock, StreamExtent, Unsealed, forgotten};
+use crate::{Identity, JournalError, SealedBlock, forgotten};
 
 /// The size in bytes above which settled blocks are forgotten, oldest first: about 500,000 shots. Until
 /// then they are kept, because a store that was restored from a backup asks for them again. What
@@ -19,10 +19,10 @@ pub const SETTLED_BYTES_MAX: i64 = 256 * 1024 * 1024;
 const PRUNED_AT_ONCE_MAX: i64 = 256;
 
 /// The newest block of a stream.
-struct Head {
-    number: u64,
+pub(crate) struct Head {
+    pub(crate) number: u64,
     hash: Option<BlockHash>,
-    last_sequence: i64,
+    pub(crate) last_sequence: i64,
 }
 
 /// A record as it lies in its row.
@@ -165,66 +165,6 @@ pub(crate) fn load(
         })
 }
 
-/// Where every stream stands.
-pub(crate) fn positions(connection: &Connection) -> Result<Vec<StreamPosition>, JournalError> {
-    let mut positions = Vec::new();
-    for (id, stream) in streams(connection)? {
-        positions.push(StreamPosition {
-            stream,
-            newest: head(connection, id)?.number,
-            watermark: watermark(connection, id)?,
-        });
-    }
-    Ok(positions)
-}
-
-/// How many records every stream has had, and how many of them are settled.
-pub(crate) fn extents(connection: &Connection) -> Result<Vec<StreamExtent>, JournalError> {
-    let mut extents = Vec::new();
-    for (id, stream) in streams(connection)? {
-        let (newest, settled): (i64, i64) = connection
-            .prepare_cached(
-                "SELECT (SELECT coalesce(max(sequence), 0) FROM records WHERE stream = ?1),
-                 (SELECT coalesce(max(last_sequence), 0) FROM blocks WHERE stream = ?1
-                  AND number <= (SELECT settled_to FROM watermarks WHERE stream = ?1))",
-            )
-            .and_then(|mut s| s.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))))
-            .during("measure its streams")?;
-        extents.push(StreamExtent {
-            stream,
-            newest_sequence: newest.cast_unsigned(),
-            settled_sequence: settled.cast_unsigned(),
-        });
-    }
-    Ok(extents)
-}
-
-/// Every record that is in no block yet.
-pub(crate) fn unsealed(connection: &Connection) -> Result<Vec<Unsealed>, JournalError> {
-    let mut unsealed = Vec::new();
-    for (id, stream) in streams(connection)? {
-        let head = head(connection, id)?;
-        let mut statement = connection
-            .prepare_cached(
-                "SELECT sequence, epoch, session FROM records
-                 WHERE stream = ?1 AND sequence > ?2 ORDER BY sequence",
-            )
-            .during("list unsealed records")?;
-        let rows = statement
-            .query_map((id, head.last_sequence), |row| {
-                Ok((row.get::<_, i64>(0)?, context_of(row, 1, 2)?))
-            })
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .during("list unsealed records")?;
-        unsealed.extend(rows.into_iter().map(|(sequence, context)| Unsealed {
-            stream: stream.clone(),
-            sequence: sequence.cast_unsigned(),
-            context,
-        }));
-    }
-    Ok(unsealed)
-}
-
 /// Keeps how far the ingest is.
 pub(crate) fn set_watermark(
     connection: &Connection,
@@ -314,7 +254,7 @@ pub(crate) fn used_bytes(connection: &Connection) -> Result<i64, JournalError> {
     Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
 }
 
-fn head(connection: &Connection, id: i64) -> Result<Head, JournalError> {
+pub(crate) fn head(connection: &Connection, id: i64) -> Result<Head, JournalError> {
     let head = connection
         .prepare_cached(
             "SELECT number, hash, last_sequence FROM blocks WHERE stream = ?1
@@ -339,7 +279,10 @@ fn head(connection: &Connection, id: i64) -> Result<Head, JournalError> {
     }))
 }
 
-fn watermark(connection: &Connection, id: i64) -> Result<Option<Watermark>, JournalError> {
+pub(crate) fn watermark(
+    connection: &Connection,
+    id: i64,
+) -> Result<Option<Watermark>, JournalError> {
     connection
         .prepare_cached(
             "SELECT settled_to, ranges, store, ingest FROM watermarks WHERE stream = ?1",
@@ -350,6 +293,7 @@ fn watermark(connection: &Connection, id: i64) -> Result<Option<Watermark>, Jour
                     Ok(Watermark {
                         to: row.get::<_, i64>(0)?.cast_unsigned(),
                         ranges: parse_ranges(&row.get::<_, String>(1)?),
+                        blocks: Vec::new(),
                         store: row.get::<_, i64>(2)?.cast_unsigned(),
                         ingest: row.get::<_, i64>(3)?.cast_unsigned(),
                     })
@@ -410,7 +354,11 @@ fn records_between(
         .collect()
 }
 
-fn context_of(row: &Row<'_>, epoch: usize, session: usize) -> rusqlite::Result<CutContext> {
+pub(crate) fn context_of(
+    row: &Row<'_>,
+    epoch: usize,
+    session: usize,
+) -> rusqlite::Result<CutContext> {
     let epoch: Option<i64> = row.get(epoch)?;
     let session: Option<[u8; 16]> = row.get(session)?;
     Ok(CutContext {
@@ -482,6 +430,7 @@ mod tests {
         let settled = |to| Watermark {
             to,
             ranges: Vec::new(),
+            blocks: Vec::new(),
             store: 1,
             ingest: 1,
         };

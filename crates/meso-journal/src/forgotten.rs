@@ -180,6 +180,7 @@ mod tests {
         let settled = Watermark {
             to: 3,
             ranges: Vec::new(),
+            blocks: Vec::new(),
             store: 1,
             ingest: 1,
         };

@@ -30,6 +30,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod anew;
 mod append;
 mod blocks;
 mod error;
@@ -39,6 +40,7 @@ mod held;
 mod model;
 mod open;
 mod platform;
+mod recovery;
 mod schema;
 mod view;
 mod wanted;

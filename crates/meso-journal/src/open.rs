@@ -5,14 +5,13 @@ use std::path::Path;
 
 use meso_domain::canonical::Canonical;
 use meso_domain::{SessionEvent, Shot, Stream};
-use meso_units::{JournalIncarnation, SessionId};
-use rusqlite::{Connection, OptionalExtension};
+use meso_units::{JournalIncarnation, SessionId, Timestamp};
+use rusqlite::Connection;
 
 use crate::error::During;
-use crate::schema::{self, known_stream_id, streams};
-use crate::{
-    GunRecovery, Identity, Journal, JournalError, Position, Recovery, blocks, guard, held,
-};
+use crate::recovery::recovery;
+use crate::schema::{self, known_stream_id};
+use crate::{Identity, Journal, JournalError, Recovery, anew, guard};
 
 /// The name of the file in the driver's data folder.
 pub(crate) const FILE_NAME: &str = "journal.sqlite";
@@ -49,19 +48,32 @@ impl OpenedJournal {
         // Before SQLite makes it: its other files take the mode of this one.
         drop(guard::private_file(&path)?);
         let (connection, incarnation) = schema::open(&path, &identity, new_incarnation)?;
-        let recovery = Recovery {
-            incarnation,
-            positions: blocks::positions(&connection)?,
-            extents: blocks::extents(&connection)?,
-            unsealed: blocks::unsealed(&connection)?,
-            guns: guns(&connection)?,
-        };
+        let recovery = recovery(&connection, incarnation)?;
         Ok(OpenedJournal {
             connection,
             identity,
             recovery,
             lock,
         })
+    }
+
+    /// Begins a new life: whatever records are here are sealed anew under numbers that were never
+    /// given, nothing of them counts as settled, and [`OpenedJournal::recovery`] says so.
+    ///
+    /// It is for a journal that was put back to an older copy: its numbers name other blocks, too.
+    /// `incarnation` is a random number; `sealed_at` the time of day.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite says, or a record that does not decode; the journal is then as it was.
+    pub fn begin_anew(
+        &mut self,
+        incarnation: JournalIncarnation,
+        sealed_at: Timestamp,
+    ) -> Result<(), JournalError> {
+        anew::begin(&mut self.connection, &self.identity, incarnation, sealed_at)?;
+        self.recovery = recovery(&self.connection, incarnation)?;
+        Ok(())
     }
 
     /// What was found.
@@ -152,33 +164,4 @@ impl OpenedJournal {
         let incarnation = self.recovery.incarnation;
         Journal::start(self.connection, self.lock, self.identity, incarnation)
     }
-}
-
-fn guns(connection: &Connection) -> Result<Vec<GunRecovery>, JournalError> {
-    let mut guns = Vec::new();
-    for (id, stream) in streams(connection)? {
-        let Stream::Gun(gun) = stream else { continue };
-        for epoch in held::epochs(connection, id)? {
-            let newest: Option<Vec<u8>> = connection
-                .prepare_cached(
-                    "SELECT body FROM records WHERE stream = ?1 AND epoch = ?2
-                     AND counter IS NOT NULL ORDER BY counter DESC LIMIT 1",
-                )
-                .and_then(|mut s| {
-                    s.query_row((id, epoch.get().cast_signed()), |row| row.get(0))
-                        .optional()
-                })
-                .during("find the newest shot of a gun")?;
-            let newest = newest.map(|body| Shot::from_canonical(&body)).transpose()?;
-            guns.push(GunRecovery {
-                position: Position {
-                    gun: gun.clone(),
-                    epoch,
-                    contiguous: held::contiguous(connection, id, epoch)?,
-                },
-                newest_at: newest.map(|shot| shot.at),
-            });
-        }
-    }
-    Ok(guns)
 }

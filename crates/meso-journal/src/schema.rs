@@ -122,6 +122,14 @@ fn identify(
     Ok(JournalIncarnation(u64::from_le_bytes(fixed(&incarnation))))
 }
 
+/// Writes which life of the journal this is.
+pub(crate) fn set_incarnation(
+    connection: &Connection,
+    incarnation: JournalIncarnation,
+) -> Result<(), JournalError> {
+    set_value(connection, "incarnation", &incarnation.get().to_le_bytes())
+}
+
 /// Reads a named value, and writes it first where there is none.
 fn value_or(connection: &Connection, name: &str, new: &[u8]) -> Result<Vec<u8>, JournalError> {
     connection

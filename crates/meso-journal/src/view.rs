@@ -12,7 +12,7 @@ use crate::error::During;
 use crate::held::{self, Kind};
 use crate::open::FILE_NAME;
 use crate::schema::{self, FORMAT, fixed, streams};
-use crate::{JournalError, QuarantinedFrame, blocks};
+use crate::{JournalError, QuarantinedFrame, blocks, recovery};
 
 /// How long a look waits for the writer's lock; a writer never waits for a look.
 const BUSY_TIMEOUT_MS: i64 = 2_000;
@@ -148,7 +148,7 @@ impl JournalView {
     /// What SQLite says, or a name that does not decode.
     pub fn streams(&self) -> Result<Vec<StreamView>, JournalError> {
         let ids = streams(&self.connection)?;
-        blocks::positions(&self.connection)?
+        recovery::positions(&self.connection)?
             .into_iter()
             .zip(ids)
             .map(|(position, (id, _))| self.stream(id, position))

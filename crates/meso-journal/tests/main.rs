@@ -246,6 +246,7 @@ fn the_watermark_and_named_values_are_there_after_a_restart() {
     let watermark = Watermark {
         to: 1,
         ranges: vec![Range { first: 3, last: 4 }],
+        blocks: Vec::new(),
         store: u64::MAX,
         ingest: 2,
     };
@@ -260,6 +261,48 @@ fn the_watermark_and_named_values_are_there_after_a_restart() {
     // Another random number at the second opening changes nothing.
     let incarnation = opened.recovery().incarnation;
     assert_eq!(incarnation, JournalIncarnation(0xFFFF_0000_0000_0001));
+}
+
+#[test]
+fn a_new_life_seals_everything_anew_and_takes_nothing_for_settled() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path()).start().unwrap();
+    append(&journal, shots(1..=3));
+    seal(&journal, 2);
+    let settled = Watermark {
+        to: 1,
+        ranges: Vec::new(),
+        blocks: Vec::new(),
+        store: 1,
+        ingest: 2,
+    };
+    answer(|done| journal.settle(stream(), settled, done)).unwrap();
+    let before = load(&journal, 1).unwrap();
+    journal.close();
+
+    let life = JournalIncarnation(8);
+    let mut opened = open(folder.path());
+    opened.begin_anew(life, at(99)).unwrap();
+    let recovery = opened.recovery();
+    assert_eq!((recovery.incarnation, &recovery.unsealed), (life, &vec![]));
+    assert_eq!(recovery.positions[0].watermark, None);
+    let unsettled: Vec<u64> = recovery.positions[0]
+        .unsettled
+        .iter()
+        .map(|it| it.number)
+        .collect();
+    assert_eq!(unsettled, [1], "three shots in one block");
+    let journal = opened.start().unwrap();
+    let anew = load(&journal, 1).unwrap();
+    assert_eq!(anew.header().place.incarnation, life);
+    assert_eq!(anew.header().previous, None);
+    assert_eq!(anew.records()[..2], before.records()[..]);
+    assert_ne!(anew.hash(), before.hash());
+    let again = append(&journal, shots(3..=4));
+    assert_eq!(again.outcomes[0], Outcome::Known, "it is not read twice");
+    assert_eq!(seal(&journal, 4).unwrap().number, BlockNumber(2));
+    journal.close();
+    assert_eq!(open(folder.path()).recovery().incarnation, life);
 }
 
 #[test]
@@ -371,6 +414,7 @@ fn sample_journal(folder: &Path) -> Journal {
     let mark = Watermark {
         to: 1,
         ranges: Vec::new(),
+        blocks: Vec::new(),
         store: 1,
         ingest: 2,
     };
@@ -431,6 +475,7 @@ fn unsettled_blocks_leave_out_the_ranges_beyond_the_watermark() {
     let mark = Watermark {
         to: 2,
         ranges: vec![range(4, 5), range(7, 7)],
+        blocks: Vec::new(),
         store: 1,
         ingest: 2,
     };

@@ -4,13 +4,14 @@
 //! the two. What it adds is the question which requests have reached the disk: a request is either
 //! durable when it is answered, as in the real one, or, with a planted fault, only later.
 
+mod anew;
 mod open;
 mod wanted;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use meso_delivery::{CutContext, Range, RangeSet, StreamPosition, Watermark};
+use meso_delivery::{CutContext, Range, RangeSet, Sender, SettledBlock, StreamPosition, Watermark};
 use meso_domain::{
     BlockHash, BlockHeader, BlockPlace, GapReason, GapState, Record, RecordBlock, Stream,
 };
@@ -74,6 +75,11 @@ impl JournalModel {
             values: BTreeMap::new(),
             conflict_count: 0,
         }
+    }
+
+    /// Its life.
+    pub(crate) const fn incarnation(&self) -> JournalIncarnation {
+        self.incarnation
     }
 
     pub(crate) fn conflict_count(&self) -> u64 {
@@ -293,6 +299,7 @@ impl JournalModel {
         let acknowledged = Watermark {
             to: number.get(),
             ranges: Vec::new(),
+            blocks: Vec::new(),
             store: 0,
             ingest: 0,
         };
@@ -346,6 +353,7 @@ impl JournalModel {
             stream: stream.clone(),
             newest: rows.head().0,
             watermark: rows.watermark.clone(),
+            unsettled: rows.unsettled(),
         };
         self.streams.iter().map(position).collect()
     }
@@ -420,6 +428,17 @@ impl StreamRows {
             counters.first = counters.first.min(counter);
             counters.last = counters.last.max(counter);
         }
+    }
+
+    /// The newest blocks beyond those that are settled without a break.
+    fn unsettled(&self) -> Vec<SettledBlock> {
+        let settled_to = self.watermark.as_ref().map_or(0, |mark| mark.to);
+        let beyond = self.blocks.range(settled_to.saturating_add(1)..).rev();
+        let named = beyond.map(|(number, row)| SettledBlock {
+            number: *number,
+            hash: row.hash,
+        });
+        named.take(Sender::HASHES_MAX).collect()
     }
 
     /// Number and hash of the newest block, and its last record.

@@ -41,11 +41,13 @@ pub enum Fault {
     StoreRestored,
     /// A journal forgets settled blocks that the newest backup holds.
     JournalPruned,
+    /// A journal is put back from a backup, and its driver gives block numbers a second time.
+    JournalRestored,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Fault; 16] = [
+    pub const ALL: [Fault; 17] = [
         Fault::GunPowerCut,
         Fault::GunCarried,
         Fault::Unplugged,
@@ -62,7 +64,12 @@ impl Fault {
         Fault::StoreWriteFails,
         Fault::StoreRestored,
         Fault::JournalPruned,
+        Fault::JournalRestored,
     ];
+
+    /// Kinds that share the dice of fate. Those beyond have dice of their own, so that the runs in
+    /// the list of seeds stay what they were.
+    pub(crate) const SHARING_COUNT: usize = 16;
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
@@ -83,6 +90,7 @@ impl Fault {
             Fault::StoreWriteFails => "store-write-fails",
             Fault::StoreRestored => "store-restored",
             Fault::JournalPruned => "journal-pruned",
+            Fault::JournalRestored => "journal-restored",
         }
     }
 }
@@ -165,17 +173,20 @@ pub enum Plant {
     SkipLedger,
     /// Every gun is given the same epoch.
     ReuseEpoch,
+    /// The driver takes a watermark by its numbers, whatever blocks they mean.
+    TrustNumbers,
 }
 
 impl Plant {
     /// Every one.
-    pub const ALL: [Plant; 6] = [
+    pub const ALL: [Plant; 7] = [
         Plant::AcknowledgeBeforeFsync,
         Plant::WatermarkBeforeLedger,
         Plant::DeduplicateByTime,
         Plant::TrustPuback,
         Plant::SkipLedger,
         Plant::ReuseEpoch,
+        Plant::TrustNumbers,
     ];
 
     /// Its name on the command line.
@@ -187,6 +198,7 @@ impl Plant {
             Plant::TrustPuback => "trust-puback",
             Plant::SkipLedger => "skip-ledger",
             Plant::ReuseEpoch => "reuse-epoch",
+            Plant::TrustNumbers => "trust-numbers",
         }
     }
 }

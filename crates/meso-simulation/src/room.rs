@@ -40,6 +40,7 @@ pub(crate) struct Habits {
     pub(crate) acknowledges_before_fsync: bool,
     pub(crate) trusts_puback: bool,
     pub(crate) reuses_epoch: bool,
+    pub(crate) trusts_numbers: bool,
 }
 
 /// A room.
@@ -50,6 +51,8 @@ pub(crate) struct Room {
     pub(crate) daemon: Option<Daemon>,
     /// How far its UTC is off, in ns.
     pub(crate) utc_offset_ns: i64,
+    /// The newest copy that somebody made of the disk.
+    backup: Option<Box<JournalModel>>,
     /// With a planted fault: the disk before the writes that have not reached it.
     unsynced: Option<Box<JournalModel>>,
 }
@@ -61,6 +64,7 @@ impl Room {
             config,
             daemon: None,
             utc_offset_ns: 0,
+            backup: None,
             unsynced: None,
         }
     }
@@ -98,6 +102,7 @@ impl Room {
             outbox: VecDeque::new(),
             sender_wake_ms: None,
             is_connected: false,
+            is_older_copy: false,
         });
         Ok(())
     }
@@ -122,7 +127,44 @@ impl Room {
     pub(crate) fn replace(&mut self, incarnation: JournalIncarnation) {
         self.daemon = None;
         self.unsynced = None;
+        self.backup = None;
         self.journal = JournalModel::new(identity(&self.config), incarnation);
+    }
+
+    /// Somebody copies the disk.
+    pub(crate) fn back_up(&mut self) {
+        self.backup = Some(Box::new(self.durable().clone()));
+    }
+
+    /// The disk is put back to its newest copy, if there is one; says which life of the journal goes
+    /// on from an older state.
+    pub(crate) fn put_back(&mut self) -> Option<JournalIncarnation> {
+        let copy = self.backup.as_deref()?;
+        self.journal = copy.clone();
+        self.daemon = None;
+        self.unsynced = None;
+        Some(self.journal.incarnation())
+    }
+
+    /// Whether the ingest holds other blocks under numbers of this journal.
+    pub(crate) fn is_older_copy(&self) -> bool {
+        let daemon = self.daemon.as_ref();
+        daemon.is_some_and(|daemon| daemon.is_older_copy)
+    }
+
+    /// The daemon ends, and begins again with a new life of its journal.
+    pub(crate) fn begin_anew(
+        &mut self,
+        incarnation: JournalIncarnation,
+        now_ns: u64,
+        dice: &mut Dice,
+    ) -> Result<(), SimulationError> {
+        self.crash(dice);
+        let sealed_at = self.utc(now_ns);
+        self.journal
+            .begin_anew(incarnation, sealed_at)
+            .map_err(SimulationError::setup)?;
+        self.start(now_ns)
     }
 
     /// Writes to the disk; with the planted fault it gets there later.
@@ -301,6 +343,7 @@ impl Room {
                     daemon.decisions.settled(&stream, &watermark);
                     self.journal.settle(&stream, watermark);
                 }
+                Effect::BeginAnew(_) => daemon.is_older_copy = true,
                 Effect::WakeAt(due_ms) => daemon.sender_wake_ms = Some(due_ms),
             }
         }
@@ -388,6 +431,7 @@ impl Room {
                 && daemon.orders.is_empty()
                 && daemon.outbox.is_empty()
                 && matches!(&daemon.stage, Stage::Idle)
+                && !daemon.is_older_copy
                 && daemon.sender_wake_ms.is_none()
                 && daemon.decisions.unsettled_block_count() == 0
         };

@@ -24,8 +24,15 @@ pub(crate) struct Temper {
 }
 
 /// Each seed has its own faults, so that one kind does not always hide another.
-pub(crate) fn temper(plan: Plan, dice: &mut Dice, fate: &mut Dice) -> Temper {
-    let chosen = Fault::ALL.into_iter().filter(|_| fate.below(3) > 0);
+pub(crate) fn temper(plan: Plan, dice: &mut Dice, fate: &mut Dice, omen: &mut Dice) -> Temper {
+    let chosen = Fault::ALL.into_iter().enumerate().filter(|(index, _)| {
+        let dice = match *index < Fault::SHARING_COUNT {
+            true => &mut *fate,
+            false => &mut *omen,
+        };
+        dice.below(3) > 0
+    });
+    let chosen = chosen.map(|(_, kind)| kind);
     let chosen: Vec<Fault> = chosen.collect();
     let chosen = chosen.into_iter().fold(FaultSet::NONE, FaultSet::with);
     let faults = chosen.and(plan.faults);

@@ -2,6 +2,8 @@
 
 mod faults;
 
+use std::collections::BTreeSet;
+
 use meso_domain::ShotIdentity;
 use meso_units::{ClinicId, Epoch, GunSerial, JournalIncarnation, ShotCounter};
 
@@ -24,6 +26,12 @@ const COMPARE_EVERY: u64 = 1_000;
 /// Rounds in which everything must have come to rest once all faults have ceased: at least half
 /// an hour of simulated time.
 const REST_ROUNDS_MAX: u64 = 10_000;
+
+/// Keeps the dice of later kinds of fault apart from the others.
+const OMEN_SEED: u64 = 0x6f6d_656e;
+
+/// How much rarer than any fault it is that a journal is copied or put back.
+const RESTORED_ONE_IN: u64 = 8;
 
 /// What a run was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,7 +79,7 @@ pub fn run(plan: Plan) -> Result<Outcome, SimulationError> {
     for step in 1..=plan.steps {
         world.step()?;
         if step % COMPARE_EVERY == 0 {
-            compare(&world.guns, &world.server.store.lock())?;
+            compare(&world.guns, &world.server.store.lock(), &world.put_back)?;
             world.check_conflicts()?;
         }
     }
@@ -81,7 +89,13 @@ pub fn run(plan: Plan) -> Result<Outcome, SimulationError> {
     outcome.dropped = world.broker.dropped_count;
     outcome.simulated_ms = world.now_ns / 1_000_000;
     let store = world.server.store.lock();
-    compare_at_rest(&world.guns, &world.rooms, &store, &mut outcome)?;
+    compare_at_rest(
+        &world.guns,
+        &world.rooms,
+        &store,
+        &world.put_back,
+        &mut outcome,
+    )?;
     Ok(outcome)
 }
 
@@ -89,6 +103,8 @@ struct World {
     dice: Dice,
     /// Decides about faults alone, so that a kind that is left out changes little else.
     fate: Dice,
+    /// The same for kinds that came later; see [`Fault::SHARING_COUNT`].
+    omen: Dice,
     temper: Temper,
     now_ns: u64,
     guns: Vec<Gun>,
@@ -96,13 +112,16 @@ struct World {
     broker: Broker,
     server: Server,
     outcome: Outcome,
+    /// Lives of journals that were put back to an older copy while they went on.
+    put_back: BTreeSet<JournalIncarnation>,
 }
 
 impl World {
     fn new(plan: Plan) -> Result<World, SimulationError> {
         let mut dice = Dice::new(plan.seed);
         let mut fate = Dice::new(!plan.seed);
-        let temper = temper(plan, &mut dice, &mut fate);
+        let mut omen = Dice::new(plan.seed.rotate_left(32) ^ OMEN_SEED);
+        let temper = temper(plan, &mut dice, &mut fate, &mut omen);
         let clinic = ClinicId::parse("riverside").map_err(SimulationError::setup)?;
         let rooms = (0..dice.between(1, 3)).map(|room| {
             let config = config(room, dice.between(1, 64), dice.between(10, 500))?;
@@ -129,11 +148,13 @@ impl World {
             server: Server::new(clinic, plants, store),
             dice,
             fate,
+            omen,
             temper,
             now_ns: 1_000_000_000,
             guns,
             rooms,
             outcome: Outcome::default(),
+            put_back: BTreeSet::new(),
         };
         world.begin()?;
         Ok(world)
@@ -161,6 +182,7 @@ impl World {
             acknowledges_before_fsync: self.temper.plant == Some(Plant::AcknowledgeBeforeFsync),
             trusts_puback: self.temper.plant == Some(Plant::TrustPuback),
             reuses_epoch: self.temper.plant == Some(Plant::ReuseEpoch),
+            trusts_numbers: self.temper.plant == Some(Plant::TrustNumbers),
         }
     }
 
@@ -168,6 +190,10 @@ impl World {
         self.pass_time();
         if self.fate.one_in(self.temper.fault_one_in) {
             self.fault()?;
+        }
+        let restored = self.temper.faults.has(Fault::JournalRestored);
+        if restored && self.omen.one_in(self.temper.fault_one_in * RESTORED_ONE_IN) {
+            self.put_back_or_copy();
         }
         let fire = self.temper.fire_permille;
         match self.dice.below(1_000) {
@@ -279,7 +305,12 @@ impl World {
     fn serve_room(&mut self, index: usize) -> Result<(), SimulationError> {
         let habits = self.habits();
         let effects = self.dice.between(1, 6);
+        let now_ns = self.now_ns;
         let room = &mut self.rooms[index];
+        if room.is_older_copy() {
+            let incarnation = JournalIncarnation(self.omen.name());
+            return room.begin_anew(incarnation, now_ns, &mut self.omen);
+        }
         if room.daemon.is_none() {
             return match self.dice.one_in(4) {
                 true => room.start(self.now_ns),

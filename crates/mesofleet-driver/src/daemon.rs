@@ -17,12 +17,13 @@ use meso_bus::{ConnectionState, Consumer, Message};
 use meso_contract::room::{ResumeGunBody, RoomGunBody, RoomStepBody, StepTakenBody};
 use meso_contract::topics;
 use meso_delivery::{Effect, SenderEvent};
-use meso_domain::SessionEvent;
+use meso_domain::{SessionEvent, Stream};
 use meso_journal::{Batch, Committed, Journal, JournalError, SealedBlock};
 use meso_room::{RoomRequest, StepFailure};
 use meso_serial::{GunPorts, PortEvent};
 use meso_units::GunSerial;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::engine::{Engine, SealOrder, StepTaken, Work};
@@ -40,6 +41,28 @@ const DISK_FULL_WAIT: Duration = Duration::from_secs(1);
 /// How long a farewell waits for the ingest to settle what is left, before the rest is left to the
 /// next start.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How soon after a new life of the journal another one may begin. In none of them is a number
+/// given twice, so whoever asks for another one is wrong, or the journal was put back once more.
+const ANEW_PAUSE: Duration = Duration::from_secs(60);
+
+/// How a daemon begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beginning {
+    /// With the journal as it is.
+    AsItIs,
+    /// With a new life of the journal, which is an older copy of what the ingest has of it.
+    Anew,
+}
+
+/// Why a daemon leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// It was told to.
+    Told,
+    /// To begin again with a new life of its journal.
+    ToBeginAnew,
+}
 
 /// Runs the daemon until `stop` is done, and lets `supervisor` know how it is; then seals what is open, gives the ingest a moment to
 /// take it, and leaves.
@@ -70,11 +93,22 @@ async fn live(
     supervisor: Supervisor,
     leaving: watch::Receiver<bool>,
 ) -> Result<(), DriverError> {
-    let mut daemon = start::start(settings, supervisor, leaving).await?;
-    daemon.supervisor.ready();
-    let outcome = daemon.serve().await;
-    daemon.leave().await;
-    outcome
+    let supervisor = Arc::new(supervisor);
+    let mut beginning = Beginning::AsItIs;
+    loop {
+        let (supervisor, leaving) = (Arc::clone(&supervisor), leaving.clone());
+        let mut daemon = start::start(settings, supervisor, leaving, beginning).await?;
+        daemon.supervisor.ready();
+        let outcome = daemon.serve().await;
+        if !matches!(outcome, Ok(Ending::ToBeginAnew)) {
+            daemon.supervisor.stopping();
+        }
+        daemon.leave().await;
+        match outcome? {
+            Ending::Told => return Ok(()),
+            Ending::ToBeginAnew => beginning = Beginning::Anew,
+        }
+    }
 }
 
 struct Daemon {
@@ -89,13 +123,14 @@ struct Daemon {
     /// What the guns said while the last commit was under way.
     heard: Work,
     room: mpsc::Receiver<RoomRequest>,
-    room_server: tokio::task::JoinHandle<()>,
+    room_server: JoinHandle<()>,
     consumer: Consumer,
     connection: watch::Receiver<ConnectionState>,
     /// As of the last change that was looked at.
     is_connected: bool,
     latency: Latency,
     outbox: mpsc::Sender<Job>,
+    outbox_task: JoinHandle<()>,
     undeliverable: mpsc::Receiver<Undeliverable>,
     /// When the sender wants to be called, in monotonic ms.
     sender_wake_ms: Option<u64>,
@@ -103,17 +138,21 @@ struct Daemon {
     /// What those hear whose place this journal took, over every new connection.
     successor: Option<Message>,
     is_successor_due: bool,
+    /// Whether the ingest holds other blocks under numbers of this journal.
+    is_older_copy: bool,
+    /// Until then that is not believed.
+    anew_from: Instant,
     /// Whether it was told to stop.
     leaving: watch::Receiver<bool>,
 }
 
 impl Daemon {
-    async fn serve(&mut self) -> Result<(), DriverError> {
-        loop {
+    async fn serve(&mut self) -> Result<Ending, DriverError> {
+        while !self.is_older_copy {
             self.supervisor.beat();
             let wake_at = self.next_wake();
             tokio::select! {
-                () = told_to_leave(&mut self.leaving) => return Ok(()),
+                () = told_to_leave(&mut self.leaving) => return Ok(Ending::Told),
                 first = next_of_guns(&mut self.guns, &self.heard) => self.handle_guns(first).await?,
                 Some(request) = self.room.recv() => self.handle_room(request).await?,
                 Some(event) = self.consumer.next() => self.handle_bus(event).await?,
@@ -122,6 +161,7 @@ impl Daemon {
                 () = sleep_until(wake_at) => self.handle_time().await?,
             }
         }
+        Ok(Ending::ToBeginAnew)
     }
 
     fn next_wake(&self) -> Instant {
@@ -299,14 +339,28 @@ impl Daemon {
                         }
                     });
                 }
+                Effect::BeginAnew(stream) => self.note_older_copy(&stream),
                 Effect::WakeAt(due_ms) => self.sender_wake_ms = Some(due_ms),
             }
         }
     }
 
-    /// Seals what is open and gives the ingest a moment to settle it.
+    fn note_older_copy(&mut self, stream: &Stream) {
+        let life = self.engine.incarnation().get();
+        if Instant::now() < self.anew_from {
+            tracing::error!(%stream, "ALARM: the ingest holds other blocks than the journal again; looked at in a minute");
+        } else if !std::mem::replace(&mut self.is_older_copy, true) {
+            tracing::error!(
+                %stream, journal = format!("{life:016x}"),
+                "ALARM: the ingest holds other blocks under numbers of this journal: it was put back \
+                 to an older copy. It begins a new life, and everything in it is sent again"
+            );
+        }
+    }
+
+    /// Seals what is open, gives the ingest a moment to settle it, and lets go of everything that
+    /// another daemon on the same folder needs.
     async fn leave(mut self) {
-        self.supervisor.stopping();
         if let Err(error) = self.farewell().await {
             tracing::error!(%error, "the farewell was cut short");
         }
@@ -315,7 +369,12 @@ impl Daemon {
         if self.outbox.send(Job::Leave(offline, left)).await.is_ok() {
             let _ = tokio::time::timeout(FAREWELL, has_left).await;
         }
-        self.room_server.abort();
+        self.consumer.close().await;
+        for task in [self.outbox_task, self.room_server] {
+            task.abort();
+            // It was aborted, or has ended: either way it holds nothing any more.
+            let _ = task.await;
+        }
     }
 
     async fn farewell(&mut self) -> Result<(), DriverError> {
@@ -327,7 +386,7 @@ impl Daemon {
         self.seal(seals).await?;
         self.publish_statuses();
         let until = Instant::now() + FAREWELL;
-        while self.is_connected && self.engine.unsettled_block_count() > 0 {
+        while self.is_connected && !self.is_older_copy && self.engine.unsettled_block_count() > 0 {
             match tokio::time::timeout_at(until, self.consumer.next()).await {
                 Ok(Some(event)) => self.handle_bus(event).await?,
                 Ok(None) | Err(_) => break,

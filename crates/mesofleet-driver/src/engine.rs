@@ -399,6 +399,7 @@ impl Engine {
         let event = SenderEvent::Sealed {
             stream: block.stream,
             number: block.number,
+            hash: block.hash,
         };
         self.sender.step(now.monotonic_ms, jitter, event)
     }

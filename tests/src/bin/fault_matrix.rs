@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use clap::Parser;
-use meso_tests::matrix::{Fault, Plan, Row, all_faults, markdown, open_faults, run};
+use meso_tests::matrix::{Fault, Plan, Row, all_faults, markdown, run};
 use meso_tests::sandbox::Programs;
 
 /// Rounds at once: they mostly wait.
@@ -53,10 +53,6 @@ fn faults(arguments: &Arguments) -> anyhow::Result<bool> {
         for fault in all_faults() {
             println!("{:32} {}", fault.name, fault.what);
         }
-        println!("\nNot survived yet, and run only by name:");
-        for fault in open_faults() {
-            println!("{:32} {}", fault.name, fault.what);
-        }
         return Ok(true);
     }
     let plan = Plan {
@@ -86,7 +82,7 @@ fn chosen(names: &[String]) -> anyhow::Result<Vec<Fault>> {
     if names.is_empty() {
         return Ok(all_faults());
     }
-    let known = [all_faults(), open_faults()].concat();
+    let known = all_faults();
     let find = |name: &String| {
         let found = known.iter().find(|fault| fault.name == name).copied();
         found.with_context(|| format!("there is no fault {name:?}; --list says which there are"))

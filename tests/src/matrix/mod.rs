@@ -25,7 +25,7 @@ mod setup;
 pub use clinic::{Clinic, Database, PATIENCE, Who};
 pub use count::{Allowed, Count};
 pub use disk::SmallDisk;
-pub use faults::{all_faults, open_faults};
+pub use faults::all_faults;
 pub use moments::Moments;
 pub use round::{Finished, Plan, run, run_round};
 pub use row::{Row, markdown};

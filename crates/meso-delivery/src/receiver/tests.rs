@@ -148,6 +148,36 @@ fn a_place_settled_by_quarantine_still_takes_the_sound_block() {
 }
 
 #[test]
+fn a_run_of_blocks_is_named_by_its_last_one_and_one_that_was_refused_has_no_name() {
+    let mut bench = Bench::default();
+    for number in [1, 2, 3, 6, 7] {
+        bench.offer(number);
+    }
+    let settled = bench.settled();
+    let key = StreamKey::from(&sample_header(1, None).place);
+    let named = |bench: &Bench| {
+        let lookup = |place: &BlockPlace| Ok::<_, Infallible>(bench.stored.get(place).copied());
+        let blocks = bench
+            .receiver
+            .settled_blocks(&key, &bench.settled(), lookup);
+        let blocks = blocks.unwrap().into_iter();
+        blocks
+            .map(|block| (block.number, block.hash))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(settled.to, 3);
+    assert_eq!(named(&bench), [(3, hash(3)), (7, hash(7))]);
+    bench
+        .receiver
+        .settle_quarantined(&key.place(BlockNumber(8)));
+    assert_eq!(named(&bench), [(3, hash(3)), (7, hash(7))]);
+    bench
+        .receiver
+        .settle_quarantined(&key.place(BlockNumber(20)));
+    assert_eq!(named(&bench), [(3, hash(3)), (7, hash(7))]);
+}
+
+#[test]
 fn a_number_that_no_driver_can_give_is_impossible() {
     let bench = Bench::default();
     for number in [0, u64::MAX] {

@@ -17,8 +17,21 @@ fn sender_with_backlog(newest: u64) -> Sender {
         stream: gun(1),
         newest,
         watermark: None,
+        unsettled: (1..=newest).map(block).collect(),
     });
     sender
+}
+
+/// A block of this journal.
+fn block(number: u64) -> SettledBlock {
+    SettledBlock {
+        number,
+        hash: hash(number),
+    }
+}
+
+fn hash(number: u64) -> BlockHash {
+    BlockHash([u8::try_from(number % 251).unwrap(); 32])
 }
 
 fn watermark(to: u64, ranges: &[(u64, u64)], ingest: u64) -> Watermark {
@@ -29,6 +42,7 @@ fn watermark(to: u64, ranges: &[(u64, u64)], ingest: u64) -> Watermark {
     Watermark {
         to,
         ranges: ranges.collect(),
+        blocks: Vec::new(),
         store: 1,
         ingest,
     }
@@ -45,6 +59,7 @@ fn sealed(stream: Stream, number: u64) -> SenderEvent {
     SenderEvent::Sealed {
         stream,
         number: BlockNumber(number),
+        hash: hash(number),
     }
 }
 
@@ -302,6 +317,7 @@ impl Network {
         Watermark {
             to: to.unwrap_or(0),
             ranges: set.ranges().collect(),
+            blocks: set.ranges().map(|run| block(run.last)).collect(),
             store: 1,
             ingest: self.ingest,
         }
@@ -447,6 +463,7 @@ fn a_restart_doubts_only_what_another_ingest_has_settled() {
             stream,
             newest: 1,
             watermark: Some(watermark(1, &[], ingest)),
+            unsettled: Vec::new(),
         });
     }
     sender.step(0, 0, SenderEvent::Connected);
@@ -491,4 +508,64 @@ fn chance_stretches_a_timeout_by_up_to_a_half() {
         let effects = sender.step(0, jitter, SenderEvent::Connected);
         assert_eq!(wake_ms(&effects), Some(due_ms));
     }
+}
+
+fn settled_by_blocks(to: u64, blocks: &[SettledBlock]) -> SenderEvent {
+    SenderEvent::Settled {
+        stream: gun(1),
+        watermark: Watermark {
+            blocks: blocks.to_vec(),
+            ..watermark(to, &[], 1)
+        },
+    }
+}
+
+#[test]
+fn a_number_that_another_block_has_settles_nothing() {
+    let mut sender = sender_with_backlog(0);
+    sender.step(0, 0, SenderEvent::Connected);
+    sender.step(0, 0, sealed(gun(1), 1));
+    sender.step(0, 0, sealed(gun(1), 2));
+    let own = sender.step(1, 0, settled_by_blocks(1, &[block(1)]));
+    assert!(matches!(own[0], Effect::Persist(..)), "{own:?}");
+    let other = SettledBlock {
+        number: 2,
+        hash: hash(99),
+    };
+    let effects = sender.step(2, 0, settled_by_blocks(2, &[other]));
+    assert!(effects.contains(&Effect::BeginAnew(gun(1))), "{effects:?}");
+    assert_eq!(sender.unsettled_count(), 1);
+    let again = sender.step(3, 0, settled_by_blocks(2, &[other]));
+    assert!(
+        again.contains(&Effect::BeginAnew(gun(1))),
+        "it is said again"
+    );
+}
+
+#[test]
+fn a_journal_that_lacks_what_the_ingest_holds_is_an_older_copy() {
+    let mut sender = sender_with_backlog(2);
+    sender.step(0, 0, SenderEvent::Connected);
+    let effects = sender.step(1, 0, settled_by_blocks(3, &[block(3)]));
+    assert!(effects.contains(&Effect::BeginAnew(gun(1))), "{effects:?}");
+    assert_eq!(sender.unsettled_count(), 2);
+    let unknown = SenderEvent::Settled {
+        stream: gun(2),
+        watermark: Watermark {
+            blocks: vec![block(1)],
+            ..watermark(1, &[], 1)
+        },
+    };
+    let effects = sender.step(2, 0, unknown);
+    assert!(effects.contains(&Effect::BeginAnew(gun(2))), "{effects:?}");
+}
+
+#[test]
+fn a_block_that_was_settled_as_the_own_one_is_not_asked_for_again() {
+    let mut sender = sender_with_backlog(3);
+    sender.step(0, 0, SenderEvent::Connected);
+    sender.step(1, 0, settled_by_blocks(3, &[block(3)]));
+    // A store that was put back to a backup holds less.
+    let effects = sender.step(2, 0, settled_by_blocks(2, &[block(2)]));
+    assert!(!effects.contains(&Effect::BeginAnew(gun(1))), "{effects:?}");
 }

@@ -18,6 +18,7 @@ enum Request {
     Load(u64),
     Find(u64, u64),
     Reopen,
+    BeginAnew(u64),
 }
 
 fn gun() -> GunSerial {
@@ -101,6 +102,7 @@ fn request() -> impl Strategy<Value = Request> {
         1 => (0_u64..6).prop_map(Request::Load),
         1 => (1_u64..24, 0_u64..8).prop_map(|(first, length)| Request::Find(first, first + length)),
         1 => Just(Request::Reopen),
+        1 => (6_u64..9).prop_map(Request::BeginAnew),
     ]
 }
 
@@ -129,6 +131,7 @@ fn watermark(to: u64) -> Watermark {
     Watermark {
         to,
         ranges: Vec::new(),
+        blocks: Vec::new(),
         store: 1,
         ingest: 2,
     }
@@ -187,6 +190,15 @@ proptest! {
                         });
                     });
                     prop_assert_eq!(real, expected);
+                }
+                Request::BeginAnew(life) => {
+                    journal.close();
+                    let (life, at) = (JournalIncarnation(life), Timestamp::UNIX_EPOCH);
+                    model.begin_anew(life, at).unwrap();
+                    let mut opened = OpenedJournal::open(folder.path(), identity(), life).unwrap();
+                    opened.begin_anew(life, at).unwrap();
+                    drop(opened);
+                    journal = start(folder.path(), &model);
                 }
                 Request::Reopen => {
                     journal.close();

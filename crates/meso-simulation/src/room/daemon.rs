@@ -42,6 +42,8 @@ pub(crate) struct Daemon {
     pub(super) outbox: VecDeque<BlockPlace>,
     pub(super) sender_wake_ms: Option<u64>,
     pub(crate) is_connected: bool,
+    /// The ingest holds other blocks under numbers of the journal.
+    pub(super) is_older_copy: bool,
 }
 
 impl Daemon {

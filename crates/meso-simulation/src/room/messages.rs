@@ -1,7 +1,7 @@
 //! What the broker brings to a room: watermarks, and questions.
 
-use meso_contract::{NumberRange, WatermarkMessage};
-use meso_delivery::{Answer, Question, Range, SenderEvent, Watermark};
+use meso_contract::{NumberRange, NumberedHash, WatermarkMessage};
+use meso_delivery::{Answer, Question, Range, SenderEvent, SettledBlock, Watermark};
 use meso_domain::Stream;
 
 use super::daemon::Daemon;
@@ -25,7 +25,7 @@ impl Room {
         };
         let taken = match message {
             ForDriver::Watermark(stream, message) => {
-                self.take_watermark(&mut daemon, stream, &message, now_ns, dice)
+                self.take_watermark(&mut daemon, stream, &message, now_ns, habits, dice)
             }
             ForDriver::Wanted(question) => {
                 if question.holder.incarnation == daemon.decisions.incarnation() {
@@ -44,6 +44,7 @@ impl Room {
         stream: Stream,
         message: &WatermarkMessage,
         now_ns: u64,
+        habits: Habits,
         dice: &mut Dice,
     ) -> Result<(), SimulationError> {
         let now = self.reading(daemon, now_ns);
@@ -51,7 +52,10 @@ impl Room {
             .journal_incarnation()
             .map_err(SimulationError::setup)?;
         if incarnation == daemon.decisions.incarnation() {
-            let watermark = watermark_of(message)?;
+            let mut watermark = watermark_of(message)?;
+            if habits.trusts_numbers {
+                watermark.blocks.clear();
+            }
             let event = SenderEvent::Settled { stream, watermark };
             let effects = daemon.decisions.delivery(now, dice.permille(), event);
             self.apply(daemon, effects);
@@ -108,9 +112,17 @@ fn watermark_of(message: &WatermarkMessage) -> Result<Watermark, SimulationError
         first: range.first,
         last: range.last,
     };
+    let block = |block: &NumberedHash| {
+        Ok(SettledBlock {
+            number: block.number,
+            hash: block.block_hash().map_err(SimulationError::setup)?,
+        })
+    };
+    let blocks = message.settled_hashes.iter().map(block);
     Ok(Watermark {
         to: message.settled_to,
         ranges: message.settled_ranges.iter().map(range).collect(),
+        blocks: blocks.collect::<Result<_, SimulationError>>()?,
         store: life(&message.store_incarnation)?,
         ingest: life(&message.ingest_incarnation)?,
     })

@@ -11,7 +11,7 @@ use crate::store::WriteFault;
 impl World {
     /// A fault of the kinds that this world knows.
     pub(super) fn fault(&mut self) -> Result<(), SimulationError> {
-        let kind = Fault::ALL[self.fate.index(Fault::ALL.len())];
+        let kind = Fault::ALL[self.fate.index(Fault::SHARING_COUNT)];
         let gun = self.fate.index(self.guns.len());
         let room = self.fate.index(self.rooms.len());
         let coin = self.fate.one_in(4);
@@ -50,6 +50,8 @@ impl World {
             Fault::JournalPruned => self.prune(room),
             // These are how the world is, not events.
             Fault::LineNoise | Fault::Reordered | Fault::QueueOverflow => {}
+            // It has dice of its own.
+            Fault::JournalRestored => {}
         }
         Ok(())
     }
@@ -83,6 +85,23 @@ impl World {
         self.destroy_what_only(|identity| {
             before.has_shot(&identity.gun, identity.epoch, identity.counter.get())
         });
+    }
+
+    /// The journal of a room is copied, or put back to its newest copy.
+    pub(super) fn put_back_or_copy(&mut self) {
+        let room = self.omen.index(self.rooms.len());
+        if !self.omen.one_in(4) {
+            self.rooms[room].back_up();
+            return;
+        }
+        let before = self.rooms[room].durable().clone();
+        if let Some(life) = self.rooms[room].put_back() {
+            self.outcome.faults += 1;
+            self.put_back.insert(life);
+            self.destroy_what_only(|identity| {
+                before.has_shot(&identity.gun, identity.epoch, identity.counter.get())
+            });
+        }
     }
 
     fn restore(&mut self) {

@@ -3,7 +3,7 @@
 use meso_bus::{ConnectionState, ConsumerEvent, Delivery, Message};
 use meso_contract::topics::{self, Topic};
 use meso_contract::{NumberRange, PayloadError, WantedMessage, WatermarkMessage};
-use meso_delivery::{Range, SenderEvent, Watermark};
+use meso_delivery::{Range, SenderEvent, SettledBlock, Watermark};
 use meso_domain::Stream;
 use meso_journal::JournalError;
 use meso_ledger::{LedgerError, VerifierKey};
@@ -190,11 +190,18 @@ fn watermark_of(
     message: &WatermarkMessage,
 ) -> Result<(meso_units::JournalIncarnation, Watermark), PayloadError> {
     let ranges = message.settled_ranges.iter();
+    let blocks = message.settled_hashes.iter().map(|block| {
+        Ok(SettledBlock {
+            number: block.number,
+            hash: block.block_hash()?,
+        })
+    });
     Ok((
         message.journal_incarnation()?,
         Watermark {
             to: message.settled_to,
             ranges: ranges.map(range_of).collect(),
+            blocks: blocks.collect::<Result<_, PayloadError>>()?,
             store: life("store_incarnation", &message.store_incarnation)?,
             ingest: life("ingest_incarnation", &message.ingest_incarnation)?,
         },
@@ -217,6 +224,8 @@ fn life(field: &'static str, text: &str) -> Result<u64, PayloadError> {
 
 #[cfg(test)]
 mod tests {
+    use meso_contract::NumberedHash;
+    use meso_domain::BlockHash;
     use meso_ledger::{LogKey, sign_note};
     use meso_units::JournalIncarnation;
 
@@ -230,6 +239,7 @@ mod tests {
         let mut message = WatermarkMessage::new(JournalIncarnation(5), 1, 2);
         message.settled_to = 7;
         message.settled_ranges = vec![NumberRange { first: 9, last: 9 }];
+        message.settled_hashes = vec![NumberedHash::new(9, &BlockHash([9; 32]))];
         let check = |message: &WatermarkMessage, topic| {
             check_signature(message, topic, &key.verifier()).is_ok()
         };
@@ -241,9 +251,11 @@ mod tests {
             &message,
             "mesofleet/v1/riverside/room-2/watermark/GUN-1"
         ));
-        let changes: [fn(&mut WatermarkMessage); 4] = [
+        let changes: [fn(&mut WatermarkMessage); 6] = [
             |message| message.settled_to += 1,
             |message| message.settled_ranges[0].last += 1,
+            |message| message.settled_hashes[0].number += 1,
+            |message| message.settled_hashes.clear(),
             |message| message.store_incarnation = "0000000000000009".to_owned(),
             |message| message.incarnation = "0000000000000009".to_owned(),
         ];

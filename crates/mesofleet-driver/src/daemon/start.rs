@@ -12,14 +12,15 @@ use meso_units::JournalIncarnation;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-use super::{Daemon, commit};
+use super::{ANEW_PAUSE, Beginning, Daemon, commit};
 use crate::broker::broker_of;
 use crate::engine::{Engine, Recovered, Work};
 use crate::latency::Latency;
 use crate::machine::{Clocks, random, random_number};
 use crate::outbox::{JOBS_WAITING_MAX, Job, Outbox, Undeliverable};
-use crate::replacing::successor_message;
+use crate::replacing::{incarnation_text, successor_message};
 use crate::{DriverError, Settings, Supervisor, gun_events};
 
 /// Blocks that cannot be sent and of which the engine has not heard yet.
@@ -27,12 +28,13 @@ const UNDELIVERABLE_WAITING_MAX: usize = 16;
 
 pub(super) async fn start(
     settings: &Settings,
-    supervisor: Supervisor,
+    supervisor: Arc<Supervisor>,
     mut leaving: watch::Receiver<bool>,
+    beginning: Beginning,
 ) -> Result<Daemon, DriverError> {
     let config = settings.config();
     let serial = serial_config(settings)?;
-    let opened = open_journal(config)?;
+    let opened = open_journal(config, beginning)?;
     let incarnation = opened.recovery().incarnation;
     let successor = successor_message(config, &opened)?;
     let Recovered {
@@ -52,21 +54,13 @@ pub(super) async fn start(
     let (room, room_server) = serve_room(config).await?;
     let (online, offline) = states(config, incarnation)?;
     let publisher = Publisher::start(client(config, "")?, Some(offline.clone()), Some(online));
-    let consumer = Consumer::start(
-        client(config, ".in")?,
-        vec![
-            topics::watermark_filter(&config.clinic_id, &config.driver_id),
-            topics::wanted_filter(&config.clinic_id, &config.driver_id),
-            topics::library(&config.clinic_id),
-            topics::successor(&config.clinic_id, &config.driver_id),
-        ],
-    );
+    let consumer = listen(config)?;
     let connection = publisher.state();
-    let (outbox, undeliverable) = start_outbox(config, publisher, &journal);
+    let (outbox, undeliverable, outbox_task) = start_outbox(config, publisher, &journal);
     let (ports, guns) = open_ports(config, serial)?;
     let mut daemon = Daemon {
         settings: settings.clone(),
-        supervisor: Arc::new(supervisor),
+        supervisor,
         clocks: Clocks::start(),
         engine,
         journal,
@@ -80,11 +74,17 @@ pub(super) async fn start(
         is_connected: false,
         latency: Latency::new(),
         outbox,
+        outbox_task,
         undeliverable,
         sender_wake_ms: None,
         offline,
         successor,
         is_successor_due: false,
+        is_older_copy: false,
+        anew_from: match beginning {
+            Beginning::AsItIs => Instant::now(),
+            Beginning::Anew => Instant::now() + ANEW_PAUSE,
+        },
         leaving,
     };
     daemon.seal(seals).await?;
@@ -93,13 +93,20 @@ pub(super) async fn start(
     Ok(daemon)
 }
 
-fn open_journal(config: &DriverConfig) -> Result<OpenedJournal, DriverError> {
+fn open_journal(config: &DriverConfig, beginning: Beginning) -> Result<OpenedJournal, DriverError> {
     let identity = Identity {
         clinic: config.clinic_id.clone(),
         driver: config.driver_id.clone(),
     };
     let new_incarnation = JournalIncarnation(random_number()?);
-    let opened = OpenedJournal::open(&config.data_dir, identity, new_incarnation)?;
+    let mut opened = OpenedJournal::open(&config.data_dir, identity, new_incarnation)?;
+    if beginning == Beginning::Anew {
+        opened.begin_anew(new_incarnation, Clocks::start().now().utc)?;
+        tracing::warn!(
+            journal = incarnation_text(new_incarnation),
+            "the journal has begun a new life"
+        );
+    }
     Ok(opened)
 }
 
@@ -107,7 +114,11 @@ fn start_outbox(
     config: &DriverConfig,
     publisher: Publisher,
     journal: &Arc<Journal>,
-) -> (mpsc::Sender<Job>, mpsc::Receiver<Undeliverable>) {
+) -> (
+    mpsc::Sender<Job>,
+    mpsc::Receiver<Undeliverable>,
+    JoinHandle<()>,
+) {
     let (outbox, jobs) = mpsc::channel(JOBS_WAITING_MAX);
     let (sender, undeliverable) = mpsc::channel(UNDELIVERABLE_WAITING_MAX);
     let task = Outbox {
@@ -116,8 +127,8 @@ fn start_outbox(
         journal: Arc::clone(journal),
         undeliverable: sender,
     };
-    tokio::spawn(task.run(jobs));
-    (outbox, undeliverable)
+    let task = tokio::spawn(task.run(jobs));
+    (outbox, undeliverable, task)
 }
 
 /// The birth message, and the last will.
@@ -151,6 +162,18 @@ fn client(config: &DriverConfig, suffix: &str) -> Result<ClientOptions, DriverEr
     let id = client_id(config, suffix);
     let options = ClientOptions::new(&id, broker_of(config)?);
     Ok(options.with_jitter_seed(random_number()?))
+}
+
+/// Hears what the server and a successor say.
+fn listen(config: &DriverConfig) -> Result<Consumer, DriverError> {
+    let (clinic, driver) = (&config.clinic_id, &config.driver_id);
+    let filters = vec![
+        topics::watermark_filter(clinic, driver),
+        topics::wanted_filter(clinic, driver),
+        topics::library(clinic),
+        topics::successor(clinic, driver),
+    ];
+    Ok(Consumer::start(client(config, ".in")?, filters))
 }
 
 async fn serve_room(

@@ -616,6 +616,7 @@ fn the_backlog_counts_what_the_ingest_does_not_have() {
     let watermark = Watermark {
         to: 1,
         ranges: Vec::new(),
+        blocks: Vec::new(),
         store: 1,
         ingest: 1,
     };

@@ -23,6 +23,7 @@ mod steps;
 mod tests;
 mod time_zones;
 mod verdicts;
+mod watermarks;
 mod worker;
 
 pub use arrival::{Arrival, Way};

@@ -8,24 +8,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use meso_alerts::{AlertId, Alerts};
-use meso_contract::{NumberRange, WatermarkMessage};
-use meso_delivery::{Inquiries, Receiver, StreamKey};
+use meso_delivery::{Inquiries, Receiver};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
     BlockPlace, CommitEntry, LedgerEntryKind, Record, RecordBlock, SessionEnded, SessionEvent,
-    Stream,
 };
 use meso_ledger::{Checkpoint, Frontier, LogKey};
 use meso_limits::{Judge, Library};
 use meso_store::{LeafRow, LogCommit};
-use meso_units::{ClinicId, DriverId, JournalIncarnation, OperatorId, SessionId, Timestamp};
+use meso_units::{ClinicId, OperatorId, SessionId, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::IngestError;
 use super::arrival::Arrival;
 use super::prepare::Preparation;
 use super::shot_store::{Recalled, ShotStore};
-use super::steps::{Committed, Logged, Prepared, Rest, Stored, Watermark};
+use super::steps::{Committed, Logged, Prepared, Rest, Stored};
 use super::time_zones::TimeZones;
 
 /// Leaves of one ledger step; a backlog beyond that is logged by the next commit. It covers what
@@ -347,58 +345,11 @@ impl<S: ShotStore> Ingest<S> {
                 .sum();
         }
         let touched = logged.rest.touched.into_iter();
-        let watermarks = touched.map(|(clinic, key)| self.watermark(clinic, key));
+        let watermarks = touched.filter_map(|(clinic, key)| self.watermark(clinic, key));
         Committed {
             watermarks: watermarks.collect(),
             news,
         }
-    }
-
-    fn watermark(&self, clinic: ClinicId, key: StreamKey) -> Watermark {
-        let settled = self
-            .receiver
-            .settled(&key, WatermarkMessage::RANGE_COUNT_MAX);
-        let mut message = WatermarkMessage::new(
-            key.incarnation,
-            self.options.store_incarnation,
-            self.options.ingest_incarnation,
-        );
-        message.settled_to = settled.to;
-        let ranges = settled.ranges.into_iter();
-        message.settled_ranges = ranges
-            .map(|range| NumberRange {
-                first: range.first,
-                last: range.last,
-            })
-            .collect();
-        Watermark {
-            clinic,
-            driver: key.driver,
-            stream: key.stream,
-            message,
-        }
-    }
-
-    /// Every stream of one journal of which something is settled, and the room's in any case; for a
-    /// driver that was just born and may have lost its watermarks, or may have settled what this
-    /// store does not hold. From the room's it learns that this ingest is another one.
-    pub fn watermarks_of(
-        &self,
-        clinic: &ClinicId,
-        driver: &DriverId,
-        incarnation: JournalIncarnation,
-    ) -> Vec<Watermark> {
-        let room = StreamKey {
-            driver: driver.clone(),
-            incarnation,
-            stream: Stream::Room,
-        };
-        let keys = self.receiver.streams();
-        let own = keys.filter(|key| key.driver == *driver && key.incarnation == incarnation);
-        let guns = own.filter(|key| **key != room).cloned();
-        guns.chain([room.clone()])
-            .map(|key| self.watermark(clinic.clone(), key))
-            .collect()
     }
 
     /// What is held and what is missing.

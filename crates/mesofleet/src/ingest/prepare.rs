@@ -150,7 +150,12 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
             Offer::ImpossibleNumber => format!("{place} has a number that no driver gives"),
         };
         self.refuse_block(&block, &reason)?;
-        self.settle_refused(clinic, &place);
+        match offer {
+            Offer::ImpossibleNumber => self.settle_refused(clinic, &place),
+            // Its driver hears which block is held, and sends what is in this one under a new life
+            // of its journal. To call it settled would let the driver forget it.
+            _ => self.touch(clinic, &place),
+        }
         Ok(None)
     }
 

@@ -347,6 +347,7 @@ fn another_block_in_the_same_place_goes_into_quarantine() {
     let other = PaperDriver::new().run(1, 2, None);
     let committed = bench.deliver(&[other]);
     assert_eq!(committed.news.quarantined_count, 1);
+    assert_eq!(committed.news.conflict_count, 1);
     let reader = bench.store().read();
     assert_eq!(
         reader
@@ -355,6 +356,27 @@ fn another_block_in_the_same_place_goes_into_quarantine() {
             .len(),
         1
     );
+}
+
+#[test]
+fn a_driver_whose_block_is_another_one_hears_which_is_held_and_that_its_own_is_not() {
+    let mut bench = Bench::new();
+    let mut first = PaperDriver::new();
+    let held = first.run(1, 3, None);
+    bench.deliver(std::slice::from_ref(&held));
+    // A copy of its journal from before gives the number to another block, and goes on from there.
+    let mut copy = PaperDriver::new();
+    let forked = [copy.run(1, 2, None), copy.run(3, 5, None)];
+    let committed = bench.deliver(&forked);
+    let said = &committed.watermarks[0].message;
+    assert_eq!((said.settled_to, said.settled_ranges.len()), (1, 0));
+    let named = meso_contract::NumberedHash::new(1, &held.hash());
+    assert_eq!(said.settled_hashes, [named]);
+    assert_eq!(committed.news.conflict_count, 2);
+    let again = bench.deliver(&forked);
+    assert_eq!(again.watermarks[0].message, *said, "as often as it asks");
+    let kept = bench.store().read().quarantined(9).unwrap();
+    assert_eq!(kept.len(), 2, "once each: {kept:?}");
 }
 
 #[test]

@@ -158,7 +158,7 @@ fn another_value_is_unexplained_and_so_is_a_time_that_goes_back() {
 fn blocks_and_ledger_have_each_other_once() {
     let mut scene = Scene::new(&[1, 2, 3]);
     scene.arrived.blocks.insert(BlockHash([1; 32]), 1);
-    scene.arrived.quarantined.push(("why".to_owned(), 1));
+    scene.arrived.quarantined.push(("why".to_owned(), 1, false));
     assert_eq!(scene.count().unexplained, 2, "not logged; in quarantine");
     let mut count = Count::default();
     let logged = [(BlockHash([1; 32]), 2), (BlockHash([2; 32]), 1)];

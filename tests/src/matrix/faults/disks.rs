@@ -40,16 +40,14 @@ pub(super) const FAULTS: &[Fault] = &[
         setup: usual,
         act: disk_dead,
     },
+    Fault {
+        name: "journal-from-backup",
+        what: "The driver's journal is put back to a copy of some seconds ago, also while there is \
+               no broker.",
+        setup: usual,
+        act: journal_from_backup,
+    },
 ];
-
-/// A journal that is older than what the server has of it gives block numbers a second time. The
-/// server keeps the first block under a number and puts the second into quarantine, with its bytes.
-pub(super) const OPEN: &[Fault] = &[Fault {
-    name: "journal-from-backup",
-    what: "The driver's journal is put back to a copy of some seconds ago.",
-    setup: usual,
-    act: journal_from_backup,
-}];
 
 fn disk_full(clinic: &mut Clinic, moments: &mut Moments, _: Who) -> anyhow::Result<()> {
     moments.rest(100, 1_000);
@@ -115,6 +113,9 @@ fn disk_dead(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
 }
 
 fn journal_from_backup(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
+    // The older copy reads again what was sent from the journal that it replaces.
+    clinic.allowed.several_readers = true;
+    clinic.allowed.second_blocks = true;
     let data = clinic.drivers[0].data().to_owned();
     let (backup, lost) = (clinic.path("backup"), clinic.path("driver-lost"));
     moments.rest(100, 800);
@@ -126,5 +127,15 @@ fn journal_from_backup(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Re
     std::fs::rename(&data, &lost)?;
     std::fs::rename(&backup, &data)?;
     moments.rest(0, 500);
-    clinic.start_again(Who::Driver)
+    // Without a broker it gives numbers again before it can hear of any.
+    let is_alone = moments.coin();
+    if is_alone {
+        clinic.driver_line.refuse(true);
+    }
+    clinic.start_again(Who::Driver)?;
+    if is_alone {
+        moments.rest(1_500, 3_500);
+        clinic.driver_line.refuse(false);
+    }
+    Ok(())
 }

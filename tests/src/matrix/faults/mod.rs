@@ -26,11 +26,6 @@ pub fn all_faults() -> Vec<Fault> {
     .concat()
 }
 
-/// Faults that are not survived yet: they run only where they are asked for by name.
-pub fn open_faults() -> Vec<Fault> {
-    disks::OPEN.to_vec()
-}
-
 /// A backup as people make it: the files of a folder as they are.
 fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(to)?;

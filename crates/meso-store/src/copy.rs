@@ -21,6 +21,12 @@ use crate::{Store, StoreError, StorePlace};
 /// Blocks that are looked at before progress is told.
 const BLOCKS_PER_GO: i64 = 512;
 
+/// Under this name a copy that is not whole says of what it is one.
+const ORIGIN_KEY: &str = "copy_of";
+
+/// Under this name it says from which block on its shots are not where they belong.
+const FIRST_MISSING_KEY: &str = "copy_from";
+
 /// Wrong blocks that are spelt out; more of them would only hide the first.
 const WRONG_SHOWN_MAX: usize = 10;
 
@@ -149,7 +155,8 @@ fn inspect_block(
 /// meanwhile. The copy is the same life of the store, so only one of the two may go on.
 ///
 /// The copy is made beside its place under another name and takes its name only when it is whole
-/// and proven equal.
+/// and proven equal. One that was interrupted is gone on with, where the source has not changed
+/// since; else it begins again.
 ///
 /// # Errors
 ///
@@ -168,19 +175,22 @@ pub fn copy_store(
     let source = from.open(0)?;
     source.writer.settle()?;
     let part = part_path(to);
-    for stale in [part.clone(), beside(&part, "-wal"), beside(&part, "-shm")] {
-        // What an interrupted copy left; where there is none, there is nothing to remove.
-        let _ = std::fs::remove_file(stale);
+    let origin = origin_of(&source, to)?;
+    let mut first = first_missing(&part, &origin);
+    if first.is_none() {
+        for stale in [part.clone(), beside(&part, "-wal"), beside(&part, "-shm")] {
+            // What is left of another copy; where there is none, there is nothing to remove.
+            let _ = std::fs::remove_file(stale);
+        }
+        copy_file(&source, &part, to, &origin)?;
+        first = Some(1);
     }
-    copy_file(&source, &part, to)?;
     let copied = {
         let target = to.at(part.clone()).open(0)?;
-        copy_shots(
-            &source,
-            &target,
-            matches!(to, StorePlace::Influx { .. }),
-            &mut tell,
-        )?;
+        target.writer.settle()?;
+        let is_elsewhere = matches!(to, StorePlace::Influx { .. });
+        let first = first.unwrap_or(1);
+        copy_shots(&source, &target, first, is_elsewhere, &mut tell)?;
         let before = inspect(&source.readers, &mut tell)?;
         let after = inspect(&target.readers, &mut tell)?;
         if before != after || !after.is_sound() {
@@ -193,6 +203,7 @@ pub fn copy_store(
                     .collect(),
             });
         }
+        finish_file(&target)?;
         after
     };
     rename(&part, to)?;
@@ -230,7 +241,67 @@ fn rename(part: &std::path::Path, to: &StorePlace) -> Result<(), StoreError> {
         .map_err(cannot)
 }
 
-fn copy_file(source: &Store, part: &std::path::Path, to: &StorePlace) -> Result<(), StoreError> {
+/// Which state of which store a copy is made of, and where its shots go.
+fn origin_of(source: &Store, to: &StorePlace) -> Result<String, StoreError> {
+    let (totals, checkpoint) = source
+        .readers
+        .with(|reader| Ok::<_, StoreError>((reader.totals()?, reader.checkpoint()?)))?;
+    Ok(format!(
+        "{:016x} {} blocks {} shots to {}\n{}",
+        source.incarnation,
+        totals.block_count,
+        totals.shot_count,
+        name_shelf(to),
+        checkpoint.unwrap_or_default()
+    ))
+}
+
+/// The first block that an interrupted copy of that origin lacks; `None` where there is none that
+/// can be gone on with.
+fn first_missing(part: &std::path::Path, origin: &str) -> Option<i64> {
+    if !part.is_file() {
+        return None;
+    }
+    let file = Connection::open(part).ok()?;
+    let value = |key: &str| {
+        file.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
+            row.get::<_, Vec<u8>>(0)
+        })
+        .ok()
+    };
+    let is_of_it = value(ORIGIN_KEY)? == origin.as_bytes();
+    let first = i64::from_le_bytes(value(FIRST_MISSING_KEY)?.try_into().ok()?);
+    is_of_it.then_some(first)
+}
+
+/// Takes out of a copy what only its making needed.
+fn finish_file(target: &Store) -> Result<(), StoreError> {
+    target
+        .writer
+        .connection()
+        .execute(
+            "DELETE FROM meta WHERE key IN (?1, ?2)",
+            [ORIGIN_KEY, FIRST_MISSING_KEY],
+        )
+        .during("finish a copy")?;
+    Ok(())
+}
+
+fn set_meta(file: &Connection, key: &str, value: &[u8]) -> Result<(), StoreError> {
+    file.execute(
+        "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)",
+        (key, value),
+    )
+    .during("note how far a copy is")?;
+    Ok(())
+}
+
+fn copy_file(
+    source: &Store,
+    part: &std::path::Path,
+    to: &StorePlace,
+    origin: &str,
+) -> Result<(), StoreError> {
     let what = "copy its file";
     let name = part.to_str().ok_or_else(|| StoreError::Open {
         path: part.to_owned(),
@@ -248,19 +319,21 @@ fn copy_file(source: &Store, part: &std::path::Path, to: &StorePlace) -> Result<
             [name_shelf(to).as_bytes()],
         )
         .during(what)?;
-    Ok(())
+    set_meta(&target, ORIGIN_KEY, origin.as_bytes())?;
+    // Last, so that a copy of half a file is none to go on with.
+    set_meta(&target, FIRST_MISSING_KEY, &1_i64.to_le_bytes())
 }
 
-/// Brings the shots of every block to where the target keeps them.
+/// Brings the shots of every block from `first` on to where the target keeps them.
 fn copy_shots(
     source: &Store,
     target: &Store,
+    mut first: i64,
     is_elsewhere: bool,
     tell: &mut impl FnMut(Progress),
 ) -> Result<(), StoreError> {
     let total = source.readers.with(|reader| reader.totals())?.block_count;
     let last = i64::try_from(total).unwrap_or(i64::MAX);
-    let mut first = 1;
     while first <= last {
         let end = first
             .saturating_add(BLOCKS_PER_GO)
@@ -272,6 +345,8 @@ fn copy_shots(
         })?;
         let registry = target.writer.connection();
         let transaction = registry.unchecked_transaction().during("begin to write")?;
+        // Those before are where they belong; these may come once more.
+        set_meta(&transaction, FIRST_MISSING_KEY, &first.to_le_bytes())?;
         for (span, shots) in spans.iter().zip(shots) {
             place_shots(&transaction, span, &shots, is_elsewhere)?;
         }

@@ -10,7 +10,10 @@ mod samples;
 
 use contract::{Bench, promises};
 use meso_domain::Severity;
-use meso_store::{AlertRow, AlertSelection, Commit, Quarantined, Store, StoreError};
+use meso_store::{
+    AlertRow, AlertSelection, Commit, Quarantined, Store, StoreError, StorePlace, copy_store,
+    inspect,
+};
 use meso_units::Timestamp;
 use samples::*;
 
@@ -133,4 +136,53 @@ fn nobody_but_the_owner_can_read_the_store_even_where_an_older_one_was_open_to_a
         let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{:?}", entry.file_name());
     }
+}
+
+#[test]
+fn a_copy_that_was_interrupted_goes_on_unless_the_source_has_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| StorePlace::Embedded {
+        path: folder.path().join(name),
+    };
+    let mut source = place("a").open(42).unwrap();
+    source.writer.store(&commit_of([session_block(1)])).unwrap();
+    let block =
+        |number: u32| sample_block(number.into(), (number > 1).then_some(1), number..=number);
+    source
+        .writer
+        .store(&commit_of((1..=1_200).map(block)))
+        .unwrap();
+    drop(source);
+    // Killed when the first part is there: nothing of the progress is told to anybody any more.
+    let interrupt = || {
+        let killed = std::panic::catch_unwind(|| {
+            copy_store(&place("a"), &place("b"), |progress| {
+                assert!(progress.done <= 512, "killed");
+            })
+        });
+        assert!(killed.is_err(), "it was killed");
+    };
+    let first_told = || {
+        let mut told = Vec::new();
+        let copied = copy_store(&place("a"), &place("b"), |progress| {
+            told.push(progress.done)
+        });
+        (told[0], copied.unwrap())
+    };
+    interrupt();
+    let (first, copied) = first_told();
+    assert!(first > 512, "{first}");
+    assert_eq!((copied.shot_count, copied.is_sound()), (1_200, true));
+    let other = place("b").open(0).unwrap();
+    let found = inspect(&other.readers, |_| {}).unwrap();
+    assert_eq!(found, copied);
+    drop(other);
+
+    std::fs::remove_file(folder.path().join("b")).unwrap();
+    interrupt();
+    let mut source = place("a").open(0).unwrap();
+    source.writer.store(&commit_of([block(1_201)])).unwrap();
+    drop(source);
+    let (first, copied) = first_told();
+    assert_eq!((first, copied.shot_count), (512, 1_201));
 }

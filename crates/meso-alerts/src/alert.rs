@@ -1,77 +1,13 @@
-//! An alert, what happens to it, and whom to tell.
+//! An alert.
 
+use core::cmp::Reverse;
 use core::fmt;
 
-use meso_domain::{Finding, Rule, Severity, ShotIdentity};
-use meso_units::{ClinicId, GunSerial, OperatorId, SessionId, Timestamp};
-use sha2::{Digest, Sha256};
+use meso_domain::{Bound, Finding, Severity, ShotIdentity};
+use meso_units::{ClinicId, LibraryVersion, OperatorId, Timestamp};
 
-use crate::AlertError;
-
-/// What an alert is about; equal keys are the same alert.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AlertKey {
-    /// The rule.
-    pub rule: Rule,
-    /// The gun.
-    pub gun: GunSerial,
-    /// The session, if any.
-    pub session: Option<SessionId>,
-    /// Counts breaches of the same rule, gun and session, from 1.
-    pub episode: u32,
-}
-
-/// The name of an alert: a hash of its key, so that a replay gives the same name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AlertId(u64);
-
-impl AlertId {
-    /// The id of a key: the first 8 bytes of SHA-256 over its parts.
-    pub fn of(key: &AlertKey) -> AlertId {
-        let mut hasher = Sha256::new();
-        hasher.update(b"mesofleet/alert/v1\0");
-        hasher.update([key.rule.code()]);
-        hasher.update(key.gun.as_str().as_bytes());
-        hasher.update([0, u8::from(key.session.is_some())]);
-        if let Some(session) = &key.session {
-            hasher.update(session.as_bytes());
-        }
-        hasher.update(key.episode.to_le_bytes());
-        let digest: [u8; 32] = hasher.finalize().into();
-        let [a, b, c, d, e, f, g, h, ..] = digest;
-        AlertId(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
-    }
-
-    /// The number.
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-
-    pub(crate) const fn from_number(number: u64) -> AlertId {
-        AlertId(number)
-    }
-
-    /// Reads 16 lower-case hexadecimal digits.
-    ///
-    /// # Errors
-    ///
-    /// [`AlertError::NotAnId`] for anything else.
-    pub fn parse(text: &str) -> Result<AlertId, AlertError> {
-        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        let number = (text.len() == 16 && text.bytes().all(is_digit))
-            .then(|| u64::from_str_radix(text, 16).ok())
-            .flatten();
-        number.map(AlertId).ok_or_else(|| AlertError::NotAnId {
-            text: text.chars().take(64).collect(),
-        })
-    }
-}
-
-impl fmt::Display for AlertId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
+use crate::advice::advice;
+use crate::{AlertId, AlertKey, Subject};
 
 /// Where an alert stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,8 +16,12 @@ pub enum AlertState {
     Open,
     /// A person has.
     Acknowledged,
+    /// What it is about is over, but nobody has seen to it, and it is hard.
+    Latched,
     /// It is over.
     Resolved,
+    /// Another alert goes on for it.
+    Merged,
 }
 
 impl AlertState {
@@ -90,7 +30,9 @@ impl AlertState {
         match self {
             AlertState::Open => "open",
             AlertState::Acknowledged => "acknowledged",
+            AlertState::Latched => "latched",
             AlertState::Resolved => "resolved",
+            AlertState::Merged => "merged",
         }
     }
 }
@@ -101,7 +43,81 @@ impl fmt::Display for AlertState {
     }
 }
 
-/// One episode of a breach.
+/// The first or the last of what an alert counts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sighting {
+    /// When.
+    pub at: Timestamp,
+    /// The shot; `None` for the fleet itself.
+    pub shot: Option<ShotIdentity>,
+    /// The value, in the unit of the alert.
+    pub value: i64,
+}
+
+/// The worst of what an alert counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Worst {
+    /// What the limit engine said of a shot, and by which release of the protocol library.
+    Breach {
+        /// Value, limit and bound, in the unit of the rule.
+        finding: Finding,
+        /// The release; `None` where none was in force.
+        library: Option<LibraryVersion>,
+    },
+    /// A number of the fleet and the threshold that it passed, in the unit of the cause.
+    Fleet {
+        /// The number.
+        value: i64,
+        /// The threshold.
+        limit: i64,
+    },
+}
+
+impl Worst {
+    /// The value, in the unit of the alert.
+    pub const fn value(&self) -> i64 {
+        match self {
+            Worst::Breach { finding, .. } => finding.value,
+            Worst::Fleet { value, .. } => *value,
+        }
+    }
+
+    /// The limit, in the same unit.
+    pub const fn limit(&self) -> i64 {
+        match self {
+            Worst::Breach { finding, .. } => finding.limit,
+            Worst::Fleet { limit, .. } => *limit,
+        }
+    }
+
+    /// The release of the protocol library whose limit it is.
+    pub const fn library(&self) -> Option<LibraryVersion> {
+        match self {
+            Worst::Breach { library, .. } => *library,
+            Worst::Fleet { .. } => None,
+        }
+    }
+
+    /// A harder one is worse; of equal ones, the one further past its limit. All the rest only
+    /// makes the order total, so that the worst of a set is the same in whatever order it came.
+    pub(crate) fn is_worse_than(&self, other: &Worst) -> bool {
+        let rank = |worst: &Worst| match worst {
+            Worst::Breach { finding, library } => (
+                Some(finding.severity),
+                finding.value.abs_diff(finding.limit),
+                finding.bound.map(Bound::code),
+                finding.value,
+                Reverse(library.map(LibraryVersion::get)),
+            ),
+            Worst::Fleet { value, limit } => {
+                (None, value.abs_diff(*limit), None, *value, Reverse(None))
+            }
+        };
+        rank(self) > rank(other)
+    }
+}
+
+/// One episode of something wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Alert {
     /// Its name.
@@ -114,162 +130,99 @@ pub struct Alert {
     pub severity: Severity,
     /// Where it stands.
     pub state: AlertState,
-    /// Shots past the limit, each counted once.
+    /// Shots past the limit, each counted once; of the fleet itself, how often it happened.
     pub shot_count: u64,
-    /// The shot that opened it.
-    pub first_shot: ShotIdentity,
-    /// The time of the newest shot past the limit.
-    pub last_breach_at: Timestamp,
-    /// The worst finding: value, limit and bound, in the unit of the rule.
-    pub worst: Finding,
-    /// When it opened: the time of the shot that opened it.
+    /// The first by time.
+    pub first: Sighting,
+    /// The last by time.
+    pub last: Sighting,
+    /// The worst.
+    pub worst: Worst,
+    /// The time of what opened it; it stays when an earlier shot comes late.
     pub opened_at: Timestamp,
     /// When it last changed.
     pub changed_at: Timestamp,
-    /// Who acknowledged it.
+    /// Who has seen to it, at the severity that it has now.
     pub acknowledged_by: Option<OperatorId>,
-    /// Since when the breach itself is over; a hard alert stays open all the same until it is
-    /// acknowledged.
+    /// When they did.
+    pub acknowledged_at: Option<Timestamp>,
+    /// Since when that which it is about is over.
     pub breach_over_at: Option<Timestamp>,
+    /// When it was last taken for over: by a person, because it was quiet for long, or because the
+    /// fleet was well again. What happened before that is covered.
+    pub closed_at: Option<Timestamp>,
+    /// The alert that goes on for it.
+    pub merged_into: Option<AlertId>,
+    /// Until when nobody wants to hear of it.
+    pub silenced_until: Option<Timestamp>,
+    /// Since when it waits for a person, by the server's clock.
+    pub waiting_since: Option<Timestamp>,
+    /// When it had waited for too long.
+    pub escalated_at: Option<Timestamp>,
+    /// How many transitions it has had; the number of the last one.
+    pub transition_count: u32,
+    /// The count that was last given out in a transition.
+    pub told_count: u64,
+    /// The time of the shot with which it was given out.
+    pub told_at: Timestamp,
 }
 
 impl Alert {
     /// One line for people: what, the limit, what to do.
     pub fn text(&self) -> String {
-        let advice = match (self.key.rule, self.severity) {
-            (Rule::NeedleDepth, Severity::Hard) => "stop and set the depth again",
-            (Rule::NeedleDepth, _) => "check the depth that is set",
-            (Rule::VolumePerTrigger, Severity::Hard) => "stop and set the volume again",
-            (Rule::VolumePerTrigger, _) => "check the volume that is set",
-            (Rule::ShotRate, _) => "stop and set the rate again",
-            (Rule::SessionVolume, Severity::Hard) => "stop: this session has had too much",
-            (Rule::SessionVolume, _) => "look at the total before you go on",
-            (Rule::SessionPoints | Rule::ZoneShots | Rule::ZoneVolume | Rule::CourseVolume, _) => {
-                "look at the total before you go on"
+        match (&self.key.subject, &self.worst) {
+            (Subject::Breach { rule, .. }, Worst::Breach { finding, .. }) => {
+                format!("{finding}: {}", advice(*rule, self.severity))
             }
-            (Rule::DrugMass | Rule::DrugUnits, Severity::Hard) => {
-                "stop: this patient has had too much of a drug"
-            }
-            (Rule::DrugMass | Rule::DrugUnits, _) => "look at the dose before you go on",
-            (Rule::FailedInjections | Rule::DryShots | Rule::BlockedNeedles, _) => {
-                "look at needle and syringe"
-            }
-            (Rule::VolumeVariation | Rule::VolumeDrift | Rule::SyringeBalance, _) => {
-                "look at syringe, tube and needle"
-            }
-            (Rule::NeedleLayer | Rule::DepthVariation | Rule::DepthDrift, _) => {
-                "check the depth that is set"
-            }
-            (Rule::Vacuum, _) => "look at the head and how it sits on the skin",
-            (
-                Rule::SessionLength
-                | Rule::DaysSinceSession
-                | Rule::CourseSessions
-                | Rule::CoursePhase
-                | Rule::DrugInterval
-                | Rule::Age,
-                _,
-            ) => "ask the physician before you go on",
-            (Rule::Zone | Rule::Technique | Rule::Cocktail, _) => {
-                "check that this is the protocol that is meant"
-            }
-            (Rule::Components | Rule::Lots | Rule::Preparation, _) => {
-                "look at what is in the syringe"
-            }
-            (Rule::Certificate, _) => "let a person with a valid certificate treat",
-            (Rule::Enrolment | Rule::Calibration | Rule::Firmware, _) => "take another gun",
-            (
-                Rule::NeedleLength
-                | Rule::NeedleGauge
-                | Rule::Consumables
-                | Rule::NeedleShots
-                | Rule::Primes,
-                _,
-            ) => "change needle, tube or syringe",
-        };
-        format!("{}: {advice}", self.worst)
+            (subject, worst) => fleet_text(subject, worst),
+        }
     }
 
-    /// The unit of the worst value and its limit: `µm`, `nl`, `µs` or `shots`.
+    /// The unit of its values and its limit, such as `µm`, `nl`, `µs`, `shots` or `s`.
     pub const fn unit(&self) -> &'static str {
-        self.key.rule.unit()
+        match &self.key.subject {
+            Subject::Breach { rule, .. } => rule.unit(),
+            Subject::Fleet { cause, .. } => cause.unit(),
+        }
     }
 
     /// Whether a person still has to look at it.
-    pub fn is_open(&self) -> bool {
-        self.state == AlertState::Open
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.state, AlertState::Open | AlertState::Latched)
     }
 
-    /// Whether nothing more happens to it.
+    /// Whether nothing more happens to it, unless it comes again.
+    pub fn is_done(&self) -> bool {
+        matches!(self.state, AlertState::Resolved | AlertState::Merged)
+    }
+
+    /// Whether it is over.
     pub fn is_resolved(&self) -> bool {
         self.state == AlertState::Resolved
     }
-}
 
-/// What happened to an alert.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum TransitionKind {
-    /// The first breach of its kind.
-    Opened,
-    /// A new breach after an earlier one was over: a new episode, so a new alert.
-    Reopened,
-    /// More shots past the limit; at most once a second of shot time, and what is left over with
-    /// the next [`crate::Alerts::tick`].
-    Counted,
-    /// From soft to hard.
-    Escalated,
-    /// A person has seen to it.
-    Acknowledged(OperatorId),
-    /// It is over.
-    Resolved,
-}
-
-impl TransitionKind {
-    /// The name in records and keys.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            TransitionKind::Opened => "opened",
-            TransitionKind::Reopened => "reopened",
-            TransitionKind::Counted => "counted",
-            TransitionKind::Escalated => "escalated",
-            TransitionKind::Acknowledged(_) => "acknowledged",
-            TransitionKind::Resolved => "resolved",
-        }
+    /// Whether a person wants to hear nothing of it.
+    pub const fn is_silenced(&self) -> bool {
+        self.silenced_until.is_some()
     }
 }
 
-impl fmt::Display for TransitionKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// A change of an alert, as registry and ledger keep it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Transition {
-    /// The alert.
-    pub alert: AlertId,
-    /// What happened.
-    pub kind: TransitionKind,
-    /// When.
-    pub at: Timestamp,
-    /// The severity after it.
-    pub severity: Severity,
-    /// The shots counted by then.
-    pub shot_count: u64,
-}
-
-/// Something to tell people, at least once.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Notification {
-    /// The same for every repetition of the same message: who gets it twice drops the second.
-    pub idempotency_key: String,
-    /// The alert.
-    pub alert: AlertId,
-    /// What happened.
-    pub kind: TransitionKind,
-    /// The severity.
-    pub severity: Severity,
-    /// One line for people.
-    pub text: String,
+fn fleet_text(subject: &Subject, worst: &Worst) -> String {
+    let Subject::Fleet {
+        cause, driver, gun, ..
+    } = subject
+    else {
+        return subject.name().to_owned();
+    };
+    let place = match (gun, driver) {
+        (Some(gun), _) => format!(" (gun {gun})"),
+        (None, Some(driver)) => format!(" (room {driver})"),
+        (None, None) => String::new(),
+    };
+    let (value, limit, unit) = (worst.value(), worst.limit(), cause.unit());
+    let numbers = match limit {
+        0 => format!("{value} {unit}"),
+        _ => format!("{value} {unit}, the limit is {limit} {unit}"),
+    };
+    format!("{cause}{place}: {numbers}: {}", cause.advice())
 }

@@ -1,9 +1,11 @@
 //! The life cycle of an alert: a judged shot in, transitions and notifications out.
 //!
 //! One breach makes one alert, not one for each shot: at nine shots a second nobody reads the
-//! ninth message. An [`Alert`] is one *episode* of one rule, gun and session; it counts its shots,
-//! escalates from soft to hard, is acknowledged by a person and resolves. A hard alert stays until
-//! somebody acknowledges it, whatever the shots after it say.
+//! ninth message. An [`Alert`] is one *episode* of one rule, gun and session, or of something wrong
+//! with the fleet itself; it counts its shots, turns from soft to hard, is acknowledged by a person,
+//! silenced for a while, escalates when nobody looks, and resolves. A hard alert stays until
+//! somebody acknowledges it, whatever the shots after it say. Shots that come late may show that
+//! two episodes were one: then they merge.
 //!
 //! It does **not** judge shots, send anything, or keep anything on a disk; it has no clock. Every
 //! call may be repeated, and a shot that it has seen before changes nothing.
@@ -36,6 +38,7 @@
 //!     purpose: Purpose::Patient,
 //!     clinic: &clinic,
 //!     session: None,
+//!     library: None,
 //!     findings: &[too_deep],
 //! };
 //! assert_eq!(alerts.shot(&shot).notifications.len(), 1);
@@ -43,15 +46,24 @@
 //! # Ok::<(), meso_units::UnitError>(())
 //! ```
 
+mod advice;
 mod alert;
+mod cause;
 mod codec;
 mod error;
+mod id;
 mod machine;
+mod outbox;
 mod seen;
 mod track;
+mod transition;
 
-pub use alert::{Alert, AlertId, AlertKey, AlertState, Notification, Transition, TransitionKind};
+pub use alert::{Alert, AlertState, Sighting, Worst};
+pub use cause::FleetCause;
 pub use error::AlertError;
-pub use machine::{Alerts, JudgedShot, Outcome};
+pub use id::{AlertId, AlertKey, Subject};
+pub use machine::{Alerts, Deed, Escalation, JudgedShot, Observation, Outcome};
+pub use outbox::{Channel, Item, Letter, Outbox, QuietHours};
 pub use seen::SeenShots;
 pub use track::{RuleTrack, Track};
+pub use transition::{Notification, Reason, Transition, TransitionKind};

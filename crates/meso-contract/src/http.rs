@@ -205,30 +205,44 @@ pub struct SessionView {
 pub struct AlertView {
     /// The alert.
     pub id: String,
-    /// Rule.
+    /// Rule, or what is wrong with the fleet.
     pub rule: String,
+    /// Whether it is about the fleet itself, and not about shots.
+    pub is_fleet: bool,
     /// `soft` or `hard`.
     pub severity: String,
-    /// `open`, `acknowledged`, `resolved`.
+    /// `open`, `acknowledged`, `latched` (over, but hard and not seen), `resolved`, `merged`.
     pub state: String,
     /// Clinic.
     pub clinic: String,
-    /// Gun.
+    /// Gun; empty where it is about none.
     pub gun: String,
+    /// Room, by its driver, where it is about one.
+    pub driver: Option<String>,
     /// Session, if any.
     pub session: Option<String>,
-    /// Counts breach episodes of the same key, from 1.
+    /// Counts breach episodes of the same key, from 1; for the fleet the second in which it opened.
     pub episode: u32,
-    /// Shots past the limit in this episode.
+    /// Shots past the limit in this episode; for the fleet, how often it happened.
     pub shot_count: u64,
-    /// The first such shot, in words: `shot 12 of gun GUN-0001 (epoch …)`.
+    /// The first such shot, in words: `shot 12 of gun GUN-0001 (epoch …)`; empty for the fleet.
     pub first_shot: String,
-    /// The worst value, in the unit of the rule.
+    /// When the first was, milliseconds since 1970.
+    pub first_at_ms: i64,
+    /// When the last was, milliseconds since 1970.
+    pub last_at_ms: i64,
+    /// The first value by time, in the unit of the rule.
+    pub first_value: i64,
+    /// The last value by time, in the same unit.
+    pub last_value: i64,
+    /// The worst value, in the same unit.
     pub worst_value: i64,
     /// The limit, in the same unit.
     pub limit: i64,
-    /// The unit: `µm`, `nl`, `µs` or `shots`.
+    /// The unit, such as `µm`, `nl`, `µs`, `shots` or `s`.
     pub unit: String,
+    /// The release of the protocol library whose limit the worst value passed, if any.
+    pub library_version: Option<u32>,
     /// One line for people: what, the limit, what to do.
     pub text: String,
     /// When it opened, milliseconds since 1970.
@@ -237,6 +251,12 @@ pub struct AlertView {
     pub changed_at_ms: i64,
     /// Who acknowledged it.
     pub acknowledged_by: Option<String>,
+    /// The alert that goes on for it, since late shots showed that both are one.
+    pub merged_into: Option<String>,
+    /// Until when nobody wants to hear of it, milliseconds since 1970.
+    pub silenced_until_ms: Option<i64>,
+    /// When it had waited for a person for too long, milliseconds since 1970.
+    pub escalated_at_ms: Option<i64>,
 }
 
 /// One day of the trend.
@@ -324,6 +344,28 @@ impl LiveEvent {
 pub struct AcknowledgeBody {
     /// Staff number or alias.
     pub by: String,
+}
+
+/// Who says that an alert is over, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResolveBody {
+    /// Staff number or alias.
+    pub by: String,
+    /// Why, 1 to 200 characters; it must name no patient.
+    pub reason: String,
+}
+
+/// Who wants to hear nothing of an alert for a while, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SilenceBody {
+    /// Staff number or alias.
+    pub by: String,
+    /// For how many minutes from now, 1 to 1440.
+    pub minutes: u32,
+    /// Why, 1 to 200 characters; it must name no patient.
+    pub reason: String,
 }
 
 /// Which records a report covers; an absent field does not narrow.

@@ -75,12 +75,12 @@ pub struct NewEntry {
 pub struct AlertRow {
     /// Its id.
     pub id: String,
-    /// `open`, `acknowledged` or `resolved`.
+    /// `open`, `acknowledged`, `latched`, `resolved` or `merged`.
     pub state: String,
     /// How bad.
     pub severity: Severity,
-    /// The gun.
-    pub gun: GunSerial,
+    /// The gun; `None` for one about the fleet itself.
+    pub gun: Option<GunSerial>,
     /// The session, if any.
     pub session: Option<SessionId>,
     /// When it opened.

@@ -70,7 +70,7 @@ fn alerts_are_replaced_by_id_and_listed_newest_first() {
         id: id.to_owned(),
         state: state.to_owned(),
         severity: Severity::Hard,
-        gun: sample_gun(),
+        gun: Some(sample_gun()),
         session: None,
         opened_at: Timestamp::from_unix_ns(at).unwrap(),
         body: Vec::new(),

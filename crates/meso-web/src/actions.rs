@@ -5,11 +5,14 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use meso_contract::http::{AcknowledgeBody, AlertView, ErrorView, ReportRequest};
+use meso_alerts::Deed;
+use meso_contract::http::{
+    AcknowledgeBody, AlertView, ErrorView, ReportRequest, ResolveBody, SilenceBody,
+};
 
 use crate::WebState;
 use crate::answer::ApiError;
-use crate::request::{ApiJson, alert_id, gun_serial, person, session_id};
+use crate::request::{ApiJson, alert_id, gun_serial, person, reason, session_id};
 
 /// Marks an alert as seen.
 #[utoipa::path(post, path = "/api/v1/alerts/{id}/acknowledge", tag = "alerts",
@@ -24,10 +27,45 @@ pub(crate) async fn acknowledge(
 ) -> Result<Json<AlertView>, ApiError> {
     let id = alert_id(&id)?;
     let by = person(&body.by)?;
-    state
-        .ask(move |backend| backend.acknowledge_alert(&id, by.as_str()))
-        .await
-        .map(Json)
+    handle(&state, id, Deed::Acknowledge { by }).await
+}
+
+/// Says that an alert is over.
+#[utoipa::path(post, path = "/api/v1/alerts/{id}/resolve", tag = "alerts",
+    params(("id" = String, Path, description = "The alert")),
+    request_body = ResolveBody,
+    responses((status = 200, body = AlertView), (status = 404, body = ErrorView),
+        (status = 409, body = ErrorView)))]
+pub(crate) async fn resolve(
+    State(state): State<WebState>,
+    Path(id): Path<String>,
+    ApiJson(body): ApiJson<ResolveBody>,
+) -> Result<Json<AlertView>, ApiError> {
+    let id = alert_id(&id)?;
+    let (by, reason) = (person(&body.by)?, reason(&body.reason)?);
+    handle(&state, id, Deed::Close { by, reason }).await
+}
+
+/// Lets nobody hear of an alert for a while; it stays on the board.
+#[utoipa::path(post, path = "/api/v1/alerts/{id}/silence", tag = "alerts",
+    params(("id" = String, Path, description = "The alert")),
+    request_body = SilenceBody,
+    responses((status = 200, body = AlertView), (status = 404, body = ErrorView),
+        (status = 409, body = ErrorView)))]
+pub(crate) async fn silence(
+    State(state): State<WebState>,
+    Path(id): Path<String>,
+    ApiJson(body): ApiJson<SilenceBody>,
+) -> Result<Json<AlertView>, ApiError> {
+    let id = alert_id(&id)?;
+    let (by, reason) = (person(&body.by)?, reason(&body.reason)?);
+    let for_ns = i64::from(body.minutes) * 60 * 1_000_000_000;
+    handle(&state, id, Deed::Silence { by, for_ns, reason }).await
+}
+
+async fn handle(state: &WebState, id: String, deed: Deed) -> Result<Json<AlertView>, ApiError> {
+    let done = state.ask(move |backend| backend.handle_alert(&id, deed));
+    done.await.map(Json)
 }
 
 /// Presses the trigger of an emulated gun that waits for it; demonstration only.

@@ -45,6 +45,8 @@ fn api() -> Router<WebState> {
         .route("/sessions/{id}/shots", get(lists::session_shots))
         .route("/alerts", get(lists::alerts))
         .route("/alerts/{id}/acknowledge", post(actions::acknowledge))
+        .route("/alerts/{id}/resolve", post(actions::resolve))
+        .route("/alerts/{id}/silence", post(actions::silence))
         .route("/days", get(lists::days))
         .route("/reports", post(actions::report))
         .route("/demo/guns/{serial}/trigger", post(actions::trigger))

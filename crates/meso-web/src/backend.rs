@@ -1,5 +1,6 @@
 //! What the pages need to know, asked of whoever keeps it.
 
+use meso_alerts::Deed;
 use meso_contract::http::{
     AlertView, DayView, GunView, OverviewView, Page, ReadyView, ReportRequest, SessionView,
     ShotView,
@@ -23,8 +24,12 @@ pub enum AlertState {
     Open,
     /// Somebody has seen it; the breach may go on.
     Acknowledged,
+    /// What it is about is over, but it is hard and nobody has seen it.
+    Latched,
     /// Over.
     Resolved,
+    /// Part of another alert since late shots came.
+    Merged,
 }
 
 impl AlertState {
@@ -33,7 +38,9 @@ impl AlertState {
         match word {
             "open" => Some(AlertState::Open),
             "acknowledged" => Some(AlertState::Acknowledged),
+            "latched" => Some(AlertState::Latched),
             "resolved" => Some(AlertState::Resolved),
+            "merged" => Some(AlertState::Merged),
             _ => None,
         }
     }
@@ -157,14 +164,14 @@ pub trait Backend: Send + Sync + 'static {
         page: &PageRequest,
     ) -> Result<Page<AlertView>, BackendError>;
 
-    /// Marks an alert as seen by a person and gives it back as it is then. Saying it twice is
-    /// not an error and changes nothing.
+    /// Does with an alert what a person asks for, and gives it back as it is then. Acknowledging
+    /// twice is not an error and changes nothing.
     ///
     /// # Errors
     ///
     /// [`BackendError::NotFound`] for an unknown alert, [`BackendError::Conflict`] for a
-    /// resolved one.
-    fn acknowledge_alert(&self, id: &str, by: &str) -> Result<AlertView, BackendError>;
+    /// resolved or merged one, or for a silence that is too long.
+    fn handle_alert(&self, id: &str, deed: Deed) -> Result<AlertView, BackendError>;
 
     /// The last `count` calendar days, oldest first; days without a session have zeros.
     ///

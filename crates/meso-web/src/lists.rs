@@ -57,7 +57,7 @@ impl PageQuery {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct AlertQuery {
-    /// `open`, `acknowledged` or `resolved`.
+    /// `open`, `acknowledged`, `latched`, `resolved` or `merged`.
     state: Option<String>,
     /// Serial number of a gun.
     gun: Option<String>,
@@ -219,7 +219,10 @@ pub(crate) async fn alerts(
 fn alert_state(word: &str) -> Result<AlertState, ApiError> {
     AlertState::parse(word).ok_or_else(|| ApiError::BadRequest {
         part: "state",
-        reason: format!("{:?} is not open, acknowledged or resolved", quote(word)),
+        reason: format!(
+            "{:?} is not open, acknowledged, latched, resolved or merged",
+            quote(word)
+        ),
     })
 }
 

@@ -26,6 +26,8 @@ use crate::{actions, events, health, lists};
         lists::session_shots,
         lists::alerts,
         actions::acknowledge,
+        actions::resolve,
+        actions::silence,
         lists::days,
         actions::report,
         actions::trigger,

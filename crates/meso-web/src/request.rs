@@ -4,6 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use meso_alerts::Reason;
 use meso_units::{GunSerial, OperatorId, SessionId};
 use serde::de::DeserializeOwned;
 
@@ -92,6 +93,14 @@ pub(crate) fn session_id(text: &str) -> Result<SessionId, ApiError> {
 pub(crate) fn person(text: &str) -> Result<OperatorId, ApiError> {
     OperatorId::parse(text).map_err(|error| ApiError::BadRequest {
         part: "by",
+        reason: error.to_string(),
+    })
+}
+
+/// Reads why somebody acts.
+pub(crate) fn reason(text: &str) -> Result<Reason, ApiError> {
+    Reason::parse(text).map_err(|error| ApiError::BadRequest {
+        part: "reason",
         reason: error.to_string(),
     })
 }

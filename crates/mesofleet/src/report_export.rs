@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use meso_alerts::Alert;
 use meso_contract::http::ReportRequest;
 use meso_domain::canonical::Canonical as _;
-use meso_domain::{Gap, Record};
+use meso_domain::{Gap, Record, Rule};
 use meso_ledger::{LogKey, prove_inclusion};
 use meso_report::{
     AlertFacts, BlockFacts, CommitFacts, Facts, RecordFact, ReportError, Selection, WatermarkFacts,
@@ -296,21 +296,22 @@ fn alerts(reader: &Reader<'_>, wanted: &Wanted) -> Result<Vec<AlertFacts>, Store
     for row in reader.alerts(&selection, ALERT_COUNT_MAX)? {
         let alert = Alert::from_canonical(&row.body)?;
         let inside = wanted.to.is_none_or(|to| alert.opened_at < to)
-            && wanted.from.is_none_or(|from| alert.last_breach_at >= from);
-        if inside {
-            facts.push(alert_facts(&alert));
+            && wanted.from.is_none_or(|from| alert.last.at >= from);
+        // A report is about shots; what was wrong with the fleet itself is told by the gaps.
+        if let (true, Some(rule)) = (inside, alert.key.subject.rule()) {
+            facts.push(alert_facts(&alert, rule));
         }
     }
     Ok(facts)
 }
 
-fn alert_facts(alert: &Alert) -> AlertFacts {
+fn alert_facts(alert: &Alert, rule: Rule) -> AlertFacts {
     AlertFacts {
         id: alert.id.to_string(),
-        rule: alert.key.rule,
+        rule,
         severity: alert.severity,
-        gun: Some(alert.key.gun.clone()),
-        session: alert.key.session,
+        gun: alert.key.subject.gun().cloned(),
+        session: alert.key.subject.session(),
         state: alert.state.to_string(),
         opened_at: alert.opened_at,
         changed_at: alert.changed_at,

@@ -1,80 +1,12 @@
-//! One episode: how a breach opens, counts, escalates, ends.
+//! One episode: how a breach opens, counts, worsens, merges, ends.
 
-use meso_domain::{Finding, Rule, Severity};
-use meso_units::{GunSerial, OperatorId, SessionId, Timestamp};
+use meso_domain::{Finding, Severity};
+use meso_units::{ClinicId, Timestamp};
 
-use super::{Alerts, JudgedShot, Outcome};
-use crate::{
-    Alert, AlertId, AlertKey, AlertState, Notification, RuleTrack, Track, Transition,
-    TransitionKind,
-};
-
-type TrackKey = (GunSerial, Option<SessionId>);
+use super::{Alerts, JudgedShot, Outcome, TrackKey, subject_of};
+use crate::{Alert, AlertId, AlertKey, AlertState, Sighting, Subject, TransitionKind, Worst};
 
 impl Alerts {
-    /// The track of a gun in a session, made where there is none.
-    pub(super) fn track_mut(&mut self, key: &TrackKey, at: Timestamp) -> &mut Track {
-        if !self.tracks.contains_key(key) {
-            let track = self.new_track(key, at);
-            if self.tracks.len() >= Alerts::TRACK_COUNT_MAX {
-                self.forget_a_track();
-            }
-            self.tracks.insert(key.clone(), track);
-        }
-        self.tracks
-            .entry(key.clone())
-            .or_insert_with(|| Track::new(key.0.clone(), key.1, at))
-    }
-
-    /// A new track goes on with the episodes of a forgotten one, as far as they are remembered.
-    fn new_track(&self, key: &TrackKey, at: Timestamp) -> Track {
-        let mut track = Track::new(key.0.clone(), key.1, at);
-        let ended = self
-            .ended
-            .iter()
-            .find(|(session, _)| Some(*session) == key.1);
-        track.ended_at = ended.map(|(_, at)| *at);
-        for rule in Rule::ALL {
-            let is_this = |alert: &&Alert| {
-                alert.key.rule == *rule && alert.key.gun == key.0 && alert.key.session == key.1
-            };
-            let newest = self
-                .alerts
-                .values()
-                .filter(is_this)
-                .max_by_key(|a| a.key.episode);
-            track.rules.extend(newest.map(|alert| RuleTrack {
-                rule: *rule,
-                episode: alert.key.episode,
-                counted_at: alert.changed_at,
-                uncounted: 0,
-            }));
-        }
-        track
-    }
-
-    fn forget_a_track(&mut self) {
-        let has_unresolved = |key: &TrackKey| {
-            self.alerts.values().any(|alert| {
-                !alert.is_resolved() && alert.key.gun == key.0 && alert.key.session == key.1
-            })
-        };
-        let mut by_age: Vec<(&TrackKey, Timestamp)> = self
-            .tracks
-            .iter()
-            .map(|(key, track)| (key, track.active_at))
-            .collect();
-        by_age.sort_by_key(|(_, active_at)| *active_at);
-        let victim = by_age
-            .iter()
-            .find(|(key, _)| !has_unresolved(key))
-            .or_else(|| by_age.first())
-            .map(|(key, _)| (*key).clone());
-        if let Some(victim) = victim {
-            self.tracks.remove(&victim);
-        }
-    }
-
     pub(super) fn breach(
         &mut self,
         key: &TrackKey,
@@ -82,272 +14,293 @@ impl Alerts {
         finding: Finding,
         outcome: &mut Outcome,
     ) {
-        let newest = self
-            .newest(key, finding.rule)
-            .and_then(|id| self.alerts.get(&id));
-        let goes_on = newest.filter(|alert| {
-            !alert.is_resolved() || shot.at.since_ns(alert.last_breach_at) <= Alerts::CLEAN_NS
-        });
-        let id = match goes_on.map(|alert| alert.id) {
-            Some(id) => {
-                self.count(id, shot, finding, outcome);
+        let subject = subject_of(key, finding.rule);
+        let near = self.near(&subject, shot.at);
+        let sighting = Sighting {
+            at: shot.at,
+            shot: Some(shot.identity.clone()),
+            value: finding.value,
+        };
+        let worst = Worst::Breach {
+            finding,
+            library: shot.library,
+        };
+        let id = match near[..] {
+            [] => {
+                if self.is_full() {
+                    return;
+                }
+                let Some(track) = self.tracks.get_mut(key) else {
+                    return;
+                };
+                let episode = track.next_episode(finding.rule);
+                let alert_key = AlertKey { subject, episode };
+                self.begin(
+                    alert_key,
+                    shot.clinic,
+                    finding.severity,
+                    sighting,
+                    worst,
+                    outcome,
+                )
+            }
+            [id] => {
+                self.count(id, sighting, worst, finding.severity, outcome);
                 id
             }
-            None => match self.begin(key, shot, finding, outcome) {
-                Some(id) => id,
-                None => return,
-            },
+            [earlier, later, ..] => {
+                self.count(earlier, sighting, worst, finding.severity, outcome);
+                self.merge(later, earlier, shot.at, outcome);
+                earlier
+            }
         };
-        // A late shot of a session that has ended: its breach was over before it was known.
-        let ended_at = self.tracks.get(key).and_then(|track| track.ended_at);
-        if let Some(ended_at) = ended_at {
-            self.breach_is_over(id, ended_at.max(shot.at), outcome);
+        self.refresh(id, shot.at, outcome);
+        // An earlier episode is over once there is a later one.
+        for other in self.unfinished(&subject_of(key, finding.rule)) {
+            self.refresh(other, shot.at, outcome);
         }
     }
 
-    pub(super) fn clean(
-        &mut self,
-        key: &TrackKey,
-        rule: Rule,
-        at: Timestamp,
-        outcome: &mut Outcome,
-    ) {
-        let Some(alert) = self.newest(key, rule).and_then(|id| self.alerts.get(&id)) else {
-            return;
+    /// The episodes that a breach at this time is part of: none, one, or the two between which it
+    /// closes the hole, the earlier one first.
+    fn near(&self, subject: &Subject, at: Timestamp) -> Vec<AlertId> {
+        let gap = Alerts::EPISODE_GAP_NS;
+        let is_near = |alert: &&Alert| {
+            at.since_ns(alert.last.at) <= gap && alert.first.at.since_ns(at) <= gap
         };
-        if at.since_ns(alert.last_breach_at) >= Alerts::CLEAN_NS {
-            self.breach_is_over(alert.id, at, outcome);
-        }
+        let of_subject = self.episodes.get(subject).into_iter().flatten();
+        let alerts = of_subject.filter_map(|id| self.alerts.get(id));
+        alerts.filter(is_near).map(|alert| alert.id).collect()
     }
 
-    fn newest(&self, key: &TrackKey, rule: Rule) -> Option<AlertId> {
-        let track = self.tracks.get(key)?;
-        let of_rule = track.rules.iter().find(|of_rule| of_rule.rule == rule)?;
-        Some(AlertId::of(&AlertKey {
-            rule,
-            gun: key.0.clone(),
-            session: key.1,
-            episode: of_rule.episode,
-        }))
-    }
-
-    fn begin(
-        &mut self,
-        key: &TrackKey,
-        shot: &JudgedShot<'_>,
-        finding: Finding,
-        outcome: &mut Outcome,
-    ) -> Option<AlertId> {
-        if self.alerts.len() - self.resolved.len() >= Alerts::UNRESOLVED_COUNT_MAX {
+    /// Whether no further alert may open; then it is counted.
+    pub(super) fn is_full(&mut self) -> bool {
+        let is_full = self.alerts.len() - self.done.len() >= Alerts::UNRESOLVED_COUNT_MAX;
+        if is_full {
             self.not_opened_count = self.not_opened_count.saturating_add(1);
-            return None;
         }
-        let rules = &mut self.tracks.get_mut(key)?.rules;
-        let before = rules
-            .iter()
-            .find(|r| r.rule == finding.rule)
-            .map_or(0, |r| r.episode);
-        let episode = before.saturating_add(1);
-        rules.retain(|of_rule| of_rule.rule != finding.rule);
-        rules.push(RuleTrack {
-            rule: finding.rule,
-            episode,
-            counted_at: shot.at,
-            uncounted: 0,
+        is_full
+    }
+
+    pub(super) fn begin(
+        &mut self,
+        key: AlertKey,
+        clinic: &ClinicId,
+        severity: Severity,
+        sighting: Sighting,
+        worst: Worst,
+        outcome: &mut Outcome,
+    ) -> AlertId {
+        let id = AlertId::of(&key);
+        let at = sighting.at;
+        let known = self.episodes.entry(key.subject.clone()).or_default();
+        // Of the fleet the episode is a moment, not a number.
+        let is_first = key.episode <= 1 || matches!(key.subject, Subject::Fleet { .. });
+        let place = known.partition_point(|other| {
+            let other = self.alerts.get(other);
+            other.is_some_and(|other| other.first < sighting)
         });
-        let alert_key = AlertKey {
-            rule: finding.rule,
-            gun: key.0.clone(),
-            session: key.1,
-            episode,
-        };
-        let id = AlertId::of(&alert_key);
+        known.insert(place, id);
         let alert = Alert {
             id,
-            key: alert_key,
-            clinic: shot.clinic.clone(),
-            severity: finding.severity,
+            key,
+            clinic: clinic.clone(),
+            severity,
             state: AlertState::Open,
             shot_count: 1,
-            first_shot: shot.identity.clone(),
-            last_breach_at: shot.at,
-            worst: finding,
-            opened_at: shot.at,
-            changed_at: shot.at,
+            last: sighting.clone(),
+            first: sighting,
+            worst,
+            opened_at: at,
+            changed_at: at,
             acknowledged_by: None,
+            acknowledged_at: None,
             breach_over_at: None,
+            closed_at: None,
+            merged_into: None,
+            silenced_until: None,
+            waiting_since: None,
+            escalated_at: None,
+            transition_count: 0,
+            told_count: 0,
+            told_at: at,
         };
         self.alerts.insert(id, alert);
-        let kind = if episode == 1 {
-            TransitionKind::Opened
-        } else {
-            TransitionKind::Reopened
+        let kind = match is_first {
+            true => TransitionKind::Opened,
+            false => TransitionKind::Reopened,
         };
-        self.emit(id, kind, shot.at, outcome);
-        Some(id)
+        self.emit(id, kind, at, outcome);
+        id
     }
 
-    /// One more shot of an episode that goes on.
-    fn count(
+    /// One more of an episode that is known.
+    pub(super) fn count(
         &mut self,
         id: AlertId,
-        shot: &JudgedShot<'_>,
-        finding: Finding,
+        sighting: Sighting,
+        worst: Worst,
+        severity: Severity,
         outcome: &mut Outcome,
     ) {
         let Some(alert) = self.alerts.get_mut(&id) else {
             return;
         };
         outcome.change(id);
+        let at = sighting.at;
         alert.shot_count = alert.shot_count.saturating_add(1);
-        alert.last_breach_at = alert.last_breach_at.max(shot.at);
-        alert.changed_at = alert.changed_at.max(shot.at);
-        if alert
-            .breach_over_at
-            .is_some_and(|over_at| shot.at > over_at)
-            && !alert.is_resolved()
-        {
-            alert.breach_over_at = None;
+        alert.changed_at = alert.changed_at.max(at);
+        alert.first = alert.first.clone().min(sighting.clone());
+        alert.last = alert.last.clone().max(sighting);
+        if worst.is_worse_than(&alert.worst) {
+            alert.worst = worst;
         }
-        if is_worse(&finding, &alert.worst) {
-            alert.worst = finding;
-        }
-        if finding.severity > alert.severity {
-            alert.severity = finding.severity;
-            alert.state = AlertState::Open;
-            alert.acknowledged_by = None;
-            self.resolved.retain(|resolved| *resolved != id);
-            self.emit(id, TransitionKind::Escalated, shot.at, outcome);
+        if severity > alert.severity {
+            self.worsen(id, severity, at, outcome);
             return;
         }
-        if let Some(of_rule) = self.rule_track(id) {
-            of_rule.uncounted = of_rule.uncounted.saturating_add(1);
-            let since = shot.at.since_ns(of_rule.counted_at);
-            if since.saturating_abs() >= Alerts::COUNTED_NS_MIN {
-                of_rule.counted_at = shot.at;
-                self.emit(id, TransitionKind::Counted, shot.at, outcome);
-            }
+        if at.since_ns(alert.told_at).saturating_abs() >= Alerts::COUNTED_NS_MIN {
+            alert.told_at = at;
+            self.emit(id, TransitionKind::Counted, at, outcome);
         }
     }
 
-    pub(super) fn give_out_counts(&mut self, outcome: &mut Outcome) {
-        let mut due = Vec::new();
-        for (key, track) in &self.tracks {
-            for of_rule in track.rules.iter().filter(|of_rule| of_rule.uncounted > 0) {
-                due.extend(self.newest(key, of_rule.rule));
-            }
-        }
-        for id in due {
-            if let Some(at) = self.alerts.get(&id).map(|alert| alert.changed_at) {
-                self.emit(id, TransitionKind::Counted, at, outcome);
-            }
-        }
-    }
-
-    pub(super) fn mark_acknowledged(
-        &mut self,
-        id: AlertId,
-        by: &OperatorId,
-        now: Timestamp,
-        outcome: &mut Outcome,
-    ) {
-        if let Some(alert) = self.alerts.get_mut(&id) {
-            alert.state = AlertState::Acknowledged;
-            alert.acknowledged_by = Some(by.clone());
-            self.emit(id, TransitionKind::Acknowledged(by.clone()), now, outcome);
-        }
-        self.resolve_if_done(id, now, outcome);
-    }
-
-    /// The breach itself is over; the alert resolves, unless it is hard and nobody has seen to it.
-    pub(super) fn breach_is_over(&mut self, id: AlertId, at: Timestamp, outcome: &mut Outcome) {
-        let Some(alert) = self
-            .alerts
-            .get_mut(&id)
-            .filter(|alert| !alert.is_resolved())
-        else {
+    /// What a person saw, or silenced, was less than it is now.
+    fn worsen(&mut self, id: AlertId, severity: Severity, at: Timestamp, outcome: &mut Outcome) {
+        let Some(alert) = self.alerts.get_mut(&id) else {
             return;
         };
-        if alert.breach_over_at.is_none() {
-            alert.breach_over_at = Some(at);
+        alert.severity = severity;
+        alert.state = AlertState::Open;
+        alert.acknowledged_by = None;
+        alert.acknowledged_at = None;
+        alert.silenced_until = None;
+        alert.waiting_since = None;
+        alert.escalated_at = None;
+        alert.told_at = at;
+        self.note_undone(id);
+        self.emit(id, TransitionKind::Worsened, at, outcome);
+    }
+
+    /// Late shots have closed the hole between two episodes: the earlier one goes on for both.
+    fn merge(&mut self, later: AlertId, into: AlertId, at: Timestamp, outcome: &mut Outcome) {
+        let Some(part) = self.alerts.get(&later).cloned() else {
+            return;
+        };
+        let Some(alert) = self.alerts.get_mut(&into) else {
+            return;
+        };
+        alert.shot_count = alert.shot_count.saturating_add(part.shot_count);
+        alert.first = alert.first.clone().min(part.first.clone());
+        alert.last = alert.last.clone().max(part.last.clone());
+        alert.closed_at = alert.closed_at.max(part.closed_at);
+        // Who has seen one of them has not seen the other.
+        let (seen, also_seen) = (alert.acknowledged_at, part.acknowledged_at);
+        if also_seen.is_none() || seen.is_none() {
+            alert.acknowledged_by = None;
+            alert.acknowledged_at = None;
+        } else if also_seen < seen {
+            alert.acknowledged_by = part.acknowledged_by.clone();
+            alert.acknowledged_at = also_seen;
+        }
+        let silences = alert.silenced_until.zip(part.silenced_until);
+        alert.silenced_until = silences.map(|(one, other)| one.min(other));
+        alert.waiting_since = match (alert.waiting_since, part.waiting_since) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        alert.escalated_at = alert.escalated_at.or(part.escalated_at);
+        if part.worst.is_worse_than(&alert.worst) {
+            alert.worst = part.worst;
+        }
+        let is_harder = part.severity > alert.severity;
+        alert.severity = alert.severity.max(part.severity);
+        if is_harder && alert.is_done() {
+            alert.state = AlertState::Open;
+            self.note_undone(into);
+        }
+        outcome.change(into);
+        self.leave(&part);
+        if let Some(part) = self.alerts.get_mut(&later) {
+            part.merged_into = Some(into);
+            part.state = AlertState::Merged;
+        }
+        self.emit(later, TransitionKind::Merged(into), at, outcome);
+        self.note_done(later);
+        self.tell_count(into, outcome);
+    }
+
+    /// Gives out a count that was held back.
+    pub(super) fn tell_count(&mut self, id: AlertId, outcome: &mut Outcome) {
+        if let Some(alert) = self.alerts.get(&id) {
+            let at = alert.changed_at;
+            self.emit(id, TransitionKind::Counted, at, outcome);
+        }
+    }
+
+    /// What is over because of the shots and the session, or because it was taken for over.
+    fn over_at(&self, alert: &Alert) -> Option<Timestamp> {
+        let closed_at = alert.closed_at.filter(|at| *at >= alert.last.at);
+        let Subject::Breach { rule, gun, session } = &alert.key.subject else {
+            return closed_at;
+        };
+        let later = self.episodes.get(&alert.key.subject).into_iter().flatten();
+        let next = later
+            .filter_map(|id| self.alerts.get(id))
+            .map(|other| other.first.at)
+            .find(|first_at| *first_at > alert.last.at);
+        let Some(track) = self.tracks.get(&(gun.clone(), *session)) else {
+            return closed_at.or(next).or(alert.breach_over_at);
+        };
+        let is_after = |at: &Timestamp| at.since_ns(alert.last.at) > Alerts::EPISODE_GAP_NS;
+        let clean_at = track.clean_at(*rule).filter(is_after);
+        track.ended_at.or(clean_at).or(next).or(closed_at)
+    }
+
+    /// Finds out anew whether an alert is over, and what follows.
+    pub(super) fn refresh(&mut self, id: AlertId, at: Timestamp, outcome: &mut Outcome) {
+        let Some(over_at) = self.alerts.get(&id).map(|alert| self.over_at(alert)) else {
+            return;
+        };
+        let Some(alert) = self.alerts.get_mut(&id) else {
+            return;
+        };
+        if alert.breach_over_at.is_some() != over_at.is_some() {
+            alert.breach_over_at = over_at;
             outcome.change(id);
         }
-        self.resolve_if_done(id, at, outcome);
-    }
-
-    fn resolve_if_done(&mut self, id: AlertId, at: Timestamp, outcome: &mut Outcome) {
-        let Some(alert) = self.alerts.get_mut(&id) else {
-            return;
-        };
-        let is_latched = alert.severity == Severity::Hard && alert.is_open();
-        if alert.breach_over_at.is_none() || is_latched || alert.is_resolved() {
+        let (before, after) = (alert.state, alert.state_now());
+        if before == after {
             return;
         }
-        alert.state = AlertState::Resolved;
-        self.emit(id, TransitionKind::Resolved, at, outcome);
-        self.resolved.push_back(id);
-        self.forget_resolved();
-    }
-
-    pub(super) fn forget_resolved(&mut self) {
-        while self.resolved.len() > Alerts::RESOLVED_COUNT_MAX {
-            if let Some(oldest) = self.resolved.pop_front() {
-                self.alerts.remove(&oldest);
-            }
-        }
-    }
-
-    pub(super) fn unresolved(&self, wanted: impl Fn(&Alert) -> bool) -> Vec<AlertId> {
-        self.alerts
-            .values()
-            .filter(|alert| !alert.is_resolved() && wanted(alert))
-            .map(|alert| alert.id)
-            .collect()
-    }
-
-    fn rule_track(&mut self, id: AlertId) -> Option<&mut RuleTrack> {
-        let key = &self.alerts.get(&id)?.key;
-        let track = self.tracks.get_mut(&(key.gun.clone(), key.session))?;
-        let is_this =
-            |of_rule: &&mut RuleTrack| of_rule.rule == key.rule && of_rule.episode == key.episode;
-        track.rules.iter_mut().find(is_this)
-    }
-
-    /// Gives out a transition, and tells people of those that they need to know.
-    fn emit(&mut self, id: AlertId, kind: TransitionKind, at: Timestamp, outcome: &mut Outcome) {
-        if let Some(of_rule) = self.rule_track(id) {
-            of_rule.uncounted = 0;
-        }
-        let Some(alert) = self.alerts.get_mut(&id) else {
-            return;
-        };
-        alert.changed_at = alert.changed_at.max(at);
+        alert.state = after;
         outcome.change(id);
-        outcome.transitions.push(Transition {
-            alert: id,
-            kind: kind.clone(),
-            at,
-            severity: alert.severity,
-            shot_count: alert.shot_count,
-        });
-        let is_news = !matches!(
-            kind,
-            TransitionKind::Counted | TransitionKind::Acknowledged(_)
-        );
-        if is_news {
-            outcome.notifications.push(Notification {
-                idempotency_key: format!("{id}-{kind}-{}", alert.severity),
-                alert: id,
-                kind,
-                severity: alert.severity,
-                text: alert.text(),
-            });
+        match after {
+            AlertState::Resolved => {
+                alert.silenced_until = None;
+                alert.waiting_since = None;
+                self.emit(id, TransitionKind::Resolved, at, outcome);
+                self.note_done(id);
+            }
+            AlertState::Latched => self.emit(id, TransitionKind::Latched, at, outcome),
+            AlertState::Open | AlertState::Acknowledged => {
+                self.note_undone(id);
+                let comes_again =
+                    matches!(before, AlertState::Resolved) || after == AlertState::Open;
+                if comes_again && before != AlertState::Latched {
+                    self.emit(id, TransitionKind::Reopened, at, outcome);
+                }
+            }
+            AlertState::Merged => {}
         }
     }
-}
 
-/// A harder finding is worse; of equal ones, the one that is further past its limit.
-fn is_worse(new: &Finding, old: &Finding) -> bool {
-    let rank = |finding: &Finding| (finding.severity, finding.value.abs_diff(finding.limit));
-    rank(new) > rank(old)
+    /// Takes an alert for over, because of the time or of a person.
+    pub(super) fn take_for_over(&mut self, id: AlertId, now: Timestamp, outcome: &mut Outcome) {
+        if let Some(alert) = self.alerts.get_mut(&id) {
+            alert.closed_at = Some(now.max(alert.last.at));
+            outcome.change(id);
+        }
+        self.refresh(id, now, outcome);
+    }
 }

@@ -12,7 +12,7 @@ use crate::shot_row::from_bits;
 /// Which alerts are wanted; an absent field does not narrow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AlertSelection {
-    /// Only this state: `open`, `acknowledged` or `resolved`.
+    /// Only this state: `open`, `acknowledged`, `latched`, `resolved` or `merged`.
     pub state: Option<&'static str>,
     /// Only this gun.
     pub gun: Option<GunSerial>,
@@ -38,8 +38,8 @@ impl Reader<'_> {
               AND opened_at_ns IS NOT NULL AND ended_at_ns IS NULL),
             (SELECT count(*) FROM sessions WHERE sealed_at_ns IS NULL
               AND ended_at_ns IS NOT NULL),
-            (SELECT count(*) FROM alerts WHERE state <> 'resolved' AND severity = 3),
-            (SELECT count(*) FROM alerts WHERE state <> 'resolved' AND severity = 2),
+            (SELECT count(*) FROM alerts WHERE state NOT IN ('resolved', 'merged') AND severity = 3),
+            (SELECT count(*) FROM alerts WHERE state NOT IN ('resolved', 'merged') AND severity = 2),
             (SELECT coalesce(max(leaf) + 1, 0) FROM leaves)";
         let totals = self.one("read the totals", sql, [], |row| {
             Ok(Totals {
@@ -133,7 +133,7 @@ impl Reader<'_> {
     /// [`StoreError`] when they cannot be read.
     pub fn unresolved_alerts(&self) -> Result<Vec<AlertRow>, StoreError> {
         let sql = "SELECT id, state, severity, gun, session, opened_at_ns, body FROM alerts
-            WHERE state <> 'resolved' ORDER BY id";
+            WHERE state <> 'resolved' AND state <> 'merged' ORDER BY id";
         self.all("read alerts", sql, [], read_alert)
     }
 
@@ -232,7 +232,10 @@ fn read_alert(row: &Row<'_>) -> Result<AlertRow, StoreError> {
         id: cell(row, 0)?,
         state: cell(row, 1)?,
         severity: Severity::from_code(cell(row, 2)?)?,
-        gun: GunSerial::parse(&cell::<String>(row, 3)?)?,
+        gun: match cell::<String>(row, 3)?.as_str() {
+            "" => None,
+            gun => Some(GunSerial::parse(gun)?),
+        },
         session: cell::<Option<[u8; 16]>>(row, 4)?.map(SessionId::from_bytes),
         opened_at: Timestamp::from_unix_ns(cell(row, 5)?)?,
         body: cell(row, 6)?,

@@ -1,5 +1,6 @@
 //! What lies beside the records: alerts, ledger entries, the quarantine.
 
+use meso_units::GunSerial;
 use rusqlite::{Transaction, params};
 
 use super::{QUARANTINE_BYTES_ROWS_MAX, QUARANTINE_ROWS_MAX};
@@ -24,7 +25,7 @@ pub(super) fn upsert_alert(
                 alert.id,
                 alert.state,
                 alert.severity.code(),
-                alert.gun.as_str(),
+                alert.gun.as_ref().map_or("", GunSerial::as_str),
                 alert.session.as_ref().map(|id| id.as_bytes().as_slice()),
                 alert.opened_at.unix_ns(),
                 alert.body,

@@ -26,7 +26,7 @@ pub(crate) fn past_alerts() -> Vec<AlertView> {
                 .to_owned(),
         opened_at_ms: now_ms() - 95_000,
         changed_at_ms: now_ms() - 61_000,
-        acknowledged_by: None,
+        ..AlertView::default()
     };
     let resolved = AlertView {
         id: "000000000000a002".to_owned(),

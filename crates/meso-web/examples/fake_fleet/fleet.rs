@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use meso_alerts::Deed;
 use meso_contract::http::{
     AlertView, DayView, GunView, LiveEvent, OverviewView, Page, ReadyView, ReportRequest,
     SessionView, ShotView,
@@ -105,7 +106,7 @@ impl Fleet {
             text: "needle depth 8.2 mm is above the hard limit of 7.5 mm: stop, set the depth and acknowledge".to_owned(),
             opened_at_ms: shot.at_ms,
             changed_at_ms: shot.at_ms,
-            acknowledged_by: None,
+            ..AlertView::default()
         };
         self.alerts.insert(0, alert.clone());
         Some(alert)
@@ -293,7 +294,7 @@ impl Backend for FakeFleet {
         )
     }
 
-    fn acknowledge_alert(&self, id: &str, by: &str) -> Result<AlertView, BackendError> {
+    fn handle_alert(&self, id: &str, deed: Deed) -> Result<AlertView, BackendError> {
         let mut fleet = self.lock();
         let alert = fleet.alerts.iter_mut().find(|alert| alert.id == id);
         let alert = alert.ok_or_else(|| not_found(format!("alert {id}")))?;
@@ -303,8 +304,19 @@ impl Backend for FakeFleet {
                 reason: "it is resolved; nothing is left to acknowledge".to_owned(),
             });
         }
-        alert.state = "acknowledged".to_owned();
-        alert.acknowledged_by = Some(by.to_owned());
+        match deed {
+            Deed::Acknowledge { by } => {
+                alert.state = "acknowledged".to_owned();
+                alert.acknowledged_by = Some(by.to_string());
+            }
+            Deed::Close { by, .. } => {
+                alert.state = "resolved".to_owned();
+                alert.acknowledged_by.get_or_insert(by.to_string());
+            }
+            Deed::Silence { for_ns, .. } => {
+                alert.silenced_until_ms = Some(now_ms() + for_ns / 1_000_000);
+            }
+        }
         Ok(alert.clone())
     }
 

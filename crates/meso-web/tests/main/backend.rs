@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use meso_alerts::Deed;
 use meso_contract::http::{
     AlertView, DayView, GunView, OverviewView, Page, ReadyView, ReportRequest, SessionView,
     ShotView,
@@ -114,12 +115,25 @@ impl Backend for FakeBackend {
         Ok(Page::default())
     }
 
-    fn acknowledge_alert(&self, id: &str, by: &str) -> Result<AlertView, BackendError> {
-        self.note(format!("acknowledge {id} {by}"));
+    fn handle_alert(&self, id: &str, deed: Deed) -> Result<AlertView, BackendError> {
+        let by = match &deed {
+            Deed::Acknowledge { by } => {
+                self.note(format!("acknowledge {id} {by}"));
+                by
+            }
+            Deed::Close { by, reason } => {
+                self.note(format!("close {id} {by} {reason}"));
+                by
+            }
+            Deed::Silence { by, for_ns, reason } => {
+                self.note(format!("silence {id} {by} {for_ns} {reason}"));
+                by
+            }
+        };
         match id {
             "a1" => Ok(AlertView {
                 id: id.into(),
-                acknowledged_by: Some(by.into()),
+                acknowledged_by: Some(by.to_string()),
                 ..AlertView::default()
             }),
             "over" => Err(BackendError::Conflict {

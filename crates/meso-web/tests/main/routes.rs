@@ -111,6 +111,38 @@ async fn an_alert_is_acknowledged_by_a_person() {
 }
 
 #[tokio::test]
+async fn an_alert_is_resolved_or_silenced_by_a_person_with_a_reason() {
+    let site = Site::start();
+    let answer = site
+        .post(
+            "/api/v1/alerts/a1/silence",
+            "{\"by\":\"op-07\",\"minutes\":30,\"reason\":\"head changed\"}",
+        )
+        .await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        site.backend.last_question(),
+        "silence a1 op-07 1800000000000 head changed"
+    );
+    let answer = site
+        .post(
+            "/api/v1/alerts/a1/resolve",
+            "{\"by\":\"op-07\",\"reason\":\"head changed\"}",
+        )
+        .await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(site.backend.last_question(), "close a1 op-07 head changed");
+    for body in [
+        "{\"by\":\"op-07\"}",
+        "{\"by\":\"op-07\",\"reason\":\" \"}",
+        "{\"by\":\"op-07\",\"reason\":\"a\\nb\"}",
+    ] {
+        let answer = site.post("/api/v1/alerts/a1/resolve", body).await;
+        answer.assert_error(400, "invalid");
+    }
+}
+
+#[tokio::test]
 async fn a_report_is_a_zip_file_named_after_its_selection() {
     let site = Site::start();
     let answer = site

@@ -1,5 +1,6 @@
 //! What can stop a commit.
 
+use meso_alerts::AlertError;
 use meso_ledger::LedgerError;
 use meso_store::StoreError;
 use meso_units::ClinicId;
@@ -25,11 +26,12 @@ pub enum IngestError {
     /// The service is going down.
     #[error("the ingest is closed; start the service again")]
     Closed,
-    /// There is no such alert.
-    #[error("alert {id:?} is not known; go back to the list")]
-    UnknownAlert {
-        /// What was asked for.
-        id: String,
+    /// What was asked for cannot be done with this alert.
+    #[error("nothing was done with the alert")]
+    Alert {
+        /// Why not.
+        #[from]
+        source: AlertError,
     },
     /// A time zone that does not exist.
     #[error(

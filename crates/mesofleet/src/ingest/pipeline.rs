@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use meso_alerts::{AlertId, Alerts};
+use meso_alerts::{AlertId, Alerts, Deed};
 use meso_delivery::{Inquiries, Receiver};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
@@ -16,7 +16,7 @@ use meso_domain::{
 use meso_ledger::{Checkpoint, Frontier, LogKey};
 use meso_limits::{Judge, Library};
 use meso_store::{LeafRow, LogCommit};
-use meso_units::{ClinicId, OperatorId, SessionId, Timestamp};
+use meso_units::{ClinicId, SessionId, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::IngestError;
@@ -222,19 +222,19 @@ impl<S: ShotStore> Ingest<S> {
         Preparation::new(self, now).run(arrivals)
     }
 
-    /// A person has seen to an alert: a commit of its own, to be taken through the further steps.
+    /// A person does something with an alert: a commit of its own, to be taken through the further
+    /// steps.
     ///
     /// # Errors
     ///
-    /// [`IngestError::UnknownAlert`] for an id that is not remembered.
-    pub fn prepare_acknowledgement(
+    /// [`IngestError::Alert`] where that cannot be done.
+    pub fn prepare_deed(
         &mut self,
         id: AlertId,
-        by: &OperatorId,
+        deed: &Deed,
         now: Timestamp,
     ) -> Result<Prepared, IngestError> {
-        let outcome = self.alerts.acknowledge(id, by, now);
-        let outcome = outcome.map_err(|_| IngestError::UnknownAlert { id: id.to_string() })?;
+        let outcome = self.alerts.apply(id, deed, now)?;
         let mut preparation = Preparation::new(self, now);
         preparation.note(outcome);
         Ok(preparation.finish())

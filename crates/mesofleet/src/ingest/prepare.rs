@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use meso_alerts::{JudgedShot, Outcome};
+use meso_alerts::{JudgedShot, Outcome, Subject};
 use meso_contract::BlockMessage;
 use meso_delivery::{Arrival as CounterArrival, Offer, Standing, StreamKey};
 use meso_domain::canonical::Canonical as _;
@@ -363,16 +363,17 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
             let Some(alert) = self.ingest.alerts.alert(*id) else {
                 continue;
             };
-            self.tracks
-                .insert((alert.key.gun.clone(), alert.key.session));
+            if let Subject::Breach { gun, session, .. } = &alert.key.subject {
+                self.tracks.insert((gun.clone(), *session));
+            }
             self.rest.news.alerts.retain(|other| other.id != *id);
             self.rest.news.alerts.push(alert.clone());
             let row = AlertRow {
                 id: id.to_string(),
                 state: alert.state.as_str().to_owned(),
                 severity: alert.severity,
-                gun: alert.key.gun.clone(),
-                session: alert.key.session,
+                gun: alert.key.subject.gun().cloned(),
+                session: alert.key.subject.session(),
                 opened_at: alert.opened_at,
                 body: alert.canonical_bytes(),
             };

@@ -2,10 +2,9 @@
 
 use std::sync::mpsc as std_mpsc;
 
-use meso_alerts::AlertId;
+use meso_alerts::{AlertId, Deed};
 use meso_bus::Ticket;
 use meso_domain::RecordBlock;
-use meso_units::OperatorId;
 use tokio::sync::mpsc;
 
 use super::IngestError;
@@ -52,10 +51,10 @@ pub(super) enum Order {
         blocks: Vec<RecordBlock>,
         reply: Reply,
     },
-    /// A person has seen to an alert.
-    Acknowledge {
+    /// A person does something with an alert.
+    Deed {
         id: AlertId,
-        by: OperatorId,
+        deed: Deed,
         reply: Reply,
     },
     /// A second has passed.

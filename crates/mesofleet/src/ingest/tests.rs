@@ -436,11 +436,9 @@ fn an_alert_is_acknowledged_once_and_stays_so_over_a_restart() {
     let id = bench.effect().alerts[0].0.clone();
     let id = meso_alerts::AlertId::parse(&id).unwrap();
     let by = meso_units::OperatorId::parse("fleet-1").unwrap();
+    let deed = meso_alerts::Deed::Acknowledge { by };
     for _ in 0..2 {
-        let prepared = bench
-            .ingest()
-            .prepare_acknowledgement(id, &by, now())
-            .unwrap();
+        let prepared = bench.ingest().prepare_deed(id, &deed, now()).unwrap();
         let stored = bench.ingest().store(prepared).unwrap();
         bench.ingest().log(stored, now()).unwrap();
     }

@@ -4,12 +4,12 @@ use std::sync::mpsc as std_mpsc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use meso_alerts::AlertId;
+use meso_alerts::{AlertId, Deed};
 use meso_bus::Ticket;
 use meso_contract::{DriverStatusMessage, metric_names};
 use meso_delivery::Question;
 use meso_domain::{CommitEntry, RecordBlock};
-use meso_units::{JournalIncarnation, OperatorId};
+use meso_units::JournalIncarnation;
 use tokio::sync::mpsc;
 
 use super::IngestError;
@@ -82,13 +82,13 @@ impl IngestHandle {
         self.ask(|reply| Order::Import { blocks, reply })
     }
 
-    /// Acknowledges an alert and waits until that is durable. It blocks.
+    /// Does with an alert what a person asks for, and waits until that is durable. It blocks.
     ///
     /// # Errors
     ///
-    /// [`IngestError::UnknownAlert`], or what the commit said.
-    pub fn acknowledge(&self, id: AlertId, by: OperatorId) -> Result<(), IngestError> {
-        self.ask(|reply| Order::Acknowledge { id, by, reply })
+    /// [`IngestError::Alert`], or what the commit said.
+    pub fn handle_alert(&self, id: AlertId, deed: Deed) -> Result<(), IngestError> {
+        self.ask(|reply| Order::Deed { id, deed, reply })
     }
 
     fn ask(&self, order: impl FnOnce(Reply) -> Order) -> Result<(), IngestError> {
@@ -152,7 +152,7 @@ struct Batch {
     byte_count: usize,
     block_count: usize,
     imports: Vec<Reply>,
-    acknowledgements: Vec<(AlertId, OperatorId, Reply)>,
+    deeds: Vec<(AlertId, Deed, Reply)>,
     is_tick: bool,
     is_last: bool,
 }
@@ -190,7 +190,7 @@ impl Batch {
                     .extend(arrivals.map(|block| Arrival::Block { block, way }));
                 self.imports.push(reply);
             }
-            Order::Acknowledge { id, by, reply } => self.acknowledgements.push((id, by, reply)),
+            Order::Deed { id, deed, reply } => self.deeds.push((id, deed, reply)),
             Order::Tick => self.is_tick = true,
             Order::Stop => self.is_last = true,
         }
@@ -268,8 +268,8 @@ impl<S: ShotStore> Worker<S> {
                 true => Err(IngestError::Closed),
             });
         }
-        for (id, by, reply) in batch.acknowledgements {
-            let done = self.commit(|ingest| ingest.prepare_acknowledgement(id, &by, now()));
+        for (id, deed, reply) in batch.deeds {
+            let done = self.commit(|ingest| ingest.prepare_deed(id, &deed, now()));
             // Whoever asked may be gone.
             let _ = reply.send(self.conclude(done));
         }
@@ -334,7 +334,7 @@ impl<S: ShotStore> Worker<S> {
                 self.announce(committed, Vec::new());
                 Ok(())
             }
-            Err(error @ IngestError::UnknownAlert { .. }) => Err(error),
+            Err(error @ IngestError::Alert { .. }) => Err(error),
             Err(error) => {
                 self.fail(&error);
                 Err(error)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use meso_alerts::{Alert, AlertId};
+use meso_alerts::{Alert, AlertError, AlertId, Deed};
 use meso_contract::http::{
     AlertView, DayView, GunView, OverviewView, Page, ReadyView, ReportRequest, SessionView,
     ShotView,
@@ -12,7 +12,7 @@ use meso_domain::canonical::Canonical as _;
 use meso_ledger::LogKey;
 use meso_limits::Library;
 use meso_store::{AlertRow, AlertSelection, DayRow, OpenSegment, Reader, Readers, StoreError};
-use meso_units::{ClinicId, GunSerial, LibraryVersion, OperatorId, SessionId, Timestamp};
+use meso_units::{ClinicId, GunSerial, LibraryVersion, SessionId, Timestamp};
 use meso_web::{AlertFilter, AlertState, Backend, BackendError, PageRequest};
 use tokio::sync::watch;
 
@@ -87,8 +87,9 @@ impl FleetBackend {
         let segments = reader.open_segments()?.into_iter();
         let mut open_alerts = BTreeMap::new();
         for alert in reader.unresolved_alerts()? {
-            if alert.state == "open" {
-                *open_alerts.entry(alert.gun).or_default() += 1;
+            let waits = alert.state == "open" || alert.state == "latched";
+            if let (true, Some(gun)) = (waits, alert.gun) {
+                *open_alerts.entry(gun).or_default() += 1;
             }
         }
         Ok(GunParts {
@@ -340,24 +341,25 @@ impl Backend for FleetBackend {
         })
     }
 
-    fn acknowledge_alert(&self, id: &str, by: &str) -> Result<AlertView, BackendError> {
+    fn handle_alert(&self, id: &str, deed: Deed) -> Result<AlertView, BackendError> {
         let unknown = || not_found(format!("alert {id}"));
+        let conflict = |reason: String| BackendError::Conflict {
+            what: format!("alert {id}"),
+            reason,
+        };
         let row = self.read(|reader| reader.alert(id))?.ok_or_else(unknown)?;
         if row.state == "resolved" {
-            return Err(BackendError::Conflict {
-                what: format!("alert {id}"),
-                reason: "it is resolved, so nothing is left to acknowledge".to_owned(),
-            });
+            return Err(conflict(
+                "it is resolved, so nothing is left to do".to_owned(),
+            ));
         }
         let number = AlertId::parse(id).map_err(|_| unknown())?;
-        let person = OperatorId::parse(by).map_err(|error| BackendError::Invalid {
-            field: "by",
-            value: by.chars().take(64).collect(),
-            reason: error.to_string(),
-        })?;
-        match self.ingest.acknowledge(number, person) {
+        match self.ingest.handle_alert(number, deed) {
             Ok(()) => {}
-            Err(IngestError::UnknownAlert { .. }) => return Err(unknown()),
+            Err(IngestError::Alert {
+                source: AlertError::Unknown { .. },
+            }) => return Err(unknown()),
+            Err(IngestError::Alert { source }) => return Err(conflict(source.to_string())),
             Err(error) => {
                 return Err(BackendError::Unavailable {
                     reason: error.to_string(),
@@ -431,7 +433,9 @@ impl Backend for FleetBackend {
 const fn state_word(state: AlertState) -> &'static str {
     match state {
         AlertState::Acknowledged => "acknowledged",
+        AlertState::Latched => "latched",
         AlertState::Resolved => "resolved",
+        AlertState::Merged => "merged",
         _ => "open",
     }
 }

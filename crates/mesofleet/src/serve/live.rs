@@ -61,7 +61,10 @@ impl Listener for Announcer {
             let guns = news.shots.iter().map(|new| &new.shot.identity.gun);
             changed.guns.extend(guns.cloned());
             changed.guns.extend(news.declared_missing.keys().cloned());
-            let alerted = news.alerts.iter().map(|alert| &alert.key.gun);
+            let alerted = news
+                .alerts
+                .iter()
+                .filter_map(|alert| alert.key.subject.gun());
             changed.guns.extend(alerted.cloned());
             changed.sessions.extend(&news.sessions);
         });

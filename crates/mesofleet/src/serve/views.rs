@@ -39,25 +39,47 @@ pub(super) fn shot_view(
 }
 
 /// An alert.
-pub(super) fn alert_view(alert: &Alert) -> AlertView {
+pub(crate) fn alert_view(alert: &Alert) -> AlertView {
     AlertView {
         id: alert.id.to_string(),
-        rule: alert.key.rule.to_string(),
+        rule: alert.key.subject.name().to_owned(),
+        is_fleet: alert.key.subject.rule().is_none(),
         severity: alert.severity.to_string(),
         state: alert.state.to_string(),
         clinic: alert.clinic.to_string(),
-        gun: alert.key.gun.to_string(),
-        session: alert.key.session.map(|session| session.to_string()),
+        gun: alert
+            .key
+            .subject
+            .gun()
+            .map_or_else(String::new, ToString::to_string),
+        driver: alert.key.subject.driver().map(ToString::to_string),
+        session: alert
+            .key
+            .subject
+            .session()
+            .map(|session| session.to_string()),
         episode: alert.key.episode,
         shot_count: alert.shot_count,
-        first_shot: alert.first_shot.to_string(),
-        worst_value: alert.worst.value,
-        limit: alert.worst.limit,
+        first_shot: alert
+            .first
+            .shot
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string),
+        first_value: alert.first.value,
+        last_value: alert.last.value,
+        worst_value: alert.worst.value(),
+        limit: alert.worst.limit(),
+        library_version: alert.worst.library().map(LibraryVersion::get),
         unit: alert.unit().to_owned(),
         text: alert.text(),
         opened_at_ms: alert.opened_at.unix_ms(),
         changed_at_ms: alert.changed_at.unix_ms(),
+        first_at_ms: alert.first.at.unix_ms(),
+        last_at_ms: alert.last.at.unix_ms(),
         acknowledged_by: alert.acknowledged_by.as_ref().map(ToString::to_string),
+        merged_into: alert.merged_into.map(|into| into.to_string()),
+        silenced_until_ms: alert.silenced_until.map(Timestamp::unix_ms),
+        escalated_at_ms: alert.escalated_at.map(Timestamp::unix_ms),
     }
 }
 

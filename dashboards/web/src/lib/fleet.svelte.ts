@@ -1,4 +1,5 @@
 // The live picture of the fleet: read once, then kept current by one event stream per tab.
+import { isWaiting, placeOf } from './alerts';
 import { api, sentence, unwrap } from './api';
 import { type Batch, collect, emptyBatch, merge } from './queue';
 import { Ring, WINDOW_MS } from './ring';
@@ -202,8 +203,8 @@ class Fleet {
     if (changed.size === 0) return;
     const known = new Set(this.alerts.map((alert) => alert.id));
     for (const alert of changed.values()) {
-      if (!known.has(alert.id) && alert.state === 'open') {
-        this.announced = `${alert.gun}: ${alert.text}`;
+      if (!known.has(alert.id) && isWaiting(alert)) {
+        this.announced = `${placeOf(alert)}: ${alert.text}`;
       }
     }
     this.alerts = merge(this.alerts, changed, (alert) => alert.id).slice(0, ALERT_COUNT_MAX);

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use meso_testkit::conform::CHECKS;
 use meso_testkit::gun::fault::Fault;
 
+use crate::alert::AlertCommand;
 use crate::broker::BrokerCommand;
 use crate::protocol::ProtocolCommand;
 use crate::store::StoreSpec;
@@ -35,6 +36,9 @@ pub enum Command {
     /// The protocol library: check, compare, sign and release what a treatment should keep to.
     #[command(subcommand)]
     Protocol(ProtocolCommand),
+    /// Alerts: look at them, and say what is done about them.
+    #[command(subcommand)]
+    Alert(AlertCommand),
     /// What was refused: look at it, or offer it once more.
     #[command(subcommand)]
     Quarantine(QuarantineCommand),

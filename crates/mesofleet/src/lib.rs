@@ -4,6 +4,7 @@
 //!
 //! Read first: [`serve::Server`], [`ingest::Ingest`].
 
+pub mod alert;
 pub mod broker;
 pub mod cli;
 pub mod clock;

@@ -24,6 +24,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Broker(command) => mesofleet::broker::run(&command),
         Command::Store(command) => mesofleet::store::run(&command),
         Command::Protocol(command) => mesofleet::protocol::run(&command),
+        Command::Alert(command) => mesofleet::alert::run(&command),
         Command::Quarantine(command) => mesofleet::quarantine::run(&command),
         Command::Gun(GunCommand::Emulate(options)) => mesofleet::emulate::run(&options),
         Command::Gun(GunCommand::Conform(options)) => mesofleet::conform::run(&options),

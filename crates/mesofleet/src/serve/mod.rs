@@ -15,6 +15,7 @@ pub use backend::TriggerOnPage;
 pub(crate) use command::ingest_options;
 pub use command::run;
 pub use server::{BrokerChoice, LibraryInForce, ServeOptions, Server};
+pub(crate) use views::alert_view;
 
 #[cfg(test)]
 mod tests;

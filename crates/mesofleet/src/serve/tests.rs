@@ -253,3 +253,56 @@ async fn a_report_of_a_part_verifies_and_an_empty_selection_is_named() {
     .unwrap();
     server.shutdown().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_silences_an_alert_and_then_says_that_they_have_seen_it_by_command() {
+    use crate::alert::{AckArguments, AlertCommand, SilenceArguments, Who, run};
+
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(options(folder.path())).await.unwrap();
+    ready(&server).await;
+    let mut link = PaperLink::connect(&server).await;
+    for block in sample_treatment() {
+        link.send(&block).await;
+    }
+    link.settled(&Stream::Gun(sample_gun()), 3).await;
+    link.settled(&Stream::Room, 3).await;
+    let config = folder.path().join("server.toml");
+    let text = include_str!("../../../../config/server.toml")
+        .replace("127.0.0.1:8080", &server.http_addr().to_string());
+    std::fs::write(&config, text).unwrap();
+    let server = tokio::task::spawn_blocking(move || {
+        let before = server.alerts().unwrap().remove(0);
+        assert_eq!(
+            before.state, "latched",
+            "the session is over, nobody has seen it"
+        );
+        let who = || Who {
+            id: meso_alerts::AlertId::parse(&before.id).unwrap(),
+            config: config.clone(),
+            by: "fleet-1".to_owned(),
+            json: true,
+        };
+        let silence = |minutes| {
+            run(&AlertCommand::Silence(SilenceArguments {
+                who: who(),
+                minutes,
+                reason: "the head is being changed".to_owned(),
+            }))
+        };
+        silence(30).unwrap();
+        assert!(server.alerts().unwrap()[0].silenced_until_ms.is_some());
+        let refused = silence(100_000).unwrap_err().to_string();
+        assert!(refused.contains("is not allowed"), "{refused}");
+        run(&AlertCommand::Ack(AckArguments { who: who() })).unwrap();
+        let after = server.alerts().unwrap().remove(0);
+        assert_eq!(after.state, "resolved");
+        assert_eq!(after.acknowledged_by.as_deref(), Some("fleet-1"));
+        let again = run(&AlertCommand::Ack(AckArguments { who: who() })).unwrap_err();
+        assert!(again.to_string().contains("resolved"), "{again}");
+        server
+    })
+    .await
+    .unwrap();
+    server.shutdown().await.unwrap();
+}

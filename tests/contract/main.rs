@@ -16,4 +16,10 @@ mod permissions;
     reason = "shared with the tests of the domain, which use more of it"
 )]
 mod samples;
+#[path = "../../crates/meso-domain/tests/main/statement_samples.rs"]
+#[allow(
+    dead_code,
+    reason = "shared with the tests of the domain, which use more of it"
+)]
+mod statement_samples;
 mod v01;

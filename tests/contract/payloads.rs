@@ -16,6 +16,7 @@ use crate::samples::{
     at, sample_amendment, sample_ended, sample_gap, sample_header, sample_judgement, sample_opened,
     sample_segment, sample_shot,
 };
+use crate::statement_samples;
 
 /// A payload as it goes over the bus.
 pub(crate) struct Payload {
@@ -66,6 +67,20 @@ fn session() -> RecordBlock {
     .into();
     records.push(Record::Amendment(sample_amendment()));
     RecordBlock::seal(header, records, Vec::new()).unwrap()
+}
+
+/// One statement of each kind.
+fn statements() -> RecordBlock {
+    let header = BlockHeader {
+        place: BlockPlace {
+            stream: Stream::Room,
+            ..sample_header().place
+        },
+        epoch: None,
+        ..sample_header()
+    };
+    let records = statement_samples::all().into_iter().map(Record::Session);
+    RecordBlock::seal(header, records.collect(), Vec::new()).unwrap()
 }
 
 fn watermark() -> WatermarkMessage {
@@ -175,6 +190,7 @@ pub(crate) fn all() -> Vec<Payload> {
     vec![
         payload("BlockMessage", "shots", block(&shots())),
         payload("BlockMessage", "session", block(&session())),
+        payload("BlockMessage", "statements", block(&statements())),
         payload(
             "WatermarkMessage",
             "watermark",

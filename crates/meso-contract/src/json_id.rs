@@ -31,8 +31,12 @@ pub(crate) fn parse_u64(field: &'static str, text: &str) -> Result<u64, PayloadE
     }
 }
 
-/// Reads `N` bytes of lower-case hexadecimal.
-pub(crate) fn parse_bytes<const N: usize>(
+/// Reads `N` bytes of hexadecimal digits.
+///
+/// # Errors
+///
+/// [`PayloadError::UnknownWord`] naming the field for another length or other letters.
+pub fn parse_bytes<const N: usize>(
     field: &'static str,
     text: &str,
 ) -> Result<[u8; N], PayloadError> {

@@ -46,9 +46,13 @@ pub use block_file::{
 };
 pub use error::PayloadError;
 pub use inquiry::{HeldMessage, WantedMessage};
+pub use json_id::parse_bytes;
 pub use session::{
-    AmendmentBody, CheckItemBody, ChecklistBody, ComponentBody, GunPositionBody, NeedleBody,
-    SegmentOpenedBody, SessionEndedBody, SessionEventBody, SessionOpenedBody, SyringeBody,
+    AdverseEventBody, AmendmentBody, AnaestheticBody, CheckItemBody, ChecklistBody, ClaimBody,
+    CombinedTreatmentBody, ComponentBody, CourseBody, DetailsBody, GunPositionBody, LastDayBody,
+    LotBody, ManualEntryBody, MaterialBody, NeedleBody, OverrideBody, PatientFactsBody, SaidBody,
+    ScreeningBody, ScreeningDecisionBody, SegmentOpenedBody, SessionEndedBody, SessionEventBody,
+    SessionOpenedBody, StatementBody, SyringeBody,
 };
 pub use shot::ShotBody;
 pub use status::{

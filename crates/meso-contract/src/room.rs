@@ -4,15 +4,45 @@
 //! a [`StepRefusedBody`] where a step is missing, 422 where a value is wrong.
 //! `POST /api/v1/guns/{serial}/resume` takes a [`ResumeGunBody`] and answers 200 with a
 //! [`RoomGunBody`], 409 where the gun is not there or not inhibited.
+//! `GET /api/v1/questionnaire` answers with a [`QuestionnaireBody`]: what is to be asked before a
+//! session, in the order in which it is asked.
 //! `GET /api/v1/state` answers with a [`RoomStateBody`]. All want `Authorization: Bearer TOKEN`
 //! with the token of [`RoomAccessFile`].
+//!
+//! # The way of a treatment
+//!
+//! | step | when | events that it makes |
+//! |---|---|---|
+//! | `open` | first; with the answers of the questionnaire, age, weight and papers where known | opened, screening, patient, details, course |
+//! | `screening`, `patient`, `details`, `course` | any time while open; the newest counts | the same, later |
+//! | `segment` | before the first shot, and after any change of zone, syringe, needle | segment opened |
+//! | `material` | after its segment; the newest counts | material |
+//! | `hand_over` | another operator goes on with the same gun or syringe | segment opened |
+//! | `manual` | what a hand injected, in a segment without a gun | manual |
+//! | `override` | on beyond a soft limit that the verdict names; a hard one is refused | override |
+//! | `pause`, `resume` | any time while open | paused with its reason, resumed |
+//! | `same_patient` | when the state says that the room is asked | the answer; `false` ends the session |
+//! | `end` | last | ended |
+//! | `adverse_event`, `addendum`, `amend`, `claim` | while open and after the end | the same |
+//!
+//! A step that must come first is a 409 whose code and message name it; a bad value is a 422.
+
+mod step;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{ChecklistBody, NeedleBody, SyringeBody};
+use crate::{FindingBody, SegmentOpenedBody};
+
+pub use step::{
+    AddendumStepBody, AmendStepBody, AnswerBody, ClaimStepBody, CourseStepBody, DetailsStepBody,
+    EventStepBody, HandOverStepBody, ManualStepBody, MaterialStepBody, OpenStepBody,
+    OverrideStepBody, PatientStepBody, QuestionBody, QuestionnaireBody, RoomStepBody,
+    SamePatientStepBody, ScreeningAnswersBody, ScreeningReasonBody, ScreeningStepBody,
+    SegmentStepBody, StepTakenBody,
+};
 
 /// `room.json` in the driver's data folder, mode 0600: where the room listens, and the token.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,83 +64,6 @@ impl core::fmt::Debug for RoomAccessFile {
 
 /// The name of [`RoomAccessFile`] in the driver's data folder.
 pub const ROOM_ACCESS_FILE_NAME: &str = "room.json";
-
-/// A step that a person takes in the room.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum RoomStepBody {
-    /// Begin a session.
-    Open(OpenStepBody),
-    /// Begin a segment of a session.
-    Segment(SegmentStepBody),
-    /// Pause.
-    Pause {
-        /// The session, 32 hexadecimal digits.
-        session: String,
-    },
-    /// Go on.
-    Resume {
-        /// The session, 32 hexadecimal digits.
-        session: String,
-    },
-    /// End the session.
-    End {
-        /// The session, 32 hexadecimal digits.
-        session: String,
-        /// How: `completed`, `stopped`, `emergency`, `consent withdrawn`.
-        outcome: String,
-    },
-}
-
-/// What it takes to begin a session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OpenStepBody {
-    /// Commitment to the patient, made in the room, 64 hexadecimal digits.
-    pub patient: String,
-    /// The protocol.
-    pub protocol: String,
-    /// Who treats.
-    pub operator: String,
-    /// The steps before the first shot.
-    pub checklist: ChecklistBody,
-    /// Whether this is a demonstration without a patient.
-    pub demo: bool,
-}
-
-/// What it takes to begin a segment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SegmentStepBody {
-    /// The session, 32 hexadecimal digits.
-    pub session: String,
-    /// Serial number of the gun; absent for a manual syringe.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub gun: Option<String>,
-    /// The zone.
-    pub zone: String,
-    /// The technique.
-    pub technique: String,
-    /// What is in the syringe.
-    pub syringe: SyringeBody,
-    /// The needle or head.
-    pub needle: NeedleBody,
-    /// Who treats.
-    pub operator: String,
-    /// Why the segment before it ended; empty for the first.
-    pub reason: String,
-}
-
-/// The step was taken and is on disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StepTakenBody {
-    /// The session, 32 hexadecimal digits.
-    pub session: String,
-    /// The segment, 32 hexadecimal digits, where one began.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub segment: Option<String>,
-}
 
 /// The step was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,6 +96,9 @@ impl ResumeGunBody {
 pub struct RoomStateBody {
     /// Sessions that are open, 32 hexadecimal digits each.
     pub open_sessions: Vec<String>,
+    /// The same sessions, with what people need to go on.
+    #[serde(default)]
+    pub sessions: Vec<RoomSessionBody>,
     /// The guns seen since the start.
     pub guns: Vec<RoomGunBody>,
     /// Records in the journal that are in no sealed block yet.
@@ -171,6 +127,38 @@ pub struct RoomStateBody {
     /// How long guns have waited for answers since the start.
     #[serde(default)]
     pub latencies: Vec<LatencyBody>,
+}
+
+/// An open session, as its room sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoomSessionBody {
+    /// The session, 32 hexadecimal digits.
+    pub session: String,
+    /// The protocol.
+    pub protocol: String,
+    /// Who began it.
+    pub operator: String,
+    /// When it began, nanoseconds since 1970 as text.
+    pub opened_at_ns: String,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// Why the room is asked whether this is still the same patient: `idle`, `unplugged` or
+    /// `new needle`. Until a `same_patient` step answers, no segment begins.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub same_patient_asked: Option<String>,
+    /// What the prescriber decided, where the questionnaire gave cause.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub decision: Option<String>,
+    /// Digest of the questionnaire, 64 hexadecimal digits: a returning patient may confirm it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub screening_digest: Option<String>,
+    /// Entries of points by hand; the next has this number plus one.
+    pub manual_entry_count: u32,
+    /// Its segments, in the order in which they began.
+    pub segments: Vec<SegmentOpenedBody>,
+    /// The rules that did not pass so far, and those that lack a fact.
+    pub findings: Vec<FindingBody>,
 }
 
 /// How long something took, since the start of the driver.

@@ -1,9 +1,16 @@
 //! Session events as JSON.
 
 mod convert;
+mod said;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use said::{
+    AdverseEventBody, AnaestheticBody, ClaimBody, CombinedTreatmentBody, CourseBody, DetailsBody,
+    LastDayBody, LotBody, ManualEntryBody, MaterialBody, OverrideBody, PatientFactsBody, SaidBody,
+    ScreeningBody, ScreeningDecisionBody, StatementBody,
+};
 
 /// What happened in a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -29,6 +36,8 @@ pub enum SessionEventBody {
     },
     /// It ended.
     Ended(SessionEndedBody),
+    /// Something is said of it, while it is open or after it.
+    Stated(StatementBody),
 }
 
 /// A step of the checklist: done, with a reference or without, or skipped with a reason.

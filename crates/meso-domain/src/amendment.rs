@@ -21,11 +21,15 @@ pub struct Amendment {
     pub old_value: String,
     /// The value after, as shown to people.
     pub new_value: String,
-    /// Ed25519 signature of the person over the canonical bytes without this field.
+    /// Ed25519 signature of the person over the canonical bytes without this field; as long as the
+    /// person has no key, [`Amendment::UNSIGNED`].
     pub signature: [u8; 64],
 }
 
 impl Amendment {
+    /// In the place of a signature: nobody signed.
+    pub const UNSIGNED: [u8; 64] = [0; 64];
+
     /// The bytes that [`Amendment::signature`] signs.
     pub fn signed_bytes(&self) -> Vec<u8> {
         let mut encoder = Encoder::default();

@@ -227,6 +227,28 @@ pub struct Finding {
     pub reason: Option<NotCheckable>,
 }
 
+impl Finding {
+    pub(crate) fn write(&self, e: &mut Encoder) {
+        e.u8(self.rule.code());
+        e.u8(self.severity.code());
+        e.option(self.bound.as_ref(), |e, bound| e.u8(bound.code()));
+        e.i64(self.value);
+        e.i64(self.limit);
+        e.option(self.reason.as_ref(), |e, reason| e.u8(reason.code()));
+    }
+
+    pub(crate) fn read(d: &mut Decoder<'_>) -> Result<Finding, CanonicalError> {
+        Ok(Finding {
+            rule: Rule::from_code(d.u8()?)?,
+            severity: Severity::from_code(d.u8()?)?,
+            bound: d.option(|d| Bound::from_code(d.u8()?))?,
+            value: d.i64()?,
+            limit: d.i64()?,
+            reason: d.option(|d| NotCheckable::from_code(d.u8()?))?,
+        })
+    }
+}
+
 /// The verdict on one shot: which engine, which library, which facts, which findings.
 ///
 /// Edge and server compare verdicts only where all three of library, engine and facts are equal.
@@ -256,14 +278,7 @@ impl Canonical for Judgement {
         encoder.option(self.library.as_ref(), |e, v| e.u32(v.get()));
         encoder.u16(self.engine);
         encoder.fixed(&self.facts_digest);
-        encoder.list(&self.findings, |e, finding| {
-            e.u8(finding.rule.code());
-            e.u8(finding.severity.code());
-            e.option(finding.bound.as_ref(), |e, bound| e.u8(bound.code()));
-            e.i64(finding.value);
-            e.i64(finding.limit);
-            e.option(finding.reason.as_ref(), |e, reason| e.u8(reason.code()));
-        });
+        encoder.list(&self.findings, |e, finding| finding.write(e));
     }
 
     fn decode_fields(decoder: &mut Decoder<'_>) -> Result<Judgement, CanonicalError> {
@@ -271,16 +286,7 @@ impl Canonical for Judgement {
             library: decoder.option(|d| Ok(LibraryVersion(d.u32()?)))?,
             engine: decoder.u16()?,
             facts_digest: decoder.fixed()?,
-            findings: decoder.list("findings", |d| {
-                Ok(Finding {
-                    rule: Rule::from_code(d.u8()?)?,
-                    severity: Severity::from_code(d.u8()?)?,
-                    bound: d.option(|d| Bound::from_code(d.u8()?))?,
-                    value: d.i64()?,
-                    limit: d.i64()?,
-                    reason: d.option(|d| NotCheckable::from_code(d.u8()?))?,
-                })
-            })?,
+            findings: decoder.list("findings", Finding::read)?,
         })
     }
 }

@@ -53,7 +53,11 @@ pub use judgement::{Bound, Finding, Judgement, NotCheckable, Rule, Severity};
 pub use quantity::{Derivation, Quantity, Source, Sourced};
 pub use record::Record;
 pub use session::{
-    CheckItem, Checklist, Component, Delivery, GunPosition, Needle, SegmentOpened, SessionEnded,
-    SessionEvent, SessionOpened, SessionOutcome, SessionSeal, SyringeLoad, Technique,
+    AdverseCause, AdverseCode, AdverseEvent, Anaesthetic, Answer, AnsweredQuestion, AskCause,
+    CheckItem, Checklist, CombinedTreatment, Component, CorrectionError, CourseFacts, CourseSource,
+    Day, Delivery, GunPosition, LastDay, LimitOverride, LotFacts, ManualEntry, MaterialFacts,
+    Needle, OverrideCode, PatientFacts, Said, Screening, ScreeningAnswers, ScreeningDecision,
+    ScreeningOutcome, SegmentOpened, SessionDetails, SessionEnded, SessionEvent, SessionOpened,
+    SessionOutcome, SessionSeal, ShotClaim, Statement, SyringeLoad, Technique, correct, corrected,
 };
 pub use shot::{Purpose, PurposeDecidedBy, Shot, ShotError, ShotFlags, ShotIdentity};

@@ -1,7 +1,7 @@
 //! Anything that a record block can carry.
 
 use crate::canonical::{Canonical, CanonicalError, RecordHash};
-use crate::{Amendment, Custody, Gap, SessionEvent, Shot};
+use crate::{Amendment, Custody, Gap, Said, SessionEvent, Shot};
 
 /// One sealed record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +53,17 @@ impl Record {
     /// The hash that a block commits to.
     pub fn hash(&self) -> RecordHash {
         RecordHash::of_canonical(&self.canonical_bytes())
+    }
+
+    /// Whether its bytes can be erased while its block stays provable: it says what limits ask of a
+    /// patient, and its hash is salted. Such a record leaves the clinic with no report.
+    pub fn is_erasable(&self) -> bool {
+        match self {
+            Record::Session(SessionEvent::Stated(statement)) => {
+                matches!(statement.said, Said::Patient(_))
+            }
+            _ => false,
+        }
     }
 
     /// The shot, if it is one.

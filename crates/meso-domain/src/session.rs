@@ -1,6 +1,9 @@
 //! What people did around the shots: a session, its segments, its end.
 
+mod answers;
 mod codec;
+mod correction;
+mod statement;
 
 use meso_units::{
     ClinicId, DriverId, Epoch, GunSerial, LibraryVersion, Micrometres, Nanolitres, OperatorId,
@@ -8,6 +11,14 @@ use meso_units::{
 };
 
 use crate::canonical::coded;
+pub use answers::{Answer, AnsweredQuestion, ScreeningAnswers};
+pub use correction::{CorrectionError, correct, corrected};
+pub use statement::{
+    AdverseCause, AdverseCode, AdverseEvent, Anaesthetic, AskCause, CombinedTreatment, CourseFacts,
+    CourseSource, Day, LastDay, LimitOverride, LotFacts, ManualEntry, MaterialFacts, OverrideCode,
+    PatientFacts, Said, Screening, ScreeningDecision, ScreeningOutcome, SessionDetails, ShotClaim,
+    Statement,
+};
 
 /// How a point is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -180,6 +191,8 @@ pub enum SessionOutcome {
     ConsentWithdrawn,
     /// Nobody ended it.
     TimedOut,
+    /// The prescriber decided not to treat, or not today.
+    NotTreated,
 }
 
 coded!(SessionOutcome, "session outcome",
@@ -188,6 +201,7 @@ coded!(SessionOutcome, "session outcome",
     Emergency = 3, "emergency";
     ConsentWithdrawn = 4, "consent withdrawn";
     TimedOut = 5, "timed out";
+    NotTreated = 6, "not treated";
 );
 
 /// How far a gun had counted at a moment.
@@ -239,11 +253,13 @@ pub enum SessionEvent {
     },
     /// It ended.
     Ended(SessionEnded),
+    /// Something is said of it, while it is open or after it.
+    Stated(Box<Statement>),
 }
 
 impl SessionEvent {
     /// The session that this is about.
-    pub const fn session(&self) -> SessionId {
+    pub fn session(&self) -> SessionId {
         match self {
             SessionEvent::Opened(opened) => opened.session,
             SessionEvent::SegmentOpened(segment) => segment.session,
@@ -251,16 +267,18 @@ impl SessionEvent {
                 *session
             }
             SessionEvent::Ended(ended) => ended.session,
+            SessionEvent::Stated(statement) => statement.session,
         }
     }
 
     /// When it happened.
-    pub const fn at(&self) -> Timestamp {
+    pub fn at(&self) -> Timestamp {
         match self {
             SessionEvent::Opened(opened) => opened.at,
             SessionEvent::SegmentOpened(segment) => segment.at,
             SessionEvent::Paused { at, .. } | SessionEvent::Resumed { at, .. } => *at,
             SessionEvent::Ended(ended) => ended.at,
+            SessionEvent::Stated(statement) => statement.at,
         }
     }
 }

@@ -28,6 +28,7 @@ mod compiled;
 mod digest;
 mod even;
 mod facts;
+mod heard;
 mod lane;
 mod reach;
 mod rules;
@@ -131,8 +132,14 @@ impl Judge {
     }
 
     /// Learns which protocol a session and its segments follow, and what is in syringe and needle.
-    /// The same event again changes nothing.
+    /// The same event again changes nothing; a corrected one takes the place of its original. What
+    /// can be said of a session long after it, such as an addendum, is no fact for any rule.
     pub fn session_event(&mut self, event: &SessionEvent) {
+        if let SessionEvent::Stated(statement) = event
+            && !heard::is_fact(&statement.said)
+        {
+            return;
+        }
         let slot = self.sessions.learn(event);
         if let Some(session) = self.sessions.at_mut(slot) {
             prepare(session, &self.compiled);

@@ -3,6 +3,8 @@
 //! Session events, amendments and gaps carry their canonical bytes in hexadecimal; everything else
 //! in their rows is written from those bytes, so a verifier writes it anew and compares.
 
+mod said;
+
 use std::collections::BTreeMap;
 
 use meso_domain::canonical::Canonical as _;
@@ -134,13 +136,14 @@ pub(crate) fn alert_line(alert: &AlertFacts) -> Result<String, serde_json::Error
     })
 }
 
-const fn event_name(event: &SessionEvent) -> &'static str {
+fn event_name(event: &SessionEvent) -> &'static str {
     match event {
         SessionEvent::Opened(_) => "session opened",
         SessionEvent::SegmentOpened(_) => "segment opened",
         SessionEvent::Paused { .. } => "session paused",
         SessionEvent::Resumed { .. } => "session resumed",
         SessionEvent::Ended(_) => "session ended",
+        SessionEvent::Stated(statement) => said::name(&statement.said),
     }
 }
 
@@ -149,6 +152,7 @@ fn event_details(event: &SessionEvent) -> Details {
         SessionEvent::Opened(opened) => opened_details(opened),
         SessionEvent::SegmentOpened(segment) => segment_details(segment),
         SessionEvent::Ended(ended) => ended_details(ended),
+        SessionEvent::Stated(statement) => said::details(statement),
         SessionEvent::Paused { .. } | SessionEvent::Resumed { .. } => Details::new(),
     }
 }

@@ -128,17 +128,25 @@ pub enum Withheld {
     OutsideSelection,
     /// The first stored copy of the same shot is in another block.
     OtherCopyStored,
+    /// It says what limits ask of a patient, which can be erased and leaves the clinic with no
+    /// report.
+    Erasable,
 }
 
 impl Withheld {
     /// Every reason.
-    pub const ALL: [Withheld; 2] = [Withheld::OutsideSelection, Withheld::OtherCopyStored];
+    pub const ALL: [Withheld; 3] = [
+        Withheld::OutsideSelection,
+        Withheld::OtherCopyStored,
+        Withheld::Erasable,
+    ];
 
     /// The reason in words.
     pub const fn as_str(self) -> &'static str {
         match self {
             Withheld::OutsideSelection => "outside the selection",
             Withheld::OtherCopyStored => "another copy of this shot is stored",
+            Withheld::Erasable => "age and weight of a patient, which can be erased",
         }
     }
 }

@@ -12,7 +12,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use meso_contract::PayloadError;
 use meso_contract::room::{
-    ResumeGunBody, RoomGunBody, RoomStateBody, RoomStepBody, StepRefusedBody, StepTakenBody,
+    QuestionnaireBody, ResumeGunBody, RoomGunBody, RoomStateBody, RoomStepBody, StepRefusedBody,
+    StepTakenBody,
 };
 use meso_sessions::Refusal;
 use meso_units::{GunSerial, OperatorId};
@@ -48,6 +49,11 @@ pub enum RoomRequest {
         body: ResumeGunBody,
         /// Takes the answer: how the gun is now.
         reply: oneshot::Sender<Result<RoomGunBody, StepFailure>>,
+    },
+    /// Say what is to be asked before a session.
+    Questionnaire {
+        /// Takes the answer.
+        reply: oneshot::Sender<QuestionnaireBody>,
     },
     /// Say how the room is.
     State {
@@ -121,6 +127,7 @@ pub fn app(token: &Token, requests: mpsc::Sender<RoomRequest>) -> Router {
     Router::new()
         .route("/api/v1/steps", post(take_step))
         .route("/api/v1/guns/{serial}/resume", post(resume_gun))
+        .route("/api/v1/questionnaire", get(say_questionnaire))
         .route("/api/v1/state", get(say_state))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(token.clone(), require_token))
@@ -197,6 +204,14 @@ fn resume_of(serial: &str, body: &[u8]) -> Result<(GunSerial, ResumeGunBody), St
         )));
     }
     Ok((gun, body))
+}
+
+async fn say_questionnaire(State(requests): State<mpsc::Sender<RoomRequest>>) -> Response {
+    let (reply, answer) = oneshot::channel();
+    match ask(&requests, RoomRequest::Questionnaire { reply }, answer).await {
+        Ok(questionnaire) => Json(questionnaire).into_response(),
+        Err(failure) => failure.into_response(),
+    }
 }
 
 async fn say_state(State(requests): State<mpsc::Sender<RoomRequest>>) -> Response {

@@ -43,6 +43,9 @@ fn play(mut requests: mpsc::Receiver<RoomRequest>, answer: Result<StepTakenBody,
         while let Some(request) = requests.recv().await {
             match request {
                 RoomRequest::Step { reply, .. } => reply.send(answer.clone()).unwrap(),
+                RoomRequest::Questionnaire { reply } => {
+                    reply.send(meso_room::questionnaire(None)).unwrap();
+                }
                 RoomRequest::State { reply } => reply.send(RoomStateBody::default()).unwrap(),
                 RoomRequest::ResumeGun { gun, body, reply } => {
                     let serial = format!("{gun} by {}: {}", body.operator, body.reason);
@@ -63,6 +66,7 @@ async fn a_step_that_is_on_the_disk_is_answered_with_its_session() {
     let taken = StepTakenBody {
         session: "5".to_owned(),
         segment: None,
+        records: vec!["ab".repeat(32)],
     };
     play(requests, Ok(taken.clone()));
     let body = format!(r#"{{"pause":{{"session":"{}"}}}}"#, &SESSION[..32]);
@@ -166,6 +170,9 @@ fn context<'a>(
         utc_offset_s: 3_600,
         library,
         positions: Vec::new(),
+        salts: [[5; 32], [6; 32]],
+        now: meso_units::Timestamp::UNIX_EPOCH,
+        judge: None,
     }
 }
 
@@ -182,6 +189,11 @@ fn open_body() -> room::OpenStepBody {
             emergency_kit: done,
         },
         demo: true,
+        screening: None,
+        age_years: None,
+        weight_g: None,
+        details: None,
+        course: None,
     }
 }
 
@@ -210,7 +222,7 @@ fn a_session_needs_a_protocol_that_is_in_force() {
     let clinic = ClinicId::parse("riverside").unwrap();
     let room = DriverId::parse("room-1").unwrap();
     let library = library();
-    let body = room::RoomStepBody::Open(open_body());
+    let body = room::RoomStepBody::Open(Box::new(open_body()));
     let code = |failure: StepFailure| match failure {
         StepFailure::StepMissing { code, .. } | StepFailure::BadValue { code, .. } => code,
         _ => "other",
@@ -222,16 +234,16 @@ fn a_session_needs_a_protocol_that_is_in_force() {
     };
     assert_eq!(open.library.get(), 3);
     assert_eq!(open.session, SessionId::from_bytes([2; 16]));
-    let unknown = room::RoomStepBody::Open(room::OpenStepBody {
+    let unknown = room::RoomStepBody::Open(Box::new(room::OpenStepBody {
         protocol: "other".to_owned(),
         ..open_body()
-    });
+    }));
     let unknown = to_step(&unknown, context(&clinic, &room, Some(&library))).unwrap_err();
     assert_eq!(code(unknown), "protocol_unknown");
-    let bad = room::RoomStepBody::Open(room::OpenStepBody {
+    let bad = room::RoomStepBody::Open(Box::new(room::OpenStepBody {
         patient: "x".to_owned(),
         ..open_body()
-    });
+    }));
     let bad = to_step(&bad, context(&clinic, &room, Some(&library))).unwrap_err();
     assert_eq!(code(bad), "bad_value");
 }

@@ -6,7 +6,7 @@
 //! what must be done first. It changes nothing: the caller makes the events durable and then hands
 //! them to [`Sessions::apply`], which is also how the state is rebuilt from a journal.
 //!
-//! It does **not** judge shots, knows no patient, draws no random number and has no clock: ids and
+//! It does **not** judge shots, knows no patient's name, draws no random number and has no clock: ids and
 //! times come from the caller. One gun works in one open session at most; the order of the steps
 //! is enforced here and nowhere else.
 //!
@@ -18,7 +18,8 @@
 //!
 //! let mut sessions = Sessions::default();
 //! let session = SessionId::from_bytes([1; 16]);
-//! let refusal = sessions.step(Timestamp::UNIX_EPOCH, Step::Pause { session });
+//! let pause = Step::Pause { session, reason: None };
+//! let refusal = sessions.step(Timestamp::UNIX_EPOCH, pause);
 //! assert_eq!(
 //!     refusal.map_err(|refusal| refusal.code()),
 //!     Err("session_not_open"),
@@ -27,9 +28,14 @@
 //! ```
 
 mod refusal;
+mod screening;
 mod state;
 mod step;
 
 pub use refusal::{Refusal, RequiredCheck};
+pub use screening::{CONSENT_AGE_YEARS, Question, QuestionKind, Questionnaire};
 pub use state::{OpenSession, Sessions};
-pub use step::{ChecklistAnswers, EndStep, OpenStep, SegmentStep, Step};
+pub use step::{
+    AmendStep, ChecklistAnswers, EndStep, HandOverStep, OpenStep, SamePatientStep, SayStep,
+    SegmentStep, Step,
+};

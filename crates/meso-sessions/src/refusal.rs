@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use meso_units::{GunSerial, SegmentId, SessionId};
+use meso_domain::{CorrectionError, RecordHash, Rule, ScreeningOutcome};
+use meso_units::{GunSerial, OperatorId, SegmentId, SessionId};
 
 /// An item of the checklist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,6 +90,144 @@ pub enum Refusal {
     /// A segment after the first needs a reason.
     #[error("a reason is missing: say why the segment before this one ended")]
     ReasonMissing,
+    /// Questions are open.
+    #[error("not every question is answered: ask {}", open.join(", "))]
+    QuestionsOpen {
+        /// Their names; all at once.
+        open: Vec<&'static str>,
+    },
+    /// An answer to what was not asked, or two answers to one question.
+    #[error("{question:?} is not asked here, or is answered twice: answer each question once")]
+    QuestionUnknown {
+        /// The name that was given.
+        question: String,
+    },
+    /// A medicine with a washout needs the time of its last dose.
+    #[error("the answer to {question} is yes: say how many hours ago the last dose was")]
+    LastDoseMissing {
+        /// The question.
+        question: &'static str,
+    },
+    /// Something has changed since the full questionnaire.
+    #[error("something has changed since the full questionnaire: ask the full questionnaire again")]
+    ScreeningChanged,
+    /// An answer is `yes` or `unknown`.
+    #[error(
+        "{} may speak against the treatment: record the prescriber's decision with its reason",
+        concerns.join(", ")
+    )]
+    DecisionMissing {
+        /// The questions.
+        concerns: Vec<&'static str>,
+    },
+    /// The prescriber decided not to treat, or not today.
+    #[error("the prescriber decided: {outcome}; end session {session} as not treated")]
+    NotTreated {
+        /// The session.
+        session: SessionId,
+        /// The decision.
+        outcome: ScreeningOutcome,
+    },
+    /// A minor without a guardian's consent.
+    #[error(
+        "the patient is younger than {} years: record a guardian's consent first",
+        crate::CONSENT_AGE_YEARS
+    )]
+    GuardianMissing,
+    /// The room was asked whether this is still the same patient.
+    #[error("is this still the same patient? answer that for session {session} first")]
+    SamePatientUnanswered {
+        /// The session.
+        session: SessionId,
+    },
+    /// Nobody asked whether this is the same patient.
+    #[error("session {session} is not asked whether this is the same patient: go on")]
+    NothingAsked {
+        /// The session.
+        session: SessionId,
+    },
+    /// The session has no such segment.
+    #[error("session {session} has no segment {segment}: begin one first")]
+    SegmentMissing {
+        /// The session.
+        session: SessionId,
+        /// The segment.
+        segment: SegmentId,
+    },
+    /// The gun, or the hand, has no segment to go on with.
+    #[error("{delivery} has no segment in session {session}: begin one first")]
+    NothingToHandOver {
+        /// The session.
+        session: SessionId,
+        /// The gun, or `the manual syringe`.
+        delivery: String,
+    },
+    /// A hand-over to who treats already.
+    #[error("{operator} treats already: hand over to another operator")]
+    SameOperator {
+        /// The operator.
+        operator: OperatorId,
+    },
+    /// A gun counts by itself what it injects.
+    #[error("segment {segment} is of a gun, which counts by itself: begin one by hand first")]
+    NotByHand {
+        /// The segment.
+        segment: SegmentId,
+    },
+    /// A manual entry out of its order.
+    #[error("entry {number} is not the next one: enter {next}, or amend the earlier one")]
+    EntryOutOfOrder {
+        /// The number that was given.
+        number: u32,
+        /// The number that is next.
+        next: u32,
+    },
+    /// A verdict that nobody can override.
+    #[error("{rule} is beyond a hard limit, which nobody can override: bring it back within")]
+    HardLimit {
+        /// The rule.
+        rule: Rule,
+    },
+    /// A verdict that needs no override.
+    #[error("{rule} is not beyond a soft limit: there is nothing to override")]
+    NothingToOverride {
+        /// The rule.
+        rule: Rule,
+    },
+    /// The session was never here.
+    #[error("session {session} is not known in this room: enter it where it was held")]
+    SessionUnknown {
+        /// The session.
+        session: SessionId,
+    },
+    /// No event of this session has this hash.
+    #[error(
+        "no event of the session has the hash {original}: give the hash that its step answered"
+    )]
+    OriginalUnknown {
+        /// The hash.
+        original: RecordHash,
+    },
+    /// The event cannot be corrected like that.
+    #[error(transparent)]
+    Correction(#[from] CorrectionError),
+    /// A dose that nobody can read.
+    #[error("{dose:?} is not a dose: write it as \"100 mg\" or \"50 U\"")]
+    NotADose {
+        /// What was written.
+        dose: String,
+    },
+    /// This has a step of its own.
+    #[error("this cannot be said on its own: pause, answer, or amend instead")]
+    OwnStep,
+    /// A claim that fits no segment of its gun.
+    #[error("segment {segment} is not of gun {gun}: claim shots for a segment of their own gun")]
+    ClaimOfOtherGun {
+        /// The segment.
+        segment: SegmentId,
+        /// The gun.
+        gun: GunSerial,
+    },
     /// A text is empty or too long.
     #[error("{field} has {length} bytes: write 1 to {length_max}")]
     WrongLength {
@@ -133,6 +272,28 @@ impl Refusal {
             Refusal::SegmentExists { .. } => "segment_exists",
             Refusal::GunBusy { .. } => "gun_busy",
             Refusal::ReasonMissing => "reason_missing",
+            Refusal::QuestionsOpen { .. } => "questions_open",
+            Refusal::QuestionUnknown { .. } => "question_unknown",
+            Refusal::LastDoseMissing { .. } => "last_dose_missing",
+            Refusal::ScreeningChanged => "screening_changed",
+            Refusal::DecisionMissing { .. } => "decision_missing",
+            Refusal::NotTreated { .. } => "not_treated",
+            Refusal::GuardianMissing => "guardian_missing",
+            Refusal::SamePatientUnanswered { .. } => "same_patient_unanswered",
+            Refusal::NothingAsked { .. } => "nothing_asked",
+            Refusal::SegmentMissing { .. } => "segment_missing",
+            Refusal::NothingToHandOver { .. } => "nothing_to_hand_over",
+            Refusal::SameOperator { .. } => "same_operator",
+            Refusal::NotByHand { .. } => "not_by_hand",
+            Refusal::EntryOutOfOrder { .. } => "entry_out_of_order",
+            Refusal::HardLimit { .. } => "hard_limit",
+            Refusal::NothingToOverride { .. } => "nothing_to_override",
+            Refusal::SessionUnknown { .. } => "session_unknown",
+            Refusal::OriginalUnknown { .. } => "original_unknown",
+            Refusal::Correction(_) => "cannot_be_corrected",
+            Refusal::NotADose { .. } => "not_a_dose",
+            Refusal::OwnStep => "own_step",
+            Refusal::ClaimOfOtherGun { .. } => "claim_of_other_gun",
             Refusal::WrongLength { .. } => "wrong_length",
             Refusal::OutOfRange { .. } => "out_of_range",
             Refusal::TooMany { .. } => "too_many",
@@ -144,7 +305,11 @@ impl Refusal {
     pub const fn is_bad_value(&self) -> bool {
         matches!(
             self,
-            Refusal::WrongLength { .. } | Refusal::OutOfRange { .. }
+            Refusal::WrongLength { .. }
+                | Refusal::OutOfRange { .. }
+                | Refusal::QuestionUnknown { .. }
+                | Refusal::NotADose { .. }
+                | Refusal::Correction(_)
         )
     }
 }

@@ -1,16 +1,22 @@
 //! What is open in the room, and which segment a shot of some moment belongs to.
 
 mod check;
+mod open;
+mod said;
 mod spans;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use meso_domain::{
-    Delivery, GunPosition, SegmentOpened, SessionEnded, SessionEvent, SessionOpened, SessionOutcome,
+    AskCause, GunPosition, Said, SegmentOpened, SessionEnded, SessionEvent, SessionOpened,
+    SessionOutcome,
 };
 use meso_units::{GunSerial, SegmentId, SessionId, Timestamp};
 
 use crate::{EndStep, OpenStep, Refusal, SegmentStep, Step};
+pub use open::OpenSession;
+use open::{EndedSession, gun_of};
+use said::stated;
 use spans::{Span, Spans};
 
 /// The sessions of one treatment room.
@@ -19,40 +25,9 @@ pub struct Sessions {
     open: BTreeMap<SessionId, OpenSession>,
     guns: BTreeMap<GunSerial, Spans>,
     /// The sessions that ended last, oldest first, to know a repeated step again.
-    ended: VecDeque<SessionEnded>,
+    ended: VecDeque<EndedSession>,
+    ask_ns: i64,
     idle_ns_max: i64,
-}
-
-/// A session that is open.
-#[derive(Clone, Debug)]
-pub struct OpenSession {
-    opened: SessionOpened,
-    segments: Vec<SegmentOpened>,
-    paused: bool,
-    event_at: Timestamp,
-    active_at: Timestamp,
-}
-
-impl OpenSession {
-    /// How it began.
-    pub const fn opened(&self) -> &SessionOpened {
-        &self.opened
-    }
-
-    /// Its segments, in the order in which they began.
-    pub fn segments(&self) -> &[SegmentOpened] {
-        &self.segments
-    }
-
-    /// Whether the operator paused it. Shots that are fired all the same belong to it.
-    pub const fn paused(&self) -> bool {
-        self.paused
-    }
-
-    /// The guns that have worked in it.
-    pub fn guns(&self) -> BTreeSet<&GunSerial> {
-        self.segments.iter().filter_map(gun_of).collect()
-    }
 }
 
 impl Default for Sessions {
@@ -65,6 +40,11 @@ impl Sessions {
     /// After this long without a step or a shot a session times out, in ns: 30 minutes. Treatments
     /// last 15 to 60 minutes but never pause for half an hour.
     pub const IDLE_NS_DEFAULT: i64 = 30 * 60 * 1_000_000_000;
+    /// After this long without a step or a shot the room is asked whether this is still the same
+    /// patient, in ns: 10 minutes, a choice of the house.
+    pub const ASK_NS_DEFAULT: i64 = 10 * 60 * 1_000_000_000;
+    /// The most statements of a session; a further one is refused.
+    pub const STATEMENT_COUNT_MAX: usize = 1_000;
     /// The most open sessions of a room; a further one is refused.
     pub const OPEN_COUNT_MAX: usize = 64;
     /// The most segments of a session; a further one is refused.
@@ -89,6 +69,7 @@ impl Sessions {
             open: BTreeMap::new(),
             guns: BTreeMap::new(),
             ended: VecDeque::new(),
+            ask_ns: Sessions::ASK_NS_DEFAULT,
             idle_ns_max,
         }
     }
@@ -119,16 +100,14 @@ impl Sessions {
         match step {
             Step::Open(step) => self.decide_open(now, step),
             Step::Segment(step) => self.decide_segment(now, step),
-            Step::Pause { session } => {
-                let open = self.open(session)?;
-                let at = now.max(open.event_at);
-                Ok(one_unless(
-                    open.paused,
-                    SessionEvent::Paused { session, at },
-                ))
-            }
+            Step::HandOver(step) => self.decide_hand_over(now, step),
+            Step::Say(step) => self.decide_say(now, step),
+            Step::Amend(step) => self.decide_amend(now, &step),
+            Step::SamePatient(step) => self.decide_same_patient(now, step),
+            Step::Pause { session, reason } => self.decide_pause(now, session, reason),
             Step::Resume { session } => {
                 let open = self.open(session)?;
+                open.must_be_answered()?;
                 let at = now.max(open.event_at);
                 Ok(one_unless(
                     !open.paused,
@@ -148,17 +127,16 @@ impl Sessions {
     /// the journal was cut too far. Nothing has changed then and later events may follow.
     pub fn apply(&mut self, event: &SessionEvent) -> Result<(), Refusal> {
         let session = event.session();
-        if self.ended.iter().any(|ended| ended.session == session) {
+        let mut all_ended = self.ended.iter_mut();
+        if let Some(ended) = all_ended.find(|ended| ended.end.session == session) {
+            if let SessionEvent::Stated(statement) = event {
+                ended.state(statement);
+            }
             return Ok(());
         }
         if let SessionEvent::Opened(opened) = event {
-            self.open.entry(session).or_insert_with(|| OpenSession {
-                opened: opened.clone(),
-                segments: Vec::new(),
-                paused: false,
-                event_at: opened.at,
-                active_at: opened.at,
-            });
+            let begun = || OpenSession::new(opened.clone());
+            self.open.entry(session).or_insert_with(begun);
             return Ok(());
         }
         let open = self
@@ -166,13 +144,16 @@ impl Sessions {
             .get_mut(&session)
             .ok_or(Refusal::SessionNotOpen { session })?;
         open.event_at = open.event_at.max(event.at());
-        open.active_at = open.active_at.max(event.at());
+        if !is_question(event) {
+            open.active_at = open.active_at.max(event.at());
+        }
         match event {
             SessionEvent::Opened(_) => {}
             SessionEvent::SegmentOpened(segment) => self.apply_segment(segment),
             SessionEvent::Paused { .. } => open.paused = true,
             SessionEvent::Resumed { .. } => open.paused = false,
             SessionEvent::Ended(ended) => self.apply_end(ended),
+            SessionEvent::Stated(statement) => open.state(statement),
         }
         Ok(())
     }
@@ -199,14 +180,28 @@ impl Sessions {
         }
     }
 
-    /// The ends, by time-out, of the sessions that were idle for too long; changes nothing, as
+    /// The ends, by time-out, of the sessions that were idle for too long, and the question whether
+    /// this is still the same patient for those that were idle for long; changes nothing, as
     /// [`Sessions::decide`].
     pub fn idle(&self, now: Timestamp, last_counters: &[GunPosition]) -> Vec<SessionEvent> {
-        self.open
-            .values()
-            .filter(|open| now.since_ns(open.active_at) > self.idle_ns_max)
-            .map(|open| end_of(open, now, SessionOutcome::TimedOut, last_counters))
-            .collect()
+        let due = |open: &OpenSession| {
+            let idle_ns = now.since_ns(open.active_at);
+            if idle_ns > self.idle_ns_max {
+                Some(end_of(open, now, SessionOutcome::TimedOut, last_counters))
+            } else if idle_ns > self.ask_ns {
+                open.question(now, AskCause::Idle)
+            } else {
+                None
+            }
+        };
+        self.open.values().filter_map(due).collect()
+    }
+
+    /// Asks whether this is still the same patient, after something happened to a gun that works in
+    /// a session; `None` where it works in none or the room is asked already. Changes nothing.
+    pub fn ask(&self, now: Timestamp, gun: &GunSerial, cause: AskCause) -> Option<SessionEvent> {
+        let open = self.open.get(&self.session_of(gun)?)?;
+        open.question(now, cause)
     }
 
     /// The open sessions, in the order of their ids.
@@ -221,6 +216,7 @@ impl Sessions {
 
     fn decide_open(&self, now: Timestamp, step: OpenStep) -> Result<Vec<SessionEvent>, Refusal> {
         let session = step.session;
+        let said = step.said.clone();
         let opened = check::opened(now, step)?;
         if let Some(known) = self.open.get(&session) {
             let again = SessionOpened {
@@ -233,7 +229,7 @@ impl Sessions {
                 Err(Refusal::SessionExists { session })
             };
         }
-        if self.ended.iter().any(|ended| ended.session == session) {
+        if self.has_ended(session) {
             return Err(Refusal::SessionExists { session });
         }
         if self.open.len() >= Sessions::OPEN_COUNT_MAX {
@@ -243,7 +239,13 @@ impl Sessions {
                 next: "end a session first",
             });
         }
-        Ok(vec![SessionEvent::Opened(opened)])
+        let at = opened.at;
+        let mut events = vec![SessionEvent::Opened(opened)];
+        for (by, said) in said {
+            check::said(&said)?;
+            events.push(stated(session, at, Some(by), said));
+        }
+        Ok(events)
     }
 
     fn decide_segment(
@@ -252,7 +254,16 @@ impl Sessions {
         step: SegmentStep,
     ) -> Result<Vec<SessionEvent>, Refusal> {
         let open = self.open(step.session)?;
-        let mut segment = check::segment(now.max(open.event_at), step, &open.opened)?;
+        let segment = check::segment(now.max(open.event_at), step, &open.opened)?;
+        self.decide_begin(open, segment)
+    }
+
+    /// A segment whose values are checked: whether it may begin now.
+    fn decide_begin(
+        &self,
+        open: &OpenSession,
+        mut segment: SegmentOpened,
+    ) -> Result<Vec<SessionEvent>, Refusal> {
         if let Some(known) = open
             .segments
             .iter()
@@ -275,6 +286,7 @@ impl Sessions {
                 segment: segment.segment,
             });
         }
+        open.may_be_treated()?;
         if !open.segments.is_empty() && segment.reason.trim().is_empty() {
             return Err(Refusal::ReasonMissing);
         }
@@ -320,7 +332,7 @@ impl Sessions {
         let again = self
             .ended
             .iter()
-            .any(|ended| ended.session == step.session && ended.outcome == step.outcome);
+            .any(|known| known.end.session == step.session && known.end.outcome == step.outcome);
         if again {
             return Ok(Vec::new());
         }
@@ -332,6 +344,11 @@ impl Sessions {
         self.open
             .get(&session)
             .ok_or(Refusal::SessionNotOpen { session })
+    }
+
+    fn has_ended(&self, session: SessionId) -> bool {
+        let mut ended = self.ended.iter();
+        ended.any(|known| known.end.session == session)
     }
 
     fn knows_segment(&self, segment: SegmentId) -> bool {
@@ -364,7 +381,9 @@ impl Sessions {
     }
 
     fn apply_end(&mut self, ended: &SessionEnded) {
-        self.open.remove(&ended.session);
+        let Some(open) = self.open.remove(&ended.session) else {
+            return;
+        };
         for spans in self.guns.values_mut() {
             if spans
                 .open()
@@ -373,7 +392,7 @@ impl Sessions {
                 spans.end(ended.at);
             }
         }
-        self.ended.push_back(ended.clone());
+        self.ended.push_back(EndedSession::new(open, ended.clone()));
         if self.ended.len() > Sessions::ENDED_COUNT_MAX {
             self.ended.pop_front();
         }
@@ -390,11 +409,9 @@ impl Sessions {
     }
 }
 
-const fn gun_of(segment: &SegmentOpened) -> Option<&GunSerial> {
-    match &segment.delivery {
-        Delivery::Gun(gun) => Some(gun),
-        Delivery::ManualSyringe => None,
-    }
+/// Whether this is the question for the same patient: to be asked is no sign of life.
+fn is_question(event: &SessionEvent) -> bool {
+    matches!(event, SessionEvent::Stated(said) if matches!(said.said, Said::SamePatientAsked(_)))
 }
 
 fn one_unless(done: bool, event: SessionEvent) -> Vec<SessionEvent> {

@@ -1,7 +1,8 @@
 //! What a person wants to do next.
 
 use meso_domain::{
-    CheckItem, Delivery, GunPosition, Needle, SessionOutcome, SyringeLoad, Technique,
+    CheckItem, Delivery, GunPosition, Needle, RecordHash, Said, SessionOutcome, SyringeLoad,
+    Technique,
 };
 use meso_units::{
     ClinicId, DriverId, LibraryVersion, OperatorId, PatientCommitment, ProtocolId, SegmentId,
@@ -16,10 +17,20 @@ pub enum Step {
     Open(OpenStep),
     /// Begin a segment: the first one, or after any change of zone, syringe, needle, operator.
     Segment(SegmentStep),
+    /// Another operator goes on.
+    HandOver(HandOverStep),
+    /// Say something of the session.
+    Say(SayStep),
+    /// Correct an event of the session.
+    Amend(AmendStep),
+    /// Answer whether this is still the same patient.
+    SamePatient(SamePatientStep),
     /// Pause.
     Pause {
         /// The session.
         session: SessionId,
+        /// Who pauses, and why; `None` where nobody says.
+        reason: Option<(OperatorId, String)>,
     },
     /// Go on.
     Resume {
@@ -70,6 +81,8 @@ pub struct OpenStep {
     pub checklist: ChecklistAnswers,
     /// Whether this is a demonstration without a patient.
     pub demo: bool,
+    /// What is known from the start, and by whom: screening, patient, details, course.
+    pub said: Vec<(OperatorId, Said)>,
 }
 
 /// Begin a segment. It ends the segment before it of the same gun (or of the manual syringe) in
@@ -107,5 +120,62 @@ pub struct EndStep {
     pub outcome: SessionOutcome,
     /// How far the driver has journalled its guns; guns that did not work in the session are left
     /// out of the event.
+    pub last_counters: Vec<GunPosition>,
+}
+
+/// Another operator goes on with zone, syringe and needle of the present segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandOverStep {
+    /// The session.
+    pub session: SessionId,
+    /// The new segment: 16 random bytes that the caller drew.
+    pub segment: SegmentId,
+    /// The gun, or the manual syringe, that changes hands.
+    pub delivery: Delivery,
+    /// Who goes on.
+    pub operator: OperatorId,
+    /// Why.
+    pub reason: String,
+}
+
+/// Say something of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SayStep {
+    /// The session.
+    pub session: SessionId,
+    /// Who says it.
+    pub by: OperatorId,
+    /// What is said. Of [`Said`], `PauseReason`, `SamePatientAsked`, `SamePatientAnswered` and
+    /// `Amended` have steps of their own and are refused here.
+    pub said: Said,
+}
+
+/// Correct one field of an event of a session, which may have ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AmendStep {
+    /// The session.
+    pub session: SessionId,
+    /// Who corrects it.
+    pub by: OperatorId,
+    /// The hash of the event that is corrected.
+    pub original: RecordHash,
+    /// The field, as [`meso_domain::correct`] knows it.
+    pub field: String,
+    /// The right value.
+    pub new_value: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Answer whether this is still the same patient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SamePatientStep {
+    /// The session.
+    pub session: SessionId,
+    /// Who answers.
+    pub by: OperatorId,
+    /// Whether it is. Where not, the session ends: nobody had ended it.
+    pub is_same: bool,
+    /// How far the driver has journalled its guns, for the end.
     pub last_counters: Vec<GunPosition>,
 }

@@ -5,12 +5,14 @@
     reason = "a test fails by panicking"
 )]
 
+mod said;
 mod samples;
 
-use meso_domain::{CheckItem, Delivery, GunPosition, SessionEvent, SessionOutcome};
+use meso_domain::{AskCause, CheckItem, Delivery, GunPosition, SessionEvent, SessionOutcome};
 use meso_sessions::{Refusal, RequiredCheck, Sessions, Step};
 use meso_units::{Epoch, SegmentId, SessionId, ShotCounter, Timestamp};
 use proptest::prelude::*;
+use said::{SAID_COUNT, amend_entry, hand_over, same_patient, say};
 use samples::{at, end, gun, open, pause, resume, segment, segment_id, session_id};
 
 /// A room in which session 1 is open since 10 s, with segment 1 of gun 1 since 20 s.
@@ -25,6 +27,12 @@ fn sample_room() -> Sessions {
 fn refusal(room: &Sessions, step: Step) -> Refusal {
     room.decide(at(1_000), step)
         .expect_err("the step must be refused")
+}
+
+/// How many sessions end.
+fn ends(events: &[SessionEvent]) -> usize {
+    let end = |event: &&SessionEvent| matches!(event, SessionEvent::Ended(_));
+    events.iter().filter(end).count()
 }
 
 fn place(session: u8, segment: u8) -> Option<(SessionId, SegmentId)> {
@@ -249,7 +257,7 @@ fn only_guns_of_the_session_are_in_its_last_counters() {
 fn a_session_without_steps_and_shots_times_out() {
     let mut room = sample_room();
     let limit_s = Sessions::IDLE_NS_DEFAULT / 1_000_000_000;
-    assert_eq!(room.idle(at(20 + limit_s), &[]), Vec::new());
+    assert_eq!(ends(&room.idle(at(20 + limit_s), &[])), 0);
     let events = room.idle(at(21 + limit_s), &[]);
     let [SessionEvent::Ended(ended)] = events.as_slice() else {
         panic!("{events:?}")
@@ -257,8 +265,8 @@ fn a_session_without_steps_and_shots_times_out() {
     assert_eq!(ended.outcome, SessionOutcome::TimedOut);
     room.note_shot(&gun(1), at(100));
     assert_eq!(
-        room.idle(at(21 + limit_s), &[]),
-        Vec::new(),
+        ends(&room.idle(at(21 + limit_s), &[])),
+        0,
         "a shot keeps it open"
     );
     assert_eq!(room.idle(at(101 + limit_s), &[]).len(), 1);
@@ -317,8 +325,15 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         session.clone().prop_map(open),
         (session.clone(), 0_u8..20, 0_u8..3).prop_map(|(s, id, g)| segment(s, id, g)),
-        session.clone().prop_map(pause),
+        (session.clone(), any::<bool>()).prop_map(|(s, why)| match why {
+            true => said::pause_because(s),
+            false => pause(s),
+        }),
         session.clone().prop_map(resume),
+        (session.clone(), 0_usize..SAID_COUNT, 0_u8..3).prop_map(|(s, which, n)| say(s, which, n)),
+        (session.clone(), 0_u8..2).prop_map(|(s, n)| amend_entry(s, n)),
+        (session.clone(), any::<bool>()).prop_map(|(s, is_same)| same_patient(s, is_same)),
+        (session.clone(), 0_u8..20, 0_u8..3).prop_map(|(s, id, n)| hand_over(s, id, n)),
         (session, 0_usize..4).prop_map(|(s, outcome)| end(s, SessionOutcome::ALL[outcome])),
     ]
 }
@@ -330,7 +345,11 @@ proptest! {
     ) {
         let (mut room, mut rebuilt) = (Sessions::default(), Sessions::default());
         for (step, second) in steps {
-            for event in room.step(at(second), step).unwrap_or_default() {
+            let mut events = room.step(at(second), step).unwrap_or_default();
+            let asked = room.ask(at(second), &gun(1), AskCause::Unplugged);
+            asked.iter().for_each(|event| room.apply(event).unwrap());
+            events.extend(asked);
+            for event in events {
                 rebuilt.apply(&event).unwrap();
                 rebuilt.apply(&event).unwrap();
             }
@@ -363,7 +382,7 @@ fn a_clock_that_is_set_makes_no_session_idle() {
     const HOUR_NS: i64 = 3_600_000_000_000;
     let mut room = sample_room();
     room.clock_stepped(HOUR_NS);
-    assert_eq!(room.idle(at(30 + 3_600), &[]), Vec::new());
+    assert_eq!(ends(&room.idle(at(30 + 3_600), &[])), 0);
     let limit_s = Sessions::IDLE_NS_DEFAULT / 1_000_000_000;
     assert_eq!(room.idle(at(21 + 3_600 + limit_s), &[]).len(), 1);
     room.clock_stepped(-HOUR_NS);

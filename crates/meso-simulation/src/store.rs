@@ -11,7 +11,7 @@ use meso_delivery::{CountersCheckpoint, Receiver, StreamCheckpoint, StreamKey};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
     BlockHash, BlockHeader, BlockPlace, Gap, Judgement, LedgerEntry, LedgerEntryKind, Record,
-    RecordHash, Shot, ShotIdentity,
+    RecordHash, SessionEvent, Shot, ShotIdentity,
 };
 use meso_ledger::{Frontier, Hash, HashKey};
 use meso_store::{
@@ -377,6 +377,10 @@ impl ShotStore for StoreHandle {
         _: u32,
     ) -> Result<Vec<StoredShot>, StoreError> {
         // The guns of the simulation fire outside of sessions.
+        Ok(Vec::new())
+    }
+
+    fn session_events(&self, _: SessionId) -> Result<Vec<SessionEvent>, StoreError> {
         Ok(Vec::new())
     }
 

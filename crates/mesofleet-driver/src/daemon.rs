@@ -6,6 +6,7 @@
 
 mod bus;
 mod guns;
+mod room;
 mod start;
 
 use std::convert::Infallible;
@@ -14,19 +15,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meso_bus::{ConnectionState, Consumer, Message};
-use meso_contract::room::{ResumeGunBody, RoomGunBody, RoomStepBody, StepTakenBody};
 use meso_contract::topics;
 use meso_delivery::{Effect, SenderEvent};
-use meso_domain::{SessionEvent, Stream};
+use meso_domain::Stream;
 use meso_journal::{Batch, Committed, Journal, JournalError, SealedBlock};
-use meso_room::{RoomRequest, StepFailure};
+use meso_room::RoomRequest;
 use meso_serial::{GunPorts, PortEvent};
-use meso_units::GunSerial;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-use crate::engine::{Engine, SealOrder, StepTaken, Work};
+use crate::engine::{Engine, SealOrder, Work};
 use crate::latency::Latency;
 use crate::machine::{Clocks, Now, random};
 use crate::outbox::{Job, Undeliverable, WhyNot};
@@ -202,65 +201,6 @@ impl Daemon {
         Ok(())
     }
 
-    async fn handle_room(&mut self, request: RoomRequest) -> Result<(), DriverError> {
-        // What the guns have said before this request belongs before it.
-        self.handle_guns_so_far().await?;
-        match request {
-            RoomRequest::State { reply } => {
-                let mut state = self.engine.room_state(self.clocks.now(), self.is_connected);
-                state.latencies = self.latency.bodies();
-                let _ = reply.send(state);
-            }
-            RoomRequest::ResumeGun { gun, body, reply } => {
-                let answer = self.resume_gun(&gun, &body).await?;
-                let _ = reply.send(answer);
-            }
-            RoomRequest::Step { step, reply } => {
-                let answer = self.take_step(&step).await?;
-                let _ = reply.send(answer);
-            }
-        }
-        Ok(())
-    }
-
-    async fn take_step(
-        &mut self,
-        step: &RoomStepBody,
-    ) -> Result<Result<StepTakenBody, StepFailure>, DriverError> {
-        let ids = [random()?, random()?];
-        let StepTaken {
-            work,
-            events,
-            answer,
-        } = match self.engine.take_step(self.clocks.now(), step, ids) {
-            Ok(taken) => taken,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        self.write(work).await?;
-        self.apply_events(&events).await?;
-        Ok(Ok(answer))
-    }
-
-    /// Lets events take effect that are on the disk, and the guns hear what follows.
-    async fn apply_events(&mut self, events: &[SessionEvent]) -> Result<(), DriverError> {
-        self.engine.apply_events(events);
-        let work = self.engine.reconcile_all();
-        self.write(work).await
-    }
-
-    async fn resume_gun(
-        &mut self,
-        gun: &GunSerial,
-        body: &ResumeGunBody,
-    ) -> Result<Result<RoomGunBody, StepFailure>, DriverError> {
-        let work = match self.engine.take_resume(self.clocks.now(), gun, body) {
-            Ok(work) => work,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        self.write(work).await?;
-        Ok(Ok(self.engine.resumed_gun(gun, self.clocks.now())))
-    }
-
     async fn handle_time(&mut self) -> Result<(), DriverError> {
         let now = self.clocks.now();
         if self
@@ -273,7 +213,10 @@ impl Daemon {
         let seals = self.engine.due_seals(now);
         self.seal(seals).await?;
         if let Some((work, events)) = self.engine.take_idle(now) {
-            tracing::warn!(count = events.len(), "sessions ended by time-out");
+            tracing::warn!(
+                count = events.len(),
+                "sessions ended by time-out, or are asked about"
+            );
             self.write(work).await?;
             self.apply_events(&events).await?;
         }

@@ -12,11 +12,12 @@ mod lane;
 mod recovery;
 mod resume;
 mod room;
+mod screening;
 mod shot;
 mod status;
 mod wanted;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use meso_config::DriverConfig;
@@ -33,12 +34,13 @@ use meso_units::{ClockSegment, Epoch, GunSerial, JournalIncarnation, ShotCounter
 use crate::machine::Now;
 use gun::Gun;
 use lane::Lane;
+use screening::Screenings;
 
 use crate::outbox::{Undeliverable, WhyNot};
 pub use recovery::JournalContents;
 pub(crate) use recovery::Recovered;
 pub use resume::{RESUME_VALUES, Resumed};
-pub(crate) use room::StepTaken;
+pub(crate) use room::{Drawn, StepTaken};
 pub(crate) use wanted::WantedAnswer;
 
 /// The time that a stretch of this daemon's clock is known by in the journal.
@@ -163,6 +165,10 @@ pub(crate) struct Engine {
     unsendable_block_count: u64,
     /// Watermarks that the ingest has not signed.
     refused_watermark_count: u64,
+    /// Questionnaires that a returning patient may confirm.
+    screenings: Screenings,
+    /// Guns that were unplugged since sessions were last looked at.
+    unplugged: BTreeSet<GunSerial>,
     /// When sessions were last looked at for idleness.
     idle_looked_at: Option<Now>,
     /// How often a person has resumed a gun.
@@ -193,6 +199,8 @@ impl Engine {
             clock_segment_top: clock_segment_base,
             unsendable_block_count: 0,
             refused_watermark_count: 0,
+            screenings: Screenings::default(),
+            unplugged: BTreeSet::new(),
             idle_looked_at: None,
             resume_count: 0,
             port_problems: BTreeMap::new(),
@@ -259,7 +267,11 @@ impl Engine {
                 self.note_command(&serial, kind, outcome, work);
             }
             other => {
-                if matches!(other, GunEvent::Detached { .. }) {
+                if let GunEvent::Detached { reason } = &other {
+                    // A gun that only fell silent is in the same hand still.
+                    if *reason == meso_serial::DetachReason::HungUp {
+                        self.unplugged.insert(serial.clone());
+                    }
                     self.take_detached(now, &serial, work);
                 }
                 self.gun(&serial).note(&serial, other);

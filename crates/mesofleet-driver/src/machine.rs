@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use meso_units::Timestamp;
 
 use crate::DriverError;
+use crate::engine::Drawn;
 
 /// One reading of the clocks.
 #[derive(Clone, Copy, Debug)]
@@ -64,4 +65,16 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], DriverError> {
 /// [`DriverError::Random`] where the system has none.
 pub(crate) fn random_number() -> Result<u64, DriverError> {
     random().map(|bytes| u64::from_le_bytes(bytes).max(1))
+}
+
+/// Random bytes for what a step in the room may make.
+///
+/// # Errors
+///
+/// [`DriverError::Random`] where the system has none.
+pub(crate) fn drawn() -> Result<Drawn, DriverError> {
+    Ok(Drawn {
+        ids: [random()?, random()?],
+        salts: [random()?, random()?],
+    })
 }

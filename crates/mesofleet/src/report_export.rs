@@ -248,6 +248,11 @@ fn block_facts(loaded: LoadedBlock, wanted: &Wanted) -> BlockFacts {
         .records
         .into_iter()
         .map(|(hash, record)| match record {
+            LoadedRecord::Stored(record) if record.is_erasable() => RecordFact::Withheld {
+                hash,
+                shot: None,
+                reason: Withheld::Erasable,
+            },
             LoadedRecord::Stored(record) if wanted.has(&record) => RecordFact::Included(record),
             LoadedRecord::Stored(record) => RecordFact::Withheld {
                 hash,

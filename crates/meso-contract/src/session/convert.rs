@@ -33,6 +33,7 @@ impl From<&SessionEvent> for SessionEventBody {
                 at_ns: at.unix_ns().to_string(),
             },
             SessionEvent::Ended(ended) => SessionEventBody::Ended(ended.into()),
+            SessionEvent::Stated(said) => SessionEventBody::Stated(said.as_ref().into()),
         }
     }
 }
@@ -55,6 +56,7 @@ impl TryFrom<&SessionEventBody> for SessionEvent {
                 at: parse_at("at_ns", at_ns)?,
             },
             SessionEventBody::Ended(ended) => SessionEvent::Ended(ended.try_into()?),
+            SessionEventBody::Stated(body) => SessionEvent::Stated(Box::new(body.try_into()?)),
         })
     }
 }

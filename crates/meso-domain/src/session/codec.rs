@@ -7,7 +7,7 @@ use meso_units::{
 
 use super::{
     CheckItem, Checklist, Component, Delivery, GunPosition, Needle, SegmentOpened, SessionEnded,
-    SessionEvent, SessionOpened, SessionOutcome, SessionSeal, SyringeLoad, Technique,
+    SessionEvent, SessionOpened, SessionOutcome, SessionSeal, Statement, SyringeLoad, Technique,
 };
 use crate::canonical::{Canonical, CanonicalError, Decoder, Encoder};
 
@@ -17,7 +17,7 @@ fn session_id(decoder: &mut Decoder<'_>) -> Read<SessionId> {
     Ok(SessionId::from_bytes(decoder.fixed()?))
 }
 
-fn flag(decoder: &mut Decoder<'_>, field: &'static str) -> Read<bool> {
+pub(super) fn flag(decoder: &mut Decoder<'_>, field: &'static str) -> Read<bool> {
     match decoder.u8()? {
         0 => Ok(false),
         1 => Ok(true),
@@ -29,7 +29,7 @@ fn flag(decoder: &mut Decoder<'_>, field: &'static str) -> Read<bool> {
 }
 
 impl CheckItem {
-    fn write(&self, encoder: &mut Encoder) {
+    pub(super) fn write(&self, encoder: &mut Encoder) {
         match self {
             CheckItem::Done(reference) => {
                 encoder.u8(1);
@@ -42,7 +42,7 @@ impl CheckItem {
         }
     }
 
-    fn read(decoder: &mut Decoder<'_>) -> Read<CheckItem> {
+    pub(super) fn read(decoder: &mut Decoder<'_>) -> Read<CheckItem> {
         match decoder.u8()? {
             1 => Ok(CheckItem::Done(
                 decoder.option(|d| Ok(d.text("reference")?.to_owned()))?,
@@ -259,6 +259,10 @@ impl Canonical for SessionEvent {
                     encoder.list(&away, |e, position| e.text(position.gun.as_str()));
                 }
             }
+            SessionEvent::Stated(statement) => {
+                encoder.u8(6);
+                statement.write(encoder);
+            }
         }
     }
 
@@ -275,6 +279,7 @@ impl Canonical for SessionEvent {
                 at: decoder.timestamp()?,
             }),
             5 => Ok(SessionEvent::Ended(read_ended(decoder)?)),
+            6 => Ok(SessionEvent::Stated(Box::new(Statement::read(decoder)?))),
             code => Err(CanonicalError::UnknownCode {
                 field: "session event",
                 code: code.into(),

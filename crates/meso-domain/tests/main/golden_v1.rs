@@ -11,6 +11,7 @@ use crate::samples::{
     at, sample_amendment, sample_custody, sample_ended, sample_gap, sample_header,
     sample_judgement, sample_opened, sample_segment, sample_shot, sample_silent_shot,
 };
+use crate::statement_samples;
 
 #[test]
 fn the_bytes_of_a_shot_are_pinned() {
@@ -110,5 +111,34 @@ fn the_bytes_of_a_gap_that_nobody_can_count_are_pinned() {
     assert_eq!(
         hex::encode(gap.canonical_bytes()),
         "0301080047554e2d30303031080706050403020101000000000205004a6e97fd1ee918"
+    );
+}
+
+#[test]
+fn the_hash_of_every_kind_of_statement_is_pinned() {
+    let pinned = [
+        "7fd2ac20ec3d8dbc989ffe68d766dc29357a1f7489b27df513de3b6fee2c7449",
+        "47b8f24a08c22a506aa1ddb8f3202552a0ff2b5a9e7690d2f2a38aaa60977f88",
+        "bc73cacc45002ad2fea3fc5719a364cff4748db82baa4da83d1cc4938118b03e",
+        "054ebdf81c0b09e80fb0853691f5fd0046e96de5dd92903aef50bb866f5d1841",
+        "47f0ab2187957633bf46fb46e6ed335aa42542bc4ed4441b159d18bea8885b70",
+        "95ad4f0ea8797f25819de803b66b2bdb674568b51a99470a5f44b36f3824a089",
+        "997a4c17b5aa50615dd3d0dbca7a07fc5ab44757bea61b542406c553ca04d4cf",
+        "4c13182a8888b2f9421e30cc1ecefd22c59672221a0e47180c00b46de2eed018",
+        "52b2b2c014bc06fea0cc0690e7eb839bd9c319a3c16f75ad7785db23b5ad08d0",
+        "18a88e2ac1b210b0fbd1e72d24411586d0b0a909a232f53b6bc89d210b217ba9",
+        "0e3234c3d17e0557600b8d0f465e6e51e84e8f9d602c7fdad216d6fbe6c0a5d6",
+        "03a3e91afa7aa3adcb59e4a932352ac62378b2e6b21a3db5eff992670071480f",
+        "fdf0ab8878e97c894ad235f41ee137d8df78421912f28fa61b4e8c88e6449b5c",
+        "100bec676813d1761292388c0079824119c324d4d0e1c0dec20e32cba881270a",
+    ];
+    let hashes: Vec<String> = statement_samples::all()
+        .into_iter()
+        .map(|event| Record::Session(event).hash().to_string())
+        .collect();
+    assert_eq!(hashes, pinned);
+    assert_eq!(
+        hex::encode(statement_samples::sample_answers().digest()),
+        "0d2f9d5d457e4e598ee177bf1dbe1b68453c530d3db0408f994df48ec44d5040"
     );
 }

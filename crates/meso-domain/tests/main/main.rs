@@ -5,3 +5,5 @@
 mod golden_v1;
 mod properties;
 mod samples;
+mod statement_samples;
+mod statements;

@@ -118,6 +118,11 @@ pub(super) fn of_segment(session: &Session, segment: &Segment) -> [u8; 32] {
     e.u64(segment.dead_nl);
     session_facts(&mut e, session);
     segment_facts(&mut e, &segment.facts);
+    // Left out where there is none, so that facts of before it keep their digest.
+    if let Some(salt) = &session.facts.salt {
+        e.text("salt");
+        e.fixed(salt);
+    }
     Sha256::digest(e.into_bytes()).into()
 }
 

@@ -1,7 +1,9 @@
 //! What the engine is told beside shots and session events.
 //!
 //! Nothing in here is ever guessed: what is `None` is not known, and the rules that need it answer
-//! *not checkable*. Whoever knows a fact sets it by [`Judge::set_session_facts`](crate::Judge) or
+//! *not checkable*. Most come by statements in the session's record, which
+//! [`Judge::session_event`](crate::Judge) takes in, so that room and server know the same. Whoever
+//! knows more sets it by [`Judge::set_session_facts`](crate::Judge) or
 //! [`Judge::set_segment_facts`](crate::Judge), in any order and as often as it changes; what was
 //! said before is replaced as a whole.
 
@@ -17,6 +19,9 @@ pub type Day = i64;
 /// What is known of a session's patient and course.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SessionFacts {
+    /// Random bytes that came with age and weight: they go into the digest of the facts, so that a
+    /// digest in a sealed record does not tell them once their own record is erased.
+    pub salt: Option<[u8; 32]>,
     /// Age in whole years.
     pub age_years: Option<u16>,
     /// Body weight in grams.

@@ -210,6 +210,12 @@ impl Segment {
         }
     }
 
+    /// Takes over what an amendment of the segment can correct; nothing else of it ever changes.
+    pub(super) const fn correct(&mut self, opened: &SegmentOpened) {
+        self.loaded_nl = Some(opened.syringe.loaded.get());
+        self.dead_nl = opened.syringe.dead_volume.get();
+    }
+
     /// Everything that went into the patient from its syringe, as far as it is known.
     pub(super) const fn given_nl(&self) -> u64 {
         self.sums.volume_nl.saturating_add(self.manual_nl)

@@ -6,6 +6,7 @@ use meso_domain::{Finding, NotCheckable, Purpose, SessionEvent, Shot, ShotFlags}
 use meso_units::{ProtocolId, SessionId, Timestamp, Uncertainty};
 
 use super::compiled::CompiledDrug;
+use super::heard::HeardOf;
 use super::lane::{Arrival, Lane};
 use super::segment::{DoseSum, Folded, Held, Segment, Sums};
 use super::tally::{TALLIED, Tally};
@@ -48,6 +49,7 @@ pub(super) struct Session {
     pub(super) is_stale: bool,
     /// The caller knows that older shots are missing here.
     pub(super) history_missing: bool,
+    pub(super) said: HeardOf,
 }
 
 impl Session {
@@ -73,6 +75,7 @@ impl Session {
             tallies: [Tally::default(); TALLIED.len()],
             is_stale: false,
             history_missing: false,
+            said: HeardOf::default(),
         }
     }
 
@@ -87,20 +90,27 @@ impl Session {
                 None
             }
             SessionEvent::SegmentOpened(opened) => {
-                let is_known = |segment: &Segment| segment.id == Some(opened.segment);
-                if self.segments.iter().any(is_known)
-                    || self.segments.len() > Judge::SEGMENT_COUNT_MAX
-                {
+                let is_known = |segment: &&mut Segment| segment.id == Some(opened.segment);
+                if let Some(known) = self.segments.iter_mut().find(is_known) {
+                    known.correct(opened);
+                    return None;
+                }
+                if self.segments.len() > Judge::SEGMENT_COUNT_MAX {
                     return None;
                 }
                 let zone = self.zone(&opened.zone);
                 self.segments.reserve_exact(1);
                 self.segments.push(Segment::of(opened, zone));
+                self.recall_said(opened.segment);
                 Some(self.segments.len() - 1)
             }
             SessionEvent::Paused { .. } | SessionEvent::Resumed { .. } => None,
             SessionEvent::Ended(_) => {
                 self.ended = true;
+                None
+            }
+            SessionEvent::Stated(statement) => {
+                self.hear(statement);
                 None
             }
         }

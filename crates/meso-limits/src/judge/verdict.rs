@@ -51,6 +51,11 @@ impl SessionVerdict {
         self.rules.iter().find(|verdict| verdict.rule == rule)
     }
 
+    /// The rules of which another verdict says something else.
+    pub fn changes_to(&self, after: &SessionVerdict) -> Vec<LateFinding> {
+        changes(self, after)
+    }
+
     /// The worst severity; `None` where every rule passed.
     pub fn worst(&self) -> Option<Severity> {
         let findings = self.rules.iter().filter_map(|verdict| verdict.worst);

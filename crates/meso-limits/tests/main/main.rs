@@ -10,3 +10,4 @@ mod library;
 mod properties;
 mod sample;
 mod scenarios;
+mod statements;

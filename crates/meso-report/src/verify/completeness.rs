@@ -88,6 +88,7 @@ pub(super) fn check_withheld(evidence: &Evidence, whole_log: bool, findings: &mu
             (Withheld::OtherCopyStored, Some(shot)) if !included.contains(shot) => {
                 "the other copy of this shot is not in the report"
             }
+            (Withheld::Erasable, Some(_)) => "a shot says nothing that could be erased",
             _ => continue,
         };
         let finding = Finding::new(FindingKind::Deleted, detail.to_owned());

@@ -270,6 +270,9 @@ impl Reader<'_> {
                     .into_iter()
                     .find(|known| known.as_str() == reason);
                 let reason = reason.ok_or("an unknown reason to withhold a record")?;
+                if reason == Withheld::Erasable && header.place.stream != Stream::Room {
+                    return Err("only a room says what could be erased".to_owned());
+                }
                 self.evidence.withheld.push(WithheldRecord { shot, reason });
                 continue;
             }

@@ -1,10 +1,10 @@
 //! What is missing must be declared.
 
-use meso_domain::{GapState, Record, SessionEvent, Stream};
+use meso_domain::{GapState, PatientFacts, Record, Said, SessionEvent, Statement, Stream};
 use meso_report::{BlockFacts, Facts, Finding, FindingKind, Selection, Withheld, build, verify};
 use meso_units::SessionId;
 
-use crate::sample::{Room, ended, facts_of, gap, gun, key};
+use crate::sample::{Room, at, ended, facts_of, gap, gun, key};
 
 fn findings_of(facts: &Facts) -> Vec<Finding> {
     verify(&build(facts, &key()).unwrap(), None)
@@ -154,4 +154,35 @@ fn the_whole_log_withholds_nothing_but_second_copies() {
     };
     assert_eq!(cut(Withheld::OutsideSelection), [FindingKind::Deleted]);
     assert_eq!(cut(Withheld::OtherCopyStored), [FindingKind::Deleted]);
+}
+
+#[test]
+fn age_and_weight_may_be_left_out_of_a_whole_log_and_a_shot_may_not() {
+    let patient = SessionEvent::Stated(Box::new(Statement {
+        session: SessionId::from_bytes([0x5e; 16]),
+        at: at(3),
+        by: None,
+        said: Said::Patient(PatientFacts {
+            salt: [7; 32],
+            age_years: Some(41),
+            weight_g: Some(60_000),
+        }),
+    }));
+    let mut room = Room::default();
+    let session = Some(patient.session());
+    room.seal(Stream::Room, session, &[Record::Session(patient)]);
+    room.shots("GUN-A1", 1..=5);
+    let without = |withhold: fn(&Record) -> bool| {
+        let blocks = room.blocks.iter().map(|block| {
+            BlockFacts::cut(block, |record| {
+                withhold(record).then_some(Withheld::Erasable)
+            })
+        });
+        let mut facts = facts_of(blocks.collect(), Vec::new());
+        facts.selection = Selection::whole_log(facts.selection.clinic.clone());
+        facts
+    };
+    assert_eq!(findings_of(&without(Record::is_erasable)), []);
+    let hidden = without(|record| record.as_shot().is_some());
+    assert_ne!(findings_of(&hidden), []);
 }

@@ -44,6 +44,7 @@ pub(crate) fn open(session: u8) -> Step {
             emergency_kit: done,
         },
         demo: true,
+        said: Vec::new(),
     })
 }
 
@@ -80,6 +81,7 @@ pub(crate) fn segment(session: u8, segment: u8, gun_number: u8) -> Step {
 pub(crate) fn pause(session: u8) -> Step {
     Step::Pause {
         session: session_id(session),
+        reason: None,
     }
 }
 

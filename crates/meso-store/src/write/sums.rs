@@ -196,7 +196,9 @@ pub(super) fn apply_event(
         SessionEvent::Opened(opened) => open_session(transaction, row, opened),
         SessionEvent::SegmentOpened(segment) => open_segment(transaction, row, segment),
         SessionEvent::Ended(ended) => end_session(transaction, row, ended),
-        SessionEvent::Paused { .. } | SessionEvent::Resumed { .. } => Ok(()),
+        SessionEvent::Paused { .. } | SessionEvent::Resumed { .. } | SessionEvent::Stated(_) => {
+            Ok(())
+        }
     }
 }
 

@@ -111,6 +111,7 @@ impl Engine {
         engine.recover_library(journal, signers)?;
         engine.recover_guns(journal)?;
         engine.recover_sessions(journal)?;
+        engine.recover_screenings(journal)?;
         let seals = engine.recover_streams(recovery);
         let batch = Batch {
             values: vec![clock_segment_value(segment)],

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use jiff::Timestamp as Moment;
-use meso_contract::room::{RoomStepBody, StepTakenBody};
-use meso_domain::{GunPosition, Record, SessionEvent, Stream};
+use meso_contract::room::{QuestionnaireBody, RoomStepBody, StepTakenBody};
+use meso_domain::canonical::Canonical as _;
+use meso_domain::{AskCause, GunPosition, Record, Said, SessionEvent, Stream};
 use meso_journal::NewRecord;
 use meso_limits::SignerList;
-use meso_room::{StepContext, StepFailure, to_step};
+use meso_room::{StepContext, StepFailure, answers_of, questionnaire, to_step};
 use meso_sessions::Step;
 use meso_units::{LibraryVersion, SegmentId, SessionId, ShotCounter};
 
@@ -21,6 +22,15 @@ pub(super) const LIBRARY_VALUE: &str = "library";
 /// What the two clocks of a computer may differ by between two looks without one being set: 1 s.
 const CLOCK_STEP_NS: i64 = 1_000_000_000;
 
+/// Random bytes for what a step may make.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Drawn {
+    /// For a new session and a new segment.
+    pub(crate) ids: [[u8; 16]; 2],
+    /// For answers, and for age and weight.
+    pub(crate) salts: [[u8; 32]; 2],
+}
+
 /// A step that may be taken: first write, then apply, then answer.
 #[derive(Debug)]
 pub(crate) struct StepTaken {
@@ -30,7 +40,7 @@ pub(crate) struct StepTaken {
 }
 
 impl Engine {
-    /// Decides on a step; `ids` are 32 random bytes for a new session and a new segment.
+    /// Decides on a step, with random bytes for what it may make.
     ///
     /// # Errors
     ///
@@ -39,11 +49,14 @@ impl Engine {
         &self,
         now: Now,
         body: &RoomStepBody,
-        ids: [[u8; 16]; 2],
+        drawn: Drawn,
     ) -> Result<StepTaken, StepFailure> {
         let context = StepContext {
-            new_session: SessionId::from_bytes(ids[0]),
-            new_segment: SegmentId::from_bytes(ids[1]),
+            new_session: SessionId::from_bytes(drawn.ids[0]),
+            new_segment: SegmentId::from_bytes(drawn.ids[1]),
+            salts: drawn.salts,
+            now: now.utc,
+            judge: Some(&self.judge),
             clinic: &self.config.clinic_id,
             room: &self.config.driver_id,
             time_zone: self.config.time_zone.as_str(),
@@ -51,17 +64,27 @@ impl Engine {
             library: self.judge.library().map(Arc::as_ref),
             positions: self.positions(),
         };
+        let answers = answers_of(body, &context)?;
         let step = to_step(body, context)?;
-        let answer = answer_of(&step);
+        let mut answer = answer_of(&step);
         let events = self.sessions.decide(now.utc, step)?;
+        answer.records = events
+            .iter()
+            .map(|event| event.record_hash().to_string())
+            .collect();
+        let mut work = session_work(&events);
+        if let Some(answers) = answers {
+            self.keep_screening(&answers, &mut work)?;
+        }
         Ok(StepTaken {
-            work: session_work(&events),
+            work,
             events,
             answer,
         })
     }
 
-    /// Ends the sessions that nobody ended; `None` where there are none.
+    /// Ends the sessions that nobody ended, and asks whether it is still the same patient where that
+    /// is in doubt; `None` where there are none.
     ///
     /// A clock that is set makes no session idle: the time that passed is that of the other clock.
     pub(crate) fn take_idle(&mut self, now: Now) -> Option<(Work, Vec<SessionEvent>)> {
@@ -73,7 +96,16 @@ impl Engine {
                 self.sessions.clock_stepped(step_ns);
             }
         }
-        let events = self.sessions.idle(now.utc, &self.positions());
+        let mut events = self.sessions.idle(now.utc, &self.positions());
+        for gun in std::mem::take(&mut self.unplugged) {
+            let asked = self.sessions.ask(now.utc, &gun, AskCause::Unplugged);
+            let is_new = |asked: &SessionEvent| {
+                let mut others = events.iter();
+                others.all(|event| event.session() != asked.session())
+            };
+            let asked = asked.filter(is_new);
+            events.extend(asked);
+        }
         (!events.is_empty()).then(|| (session_work(&events), events))
     }
 
@@ -84,10 +116,35 @@ impl Engine {
                 tracing::warn!(session = %event.session(), %refusal, "a session event has no beginning");
             }
             self.judge.session_event(event);
+            self.note_statement(event);
             if let SessionEvent::Ended(ended) = event {
                 self.note_away(&ended.last_counters);
             }
         }
+    }
+
+    /// What follows from a statement beside the sessions.
+    fn note_statement(&mut self, event: &SessionEvent) {
+        let SessionEvent::Stated(statement) = event else {
+            return;
+        };
+        match &statement.said {
+            Said::Screening(screening) => self.screenings.note(screening),
+            Said::Amended(amendment) => {
+                let (session, original) = (statement.session, amendment.original);
+                if let Some(corrected) = self.sessions.corrected(session, original) {
+                    self.judge.session_event(&corrected);
+                }
+            }
+            // The room reads no shots back; the server counts them in.
+            Said::Claim(_) => self.judge.set_history_missing(statement.session),
+            _ => {}
+        }
+    }
+
+    /// What is to be asked before a session.
+    pub(crate) fn questionnaire(&self) -> QuestionnaireBody {
+        questionnaire(self.judge.library().map(Arc::as_ref))
     }
 
     /// Guns that were not here when a session ended: when they come back, that is written down, so
@@ -170,12 +227,17 @@ fn answer_of(step: &Step) -> StepTakenBody {
     let (session, segment) = match step {
         Step::Open(open) => (open.session, None),
         Step::Segment(segment) => (segment.session, Some(segment.segment)),
-        Step::Pause { session } | Step::Resume { session } => (*session, None),
+        Step::HandOver(step) => (step.session, Some(step.segment)),
+        Step::Pause { session, .. } | Step::Resume { session } => (*session, None),
+        Step::Say(step) => (step.session, None),
+        Step::Amend(step) => (step.session, None),
+        Step::SamePatient(step) => (step.session, None),
         Step::End(end) => (end.session, None),
     };
     StepTakenBody {
         session: session.to_string(),
         segment: segment.map(|segment| segment.to_string()),
+        records: Vec::new(),
     }
 }
 

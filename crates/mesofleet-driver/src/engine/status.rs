@@ -1,8 +1,9 @@
 //! How the room and its guns are, for those who ask and for the broker.
 
-use meso_contract::room::{RoomClockBody, RoomGunBody, RoomStateBody};
+use meso_contract::room::{RoomClockBody, RoomGunBody, RoomSessionBody, RoomStateBody};
 use meso_contract::{GunStatusMessage, PAYLOAD_VERSION};
 use meso_domain::Stream;
+use meso_sessions::OpenSession;
 use meso_units::{BootId, GunSerial, GunTick, Uncertainty};
 
 use super::clock::is_plausible;
@@ -26,6 +27,11 @@ impl Engine {
             open_sessions: sessions
                 .map(|open| open.opened().session.to_string())
                 .collect(),
+            sessions: self
+                .sessions
+                .open_sessions()
+                .map(|open| self.session_body(open))
+                .collect(),
             guns: guns.collect(),
             unsealed_record_count: self.lanes.values().map(Lane::unsealed).sum(),
             unsettled_block_count: self.unsettled_block_count(),
@@ -38,6 +44,29 @@ impl Engine {
             port_problems: self.port_problems.clone(),
             // The daemon measures them; the engine reads no clock.
             latencies: Vec::new(),
+        }
+    }
+
+    fn session_body(&self, open: &OpenSession) -> RoomSessionBody {
+        let opened = open.opened();
+        let verdict = self.judge.verdict(opened.session);
+        let rules = verdict.map_or_else(Vec::new, |verdict| verdict.rules);
+        let numbers = open.manual().map(|entry| entry.number);
+        RoomSessionBody {
+            session: opened.session.to_string(),
+            protocol: opened.protocol.to_string(),
+            operator: opened.operator.to_string(),
+            opened_at_ns: opened.at.unix_ns().to_string(),
+            paused: open.paused(),
+            same_patient_asked: open.asked().map(|cause| cause.to_string()),
+            decision: open.decision().map(|outcome| outcome.to_string()),
+            screening_digest: open.screening().map(|it| hex::encode(it.digest)),
+            manual_entry_count: numbers.max().unwrap_or(0),
+            segments: open.segments().iter().map(Into::into).collect(),
+            findings: rules
+                .iter()
+                .filter_map(|rule| rule.worst.as_ref().map(Into::into))
+                .collect(),
         }
     }
 

@@ -161,7 +161,11 @@ impl Bench {
         let mut ids = [[0; 16]; 2];
         ids[0][0] = u8::try_from(self.now_ms / 1_000).unwrap();
         ids[1] = ids[0];
-        let mut taken = self.engine.take_step(self.now(), body, ids).unwrap();
+        let drawn = Drawn {
+            ids,
+            salts: [[7; 32]; 2],
+        };
+        let mut taken = self.engine.take_step(self.now(), body, drawn).unwrap();
         let batch = std::mem::take(&mut taken.work.batch);
         let committed = self.commit(batch);
         let work = std::mem::take(&mut taken.work);
@@ -176,14 +180,18 @@ impl Bench {
         self.hear(vec![attached, GunEvent::Clock(mapping(0))]).0
     }
 
-    fn open_session(&mut self) -> SessionId {
+    fn bring_library(&mut self) {
         let payload = release().encode().unwrap();
         let library = self
             .engine
             .check_release(&payload, Some(&signers()))
             .unwrap();
         self.engine.set_library(library);
-        let opened = self.step(&RoomStepBody::Open(open_body()));
+    }
+
+    fn open_session(&mut self) -> SessionId {
+        self.bring_library();
+        let opened = self.step(&RoomStepBody::Open(Box::new(open_body())));
         self.step(&RoomStepBody::Segment(segment_body(&opened.answer.session)));
         SessionId::parse(&opened.answer.session).unwrap()
     }
@@ -295,6 +303,11 @@ fn open_body() -> OpenStepBody {
             emergency_kit: done,
         },
         demo: true,
+        screening: None,
+        age_years: None,
+        weight_g: None,
+        details: None,
+        course: None,
     }
 }
 
@@ -304,6 +317,7 @@ fn segment_body(session: &str) -> SegmentStepBody {
         gun: Some("GUN-1".to_owned()),
         zone: "cheek".to_owned(),
         technique: "nappage".to_owned(),
+        course_phase: None,
         syringe: SyringeBody {
             components: vec![ComponentBody {
                 name: "hyaluronic acid".to_owned(),
@@ -729,5 +743,6 @@ fn a_room_follows_its_signers_and_refuses_those_who_were_taken_off() {
 mod clocks;
 mod delivery;
 mod interlock;
+mod said;
 mod salvage;
 mod uncounted;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use meso_contract::room::{OpenStepBody, RoomStepBody, SegmentStepBody, StepTakenBody};
+use meso_contract::room::{
+    OpenStepBody, RoomStepBody, SamePatientStepBody, SegmentStepBody, StepTakenBody,
+};
 use meso_contract::{CheckItemBody, ChecklistBody, ComponentBody, NeedleBody, SyringeBody};
 use meso_testkit::gun::plan::Step;
 use meso_testkit::gun::process::{GunCommand, GunNotice};
@@ -18,6 +20,9 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// The room's code for a library that has not come yet; it is on its way when the driver starts.
 const LIBRARY_MISSING: &str = "library_missing";
+
+/// The room's code for a question that an unplugged gun raises.
+const SAME_PATIENT: &str = "same_patient_unanswered";
 
 /// Works at one gun until the gun leaves.
 pub(crate) struct Operator {
@@ -91,13 +96,18 @@ impl Operator {
             tracing::error!(%error, "no randomness for a patient");
             return;
         }
-        let opened = self.ask(&RoomStepBody::Open(OpenStepBody {
+        let opened = self.ask(&RoomStepBody::Open(Box::new(OpenStepBody {
             patient: hex::encode(patient),
             protocol: protocol.to_owned(),
             operator: self.operator(),
             checklist: checklist(),
             demo: true,
-        }));
+            screening: None,
+            age_years: None,
+            weight_g: None,
+            details: None,
+            course: None,
+        })));
         let Some(opened) = opened else { return };
         self.work = Work {
             session: Some(opened.session),
@@ -136,6 +146,7 @@ impl Operator {
             gun: Some(self.serial.clone()),
             zone: self.work.zone.clone(),
             technique: self.work.technique.clone(),
+            course_phase: None,
             syringe: load,
             needle,
             operator,
@@ -159,6 +170,21 @@ impl Operator {
         )
     }
 
+    /// The gun was unplugged for a moment; the next try of the step finds the answer.
+    fn answer_same_patient(&self) {
+        let Some(session) = self.work.session.clone() else {
+            return;
+        };
+        let answer = RoomStepBody::SamePatient(SamePatientStepBody {
+            session,
+            operator: self.operator(),
+            is_same: true,
+        });
+        if let Err(error) = self.room.step(&answer) {
+            tracing::debug!(%error, "driver does not answer yet");
+        }
+    }
+
     /// Takes a step, as often as it needs while the driver starts again.
     fn ask(&self, step: &RoomStepBody) -> Option<StepTakenBody> {
         loop {
@@ -166,6 +192,9 @@ impl Operator {
                 Ok(StepResult::Taken(taken)) => return Some(taken),
                 Ok(StepResult::Refused(refused)) if refused.code == LIBRARY_MISSING => {
                     tracing::debug!("the room waits for its protocol library");
+                }
+                Ok(StepResult::Refused(refused)) if refused.code == SAME_PATIENT => {
+                    self.answer_same_patient();
                 }
                 Ok(StepResult::Refused(refused)) => {
                     tracing::warn!(

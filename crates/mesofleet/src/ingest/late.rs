@@ -6,6 +6,7 @@ use meso_limits::LateFinding;
 use meso_units::SessionId;
 
 use super::IngestError;
+use super::amended::claimed;
 use super::pipeline::{Ingest, RECALL_PAGE};
 use super::shot_store::ShotStore;
 
@@ -39,7 +40,15 @@ impl<S: ShotStore> Ingest<S> {
         Ok(changed)
     }
 
+    /// The shots of a session, with those that it claimed.
     fn shots_of(&self, session: SessionId) -> Result<Vec<Shot>, IngestError> {
+        let mut shots = self.own_shots_of(session)?;
+        let events = self.store.session_events(session)?;
+        shots.extend(claimed(&self.store, &events)?);
+        Ok(shots)
+    }
+
+    pub(super) fn own_shots_of(&self, session: SessionId) -> Result<Vec<Shot>, IngestError> {
         let mut shots = Vec::new();
         let mut after = None;
         while shots.len() < SESSION_SHOTS_MAX {
@@ -52,10 +61,10 @@ impl<S: ShotStore> Ingest<S> {
     }
 }
 
-fn note(session: SessionId, finding: &LateFinding) {
+pub(super) fn note(session: SessionId, finding: &LateFinding) {
     let text = |finding: Option<meso_domain::Finding>| {
         finding.map_or_else(|| "passed".to_owned(), |finding| finding.to_string())
     };
     let (before, after) = (text(finding.before), text(finding.after));
-    tracing::warn!(%session, before, after, "late finding: shots that came late changed a verdict");
+    tracing::warn!(%session, before, after, "late finding: what came late changed a verdict");
 }

@@ -8,6 +8,7 @@
 //! It is **not** where limits or alerts are decided (their crates do), nor where anything is
 //! shown: [`News`] says what changed.
 
+mod amended;
 mod arrival;
 mod bus;
 mod error;

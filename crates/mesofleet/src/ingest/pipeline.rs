@@ -20,6 +20,7 @@ use meso_units::{ClinicId, SessionId, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::IngestError;
+use super::amended::{claimed, learn};
 use super::arrival::Arrival;
 use super::prepare::Preparation;
 use super::shot_store::{Recalled, ShotStore};
@@ -68,6 +69,8 @@ pub struct Ingest<S> {
     pub(super) alerts: Alerts,
     /// Sessions that ended and wait for their last shots, with the block that says so.
     pub(super) ended: BTreeMap<SessionId, (BlockPlace, SessionEnded)>,
+    /// Sessions of which an event was corrected since the last commit.
+    pub(super) amended: BTreeSet<SessionId>,
     frontier: Frontier,
     pub(super) options: IngestOptions,
 }
@@ -96,6 +99,7 @@ impl<S: ShotStore> Ingest<S> {
             judge: Judge::new(options.library.clone()),
             alerts: Alerts::default(),
             ended: BTreeMap::new(),
+            amended: BTreeSet::new(),
             receiver: Receiver::default(),
             inquiries: Inquiries::default(),
             frontier: Frontier::EMPTY,
@@ -116,6 +120,7 @@ impl<S: ShotStore> Ingest<S> {
         self.judge = Judge::new(self.options.library.clone());
         self.alerts = Alerts::restore(recalled.alerts.clone(), recalled.tracks.clone());
         self.ended.clear();
+        self.amended.clear();
         self.receiver = recalled.receiver.clone();
         self.frontier = recalled.frontier.clone();
         self.recall_blocks(&recalled);
@@ -161,11 +166,9 @@ impl<S: ShotStore> Ingest<S> {
 
     fn recall_sessions(&mut self, recalled: &Recalled) -> Result<(), IngestError> {
         for (session, events, place) in &recalled.sessions {
-            for event in events {
-                self.judge.session_event(event);
-                if let Some(place) = place {
-                    self.note_end(event, place);
-                }
+            learn(&mut self.judge, events);
+            if let Some(place) = place {
+                events.iter().for_each(|event| self.note_end(event, place));
             }
             let mut after = None;
             loop {
@@ -177,6 +180,9 @@ impl<S: ShotStore> Ingest<S> {
                 }
                 let Some(last) = shots.last() else { break };
                 after = Some((last.shot.at.unix_ns(), last.arrival));
+            }
+            for shot in claimed(&self.store, events)? {
+                self.judge.observe(&shot, Some(session.session));
             }
         }
         // Before anything was said of them, so no verdict changes by it.
@@ -280,6 +286,7 @@ impl<S: ShotStore> Ingest<S> {
     /// [`IngestError`]; what this step did not write is found again by [`Ingest::open`].
     pub fn log(&mut self, mut stored: Stored, now: Timestamp) -> Result<Logged, IngestError> {
         stored.rest.news.late_finding_count += self.judge_late_sessions()?;
+        stored.rest.news.late_finding_count += self.judge_amended_sessions()?;
         for session in self.seal_complete(now)? {
             stored.rest.news.sessions.insert(session);
         }

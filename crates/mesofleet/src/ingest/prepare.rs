@@ -14,6 +14,7 @@ use meso_store::{AlertRow, Commit, NewBlock, ShotFate, TrackRow};
 use meso_units::{ClinicId, GunSerial, SessionId, Timestamp};
 
 use super::IngestError;
+use super::amended::changes_sums;
 use super::arrival::{Arrival, Way, quarantined};
 use super::inquiry::now_ms;
 use super::pipeline::{Ingest, entry, shot_count};
@@ -203,6 +204,11 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
         for record in block.records() {
             if let Record::Session(event) = record {
                 self.ingest.judge.session_event(event);
+                if let SessionEvent::Stated(statement) = event
+                    && changes_sums(&statement.said)
+                {
+                    self.ingest.amended.insert(statement.session);
+                }
             }
         }
     }

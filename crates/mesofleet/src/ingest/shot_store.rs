@@ -79,6 +79,13 @@ pub trait ShotStore: Send {
         limit: u32,
     ) -> Result<Vec<StoredShot>, StoreError>;
 
+    /// The events of a session in the order of arrival.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when they cannot be read.
+    fn session_events(&self, session: SessionId) -> Result<Vec<SessionEvent>, StoreError>;
+
     /// What the seal of a session is made from.
     ///
     /// # Errors
@@ -189,6 +196,10 @@ impl ShotStore for Writer {
         limit: u32,
     ) -> Result<Vec<StoredShot>, StoreError> {
         self.read().session_shots(session, after, limit)
+    }
+
+    fn session_events(&self, session: SessionId) -> Result<Vec<SessionEvent>, StoreError> {
+        self.read().session_events(session)
     }
 
     fn seal_parts(&self, session: SessionId) -> Result<SealParts, StoreError> {

@@ -12,6 +12,7 @@ use crate::samples::*;
 
 pub(super) mod faults;
 mod inquiry;
+mod said;
 
 const ORIGIN: &str = "example.org/log";
 

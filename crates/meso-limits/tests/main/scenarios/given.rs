@@ -227,6 +227,7 @@ fn session_facts(given: &Given) -> SessionFacts {
     });
     let dose = |(name, amount): &(String, String)| (name.clone(), Dose::parse(amount).unwrap());
     SessionFacts {
+        salt: None,
         age_years: given.age,
         weight_g: given.weight_kg.map(|kg| kg * 1_000),
         history,

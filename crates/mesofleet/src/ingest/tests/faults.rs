@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
-use meso_domain::{BlockHash, BlockPlace, Shot, ShotIdentity};
+use meso_domain::{BlockHash, BlockPlace, SessionEvent, Shot, ShotIdentity};
 use meso_store::{
     Commit, LogCommit, SealParts, SealedSession, ShotCursor, StoreError, StoredShot, Unlogged,
 };
@@ -79,6 +79,9 @@ impl ShotStore for FailingStore {
         limit: u32,
     ) -> Result<Vec<StoredShot>, StoreError> {
         self.inner.session_shots(session, after, limit)
+    }
+    fn session_events(&self, session: SessionId) -> Result<Vec<SessionEvent>, StoreError> {
+        self.inner.session_events(session)
     }
     fn seal_parts(&self, session: SessionId) -> Result<SealParts, StoreError> {
         self.inner.seal_parts(session)

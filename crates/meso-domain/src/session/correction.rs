@@ -1,0 +1,186 @@
+//! Which fields of a session's events can be corrected, and what the corrected event is.
+//!
+//! A correction is an [`crate::Amendment`]: it names the original by its hash and says the value
+//! before and after as people see them. The original stays as it is; who sums up takes the corrected
+//! event in its place.
+
+use meso_units::Nanolitres;
+
+use crate::canonical::Canonical as _;
+use crate::{RecordHash, Said, SegmentOpened, SessionEvent};
+
+/// The fields of points set by hand.
+const OF_MANUAL: &str = "points, volume_nl";
+/// The fields of a segment. What shots were judged by (zone, technique, needle) is not among them:
+/// such a mistake is a new segment and an addendum.
+const OF_SEGMENT: &str = "needle_lot, loaded_nl, dead_volume_nl";
+
+/// Why an event cannot be corrected like that.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CorrectionError {
+    /// Nothing of this kind of event can be corrected.
+    #[error("nothing of this event can be corrected: write an addendum instead")]
+    NotCorrectable,
+    /// The field is none, or is not to be corrected.
+    #[error("{field:?} cannot be corrected here: correct one of {allowed}, or write an addendum")]
+    UnknownField {
+        /// The field.
+        field: String,
+        /// Those that can be.
+        allowed: &'static str,
+    },
+    /// The value is none of the field.
+    #[error("{value:?} is not a value of {field}: write a whole number in its range")]
+    BadValue {
+        /// The field.
+        field: String,
+        /// The value.
+        value: String,
+    },
+    /// The value is the one that is there.
+    #[error("{field} is {value:?} already: there is nothing to correct")]
+    NothingChanges {
+        /// The field.
+        field: String,
+        /// The value.
+        value: String,
+    },
+}
+
+/// The event with one field corrected, and the value before.
+///
+/// # Errors
+///
+/// [`CorrectionError`] naming the field and what can be done.
+///
+/// ```
+/// use meso_domain::{ManualEntry, Said, SessionEvent, Statement, correct};
+/// use meso_units::{Nanolitres, SegmentId, SessionId, Timestamp};
+///
+/// let entry = ManualEntry {
+///     segment: SegmentId::from_bytes([2; 16]),
+///     number: 1,
+///     points: 4,
+///     volume: Nanolitres::new(80_000)?,
+/// };
+/// let event = SessionEvent::Stated(Box::new(Statement {
+///     session: SessionId::from_bytes([1; 16]),
+///     at: Timestamp::UNIX_EPOCH,
+///     by: None,
+///     said: Said::Manual(entry),
+/// }));
+/// let (corrected, before) = correct(&event, "points", "5")?;
+/// assert_eq!(before, "4");
+/// assert_ne!(corrected, event);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn correct(
+    event: &SessionEvent,
+    field: &str,
+    new_value: &str,
+) -> Result<(SessionEvent, String), CorrectionError> {
+    let mut corrected = event.clone();
+    let before = match &mut corrected {
+        SessionEvent::SegmentOpened(segment) => of_segment(segment, field, new_value)?,
+        SessionEvent::Stated(statement) => match &mut statement.said {
+            Said::Manual(entry) => match field {
+                "points" => replace(&mut entry.points, number(field, new_value)?),
+                "volume_nl" => replace(&mut entry.volume, volume(field, new_value)?),
+                _ => return Err(unknown(field, OF_MANUAL)),
+            },
+            _ => return Err(CorrectionError::NotCorrectable),
+        },
+        _ => return Err(CorrectionError::NotCorrectable),
+    };
+    if corrected == *event {
+        return Err(CorrectionError::NothingChanges {
+            field: field.to_owned(),
+            value: before,
+        });
+    }
+    Ok((corrected, before))
+}
+
+/// The event of this hash with every correction among the events, in their order; `None` where no
+/// event has the hash.
+pub fn corrected<'a>(
+    events: impl Iterator<Item = &'a SessionEvent> + Clone,
+    original: RecordHash,
+) -> Option<SessionEvent> {
+    let mut all = events.clone();
+    let mut event = all.find(|event| event.record_hash() == original)?.clone();
+    for statement in events {
+        if let SessionEvent::Stated(statement) = statement
+            && let Said::Amended(amendment) = &statement.said
+            && amendment.original == original
+            && let Ok((right, _)) = correct(&event, &amendment.field, &amendment.new_value)
+        {
+            event = right;
+        }
+    }
+    Some(event)
+}
+
+fn of_segment(
+    segment: &mut SegmentOpened,
+    field: &str,
+    new_value: &str,
+) -> Result<String, CorrectionError> {
+    Ok(match field {
+        "needle_lot" => {
+            let length_max = crate::canonical::TEXT_LENGTH_MAX;
+            if new_value.len() > length_max {
+                return Err(bad(field, new_value));
+            }
+            core::mem::replace(&mut segment.needle.lot, new_value.to_owned())
+        }
+        "loaded_nl" => replace(&mut segment.syringe.loaded, volume(field, new_value)?),
+        "dead_volume_nl" => replace(&mut segment.syringe.dead_volume, volume(field, new_value)?),
+        _ => return Err(unknown(field, OF_SEGMENT)),
+    })
+}
+
+fn replace<T: Shown>(place: &mut T, new: T) -> String {
+    core::mem::replace(place, new).shown()
+}
+
+/// A value as amendments write it.
+trait Shown {
+    fn shown(&self) -> String;
+}
+
+impl Shown for u32 {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for Nanolitres {
+    fn shown(&self) -> String {
+        self.get().to_string()
+    }
+}
+
+fn number(field: &str, value: &str) -> Result<u32, CorrectionError> {
+    value.parse().map_err(|_| bad(field, value))
+}
+
+fn volume(field: &str, value: &str) -> Result<Nanolitres, CorrectionError> {
+    let raw: u64 = value.parse().map_err(|_| bad(field, value))?;
+    Nanolitres::new(raw).map_err(|_| bad(field, value))
+}
+
+fn bad(field: &str, value: &str) -> CorrectionError {
+    CorrectionError::BadValue {
+        field: field.to_owned(),
+        value: value.chars().take(64).collect(),
+    }
+}
+
+fn unknown(field: &str, allowed: &'static str) -> CorrectionError {
+    CorrectionError::UnknownField {
+        field: field.chars().take(64).collect(),
+        allowed,
+    }
+}

@@ -1,0 +1,113 @@
+//! The answers to questionnaires, which stay in the room.
+//!
+//! Records carry their digest only; the journal keeps the answers themselves under names of their
+//! own, so that they can be erased and no record changes.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use meso_domain::canonical::Canonical as _;
+use meso_domain::{Screening, ScreeningAnswers};
+use meso_journal::JournalError;
+use meso_room::StepFailure;
+
+use super::{Engine, JournalContents, Work};
+
+/// Under this and a number the journal keeps answers.
+const SCREENING_VALUES: &str = "screening/";
+
+/// Under this name the journal keeps how many there were.
+const SCREENING_COUNT_VALUE: &str = "screening_count";
+
+/// Questionnaires that the room keeps; a further one takes the place of the oldest, whose digest
+/// stays in its record. At 2 KB each they take 8 MB.
+const SCREENINGS_MAX: usize = 4_096;
+
+/// What the room knows of earlier questionnaires.
+#[derive(Debug, Default)]
+pub(super) struct Screenings {
+    /// How often answers were kept.
+    count: u64,
+    /// Digests of full questionnaires, oldest first.
+    order: VecDeque<[u8; 32]>,
+    known: BTreeSet<[u8; 32]>,
+}
+
+impl Screenings {
+    /// A questionnaire whose digest is in a record: a returning patient may confirm it.
+    pub(super) fn note(&mut self, screening: &Screening) {
+        self.count += 1;
+        if screening.confirms.is_some() || !self.known.insert(screening.digest) {
+            return;
+        }
+        self.order.push_back(screening.digest);
+        if self.order.len() > SCREENINGS_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+}
+
+impl Engine {
+    /// How many questionnaires a returning patient may confirm here.
+    #[cfg(test)]
+    pub(super) fn screenings_kept(&self) -> usize {
+        self.screenings.known.len()
+    }
+
+    /// Has the journal keep answers with the step that they belong to.
+    ///
+    /// # Errors
+    ///
+    /// [`StepFailure::StepMissing`] where a returning patient confirms a questionnaire that this
+    /// room does not know.
+    pub(super) fn keep_screening(
+        &self,
+        answers: &ScreeningAnswers,
+        work: &mut Work,
+    ) -> Result<(), StepFailure> {
+        if let Some(earlier) = answers.confirms
+            && !self.screenings.known.contains(&earlier)
+        {
+            return Err(StepFailure::StepMissing {
+                code: "screening_unknown",
+                message: format!(
+                    "questionnaire {} is not known in this room: ask the full questionnaire",
+                    hex::encode(earlier)
+                ),
+            });
+        }
+        let place = self.screenings.count % SCREENINGS_MAX as u64;
+        let name = format!("{SCREENING_VALUES}{place:04}");
+        work.keep(name, answers.canonical_bytes());
+        let count = (self.screenings.count + 1).to_le_bytes().to_vec();
+        work.keep(SCREENING_COUNT_VALUE.to_owned(), count);
+        Ok(())
+    }
+
+    /// Takes the place of what replaying the journal has counted.
+    pub(super) fn recover_screenings(
+        &mut self,
+        journal: &impl JournalContents,
+    ) -> Result<(), JournalError> {
+        let mut kept: Vec<ScreeningAnswers> = Vec::new();
+        for (place, bytes) in journal.values_under(SCREENING_VALUES)? {
+            match ScreeningAnswers::from_canonical(&bytes) {
+                Ok(answers) => kept.push(answers),
+                Err(error) => tracing::warn!(place, %error, "answers in the journal do not decode"),
+            }
+        }
+        kept.sort_by_key(|answers| answers.at);
+        for answers in kept {
+            self.screenings.note(&Screening {
+                digest: answers.digest(),
+                confirms: answers.confirms,
+                decision: None,
+            });
+        }
+        let count = journal.value(SCREENING_COUNT_VALUE)?;
+        let count = count.and_then(|bytes| bytes.try_into().ok());
+        self.screenings.count = count.map_or(0, u64::from_le_bytes);
+        Ok(())
+    }
+}

@@ -6,8 +6,12 @@
 //! [`RoomGunBody`], 409 where the gun is not there or not inhibited.
 //! `GET /api/v1/questionnaire` answers with a [`QuestionnaireBody`]: what is to be asked before a
 //! session, in the order in which it is asked.
-//! `GET /api/v1/state` answers with a [`RoomStateBody`]. All want `Authorization: Bearer TOKEN`
-//! with the token of [`RoomAccessFile`].
+//! `POST /api/v1/guns/{serial}/inhibit` takes an [`InhibitGunBody`], with the same answers; it is
+//! the one request that wants nobody's permission.
+//! `GET /api/v1/state` answers with a [`RoomStateBody`], `GET /api/v1/live` and the `live` events of
+//! `GET /api/v1/events` with a [`LiveBody`], `GET /api/v1/library` with a [`RoomLibraryBody`].
+//! All want `Authorization: Bearer TOKEN` with the token of [`RoomAccessFile`], or the cookie of a
+//! person who signed in at `POST /api/v1/sign-in`.
 //!
 //! # The way of a treatment
 //!
@@ -27,6 +31,7 @@
 //!
 //! A step that must come first is a 409 whose code and message name it; a bad value is a 422.
 
+mod live;
 mod step;
 
 use std::collections::BTreeMap;
@@ -36,6 +41,11 @@ use utoipa::ToSchema;
 
 use crate::{FindingBody, SegmentOpenedBody};
 
+pub use live::{
+    DoorBody, DoorGunBody, GaugeBody, LiveBody, LiveGunBody, LiveSegmentBody, LiveSessionBody,
+    LiveShotBody, PatientBody, PatientCodeBody, PersonBody, RoomLibraryBody, RoomProtocolBody,
+    ScanBody, ScannedBody, SignInBody,
+};
 pub use step::{
     AddendumStepBody, AmendStepBody, AnswerBody, ClaimStepBody, CourseStepBody, DetailsStepBody,
     EventStepBody, HandOverStepBody, ManualStepBody, MaterialStepBody, OpenStepBody,
@@ -66,7 +76,7 @@ impl core::fmt::Debug for RoomAccessFile {
 pub const ROOM_ACCESS_FILE_NAME: &str = "room.json";
 
 /// The step was not taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepRefusedBody {
     /// A stable code, such as `segment_missing`.
@@ -76,7 +86,7 @@ pub struct StepRefusedBody {
 }
 
 /// A person lets a gun that was inhibited fire again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResumeGunBody {
     /// Who.
@@ -90,8 +100,21 @@ impl ResumeGunBody {
     pub const REASON_BYTES_MAX: usize = 256;
 }
 
+/// A person stops a gun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InhibitGunBody {
+    /// Who; absent where nobody is signed in: harm comes first.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub operator: Option<String>,
+    /// Why, at most [`ResumeGunBody::REASON_BYTES_MAX`] bytes; may be empty, since a hand at STOP
+    /// has no time to write.
+    #[serde(default)]
+    pub reason: String,
+}
+
 /// How the room is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoomStateBody {
     /// Sessions that are open, 32 hexadecimal digits each.
@@ -130,7 +153,7 @@ pub struct RoomStateBody {
 }
 
 /// An open session, as its room sees it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoomSessionBody {
     /// The session, 32 hexadecimal digits.
@@ -162,7 +185,7 @@ pub struct RoomSessionBody {
 }
 
 /// How long something took, since the start of the driver.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LatencyBody {
     /// `shot_to_acknowledgement` or `breach_to_inhibit`: from the return of the read that brought
@@ -183,7 +206,7 @@ pub struct LatencyBody {
 }
 
 /// One step of a histogram.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LatencyBucketBody {
     /// The longest time of this step, in µs.
@@ -193,7 +216,7 @@ pub struct LatencyBucketBody {
 }
 
 /// How a gun is, as its room sees it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoomGunBody {
     /// Serial number.
@@ -250,7 +273,7 @@ pub struct RoomInterlockBody {
 }
 
 /// How the clock of a gun maps to UTC.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoomClockBody {
     /// The stretch of the driver's clock in which this holds.

@@ -30,6 +30,7 @@ mod even;
 mod facts;
 mod heard;
 mod lane;
+mod near;
 mod reach;
 mod rules;
 mod segment;
@@ -49,6 +50,7 @@ use crate::Library;
 use compiled::{Compiled, compile};
 pub use facts::{CourseHistory, Day, LotFact, ManualInjection, SegmentFacts, SessionFacts};
 pub use lane::Arrival;
+pub use near::{NEAR_PERCENT, Nearness, nearness};
 use rules::Measured;
 use segment::{Held, Segment};
 use session::Session;
@@ -94,6 +96,17 @@ pub struct Weighed {
     pub findings: Vec<Finding>,
     /// How the shot came.
     pub arrival: Arrival,
+}
+
+/// What a zone of a session amounts to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ZoneSum {
+    /// The zone, in lower case.
+    pub zone: String,
+    /// Patient shots.
+    pub shot_count: u64,
+    /// Volume in nl, by guns and by hand, as far as it is known.
+    pub volume_nl: u64,
 }
 
 impl Judge {
@@ -241,6 +254,18 @@ impl Judge {
     /// that is not remembered.
     pub fn verdict(&self, session: SessionId) -> Option<SessionVerdict> {
         self.sessions.get(session).map(verdict::of)
+    }
+
+    /// What the zones of a session amount to so far, in the order in which they were begun; empty
+    /// for a session that is not remembered.
+    pub fn zone_sums(&self, session: SessionId) -> Vec<ZoneSum> {
+        let zones = self.sessions.get(session).map(|session| &session.zones);
+        let sum = |zone: &session::Zone| ZoneSum {
+            zone: zone.name.clone(),
+            shot_count: zone.sums.shots,
+            volume_nl: zone.sums.volume_nl.saturating_add(zone.manual_nl),
+        };
+        zones.into_iter().flatten().map(sum).collect()
     }
 
     /// Sessions of which a shot came too late to be placed: each wants [`Judge::judge_again`].

@@ -46,8 +46,8 @@ pub use amount::{Concentration, Dose, DoseUnit};
 pub use error::{LimitsError, Problem};
 pub use judge::{
     Arrival, CourseHistory, Day, ENGINE_VERSION, EVEN_SHOT_COUNT_MIN, Judge, LateFinding, LotFact,
-    ManualInjection, RuleVerdict, SegmentFacts, SessionFacts, SessionVerdict, Weighed, general,
-    rules_of_protocol,
+    ManualInjection, NEAR_PERCENT, Nearness, RuleVerdict, SegmentFacts, SessionFacts,
+    SessionVerdict, Weighed, ZoneSum, general, nearness, rules_of_protocol,
 };
 pub use library::{
     Check, Choices, Drug, Layer, Library, Limits, Pack, PackTopic, Phase, Protocol, ProtocolFile,

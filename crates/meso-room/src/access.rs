@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use meso_contract::room::{ROOM_ACCESS_FILE_NAME, RoomAccessFile};
+use serde::Serialize;
 
+use crate::people::is_same;
 use crate::platform;
 
 /// The token of one start of the driver.
@@ -23,11 +25,7 @@ impl Token {
     /// about how much of it was right.
     pub(crate) fn is_in(&self, header: Option<&str>) -> bool {
         let given = header.and_then(|text| text.strip_prefix("Bearer "));
-        let Some(given) = given.filter(|given| given.len() == self.0.len()) else {
-            return false;
-        };
-        let pairs = given.bytes().zip(self.0.bytes());
-        pairs.fold(0, |different, (a, b)| different | (a ^ b)) == 0
+        given.is_some_and(|given| is_same(given, &self.0))
     }
 }
 
@@ -70,7 +68,7 @@ pub fn write_access_file(
     }
 }
 
-fn write_private(path: &Path, content: &RoomAccessFile) -> io::Result<()> {
+pub(crate) fn write_private(path: &Path, content: &impl Serialize) -> io::Result<()> {
     // A left-over of a crash may have other rights.
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

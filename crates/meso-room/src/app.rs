@@ -1,249 +1,227 @@
 //! The routes.
 
-use std::time::Duration;
-
-use axum::Json;
-use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::http::{StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
 use meso_contract::PayloadError;
 use meso_contract::room::{
-    QuestionnaireBody, ResumeGunBody, RoomGunBody, RoomStateBody, RoomStepBody, StepRefusedBody,
-    StepTakenBody,
+    InhibitGunBody, PatientBody, PatientCodeBody, ResumeGunBody, RoomStepBody, ScanBody,
+    ScannedBody, ScreeningAnswersBody,
 };
-use meso_sessions::Refusal;
 use meso_units::{GunSerial, OperatorId};
-use tokio::sync::{mpsc, oneshot};
+use serde::de::DeserializeOwned;
 
-use crate::Token;
-
-/// Requests that may wait for the driver; a further one is answered with 503 at once.
-pub const REQUESTS_WAITING_MAX: usize = 64;
+use crate::guard::{Caller, guard};
+use crate::{Room, RoomRequest, StepFailure, StopRequest, door, events, gs1, page, patients};
 
 /// The longest body in bytes; a longer one is answered with 413.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// How long a request may wait for the driver before it is answered with 503. The step may be
-/// taken all the same; the state says whether it was.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What the room asks of the driver.
-#[derive(Debug)]
-pub enum RoomRequest {
-    /// Take a step, and answer when it is on the disk.
-    Step {
-        /// The step.
-        step: Box<RoomStepBody>,
-        /// Takes the answer.
-        reply: oneshot::Sender<Result<StepTakenBody, StepFailure>>,
-    },
-    /// Let a gun that was inhibited fire again, and answer when that is on the disk.
-    ResumeGun {
-        /// The gun.
-        gun: GunSerial,
-        /// Who, and why.
-        body: ResumeGunBody,
-        /// Takes the answer: how the gun is now.
-        reply: oneshot::Sender<Result<RoomGunBody, StepFailure>>,
-    },
-    /// Say what is to be asked before a session.
-    Questionnaire {
-        /// Takes the answer.
-        reply: oneshot::Sender<QuestionnaireBody>,
-    },
-    /// Say how the room is.
-    State {
-        /// Takes the answer.
-        reply: oneshot::Sender<RoomStateBody>,
-    },
-}
-
-/// Why a step was not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum StepFailure {
-    /// A value is wrong: 422.
-    #[error("{message}")]
-    BadValue {
-        /// A stable code.
-        code: &'static str,
-        /// What is wrong.
-        message: String,
-    },
-    /// Another step must come first: 409.
-    #[error("{message}")]
-    StepMissing {
-        /// A stable code.
-        code: &'static str,
-        /// Which step, and what to do.
-        message: String,
-    },
-    /// The driver cannot keep it now: 503.
-    #[error("the step cannot be kept now: {message}")]
-    Unavailable {
-        /// Why.
-        message: String,
-    },
-}
-
-impl From<PayloadError> for StepFailure {
-    fn from(error: PayloadError) -> StepFailure {
-        StepFailure::BadValue {
-            code: "bad_value",
-            message: error.to_string(),
-        }
-    }
-}
-
-impl From<Refusal> for StepFailure {
-    fn from(refusal: Refusal) -> StepFailure {
-        let (code, message) = (refusal.code(), refusal.to_string());
-        if refusal.is_bad_value() {
-            StepFailure::BadValue { code, message }
-        } else {
-            StepFailure::StepMissing { code, message }
-        }
-    }
-}
-
-impl IntoResponse for StepFailure {
-    fn into_response(self) -> Response {
-        let message = self.to_string();
-        let (status, code) = match self {
-            StepFailure::BadValue { code, .. } => (StatusCode::UNPROCESSABLE_ENTITY, code),
-            StepFailure::StepMissing { code, .. } => (StatusCode::CONFLICT, code),
-            StepFailure::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-        };
-        refused(status, code, message)
-    }
-}
-
-/// The room's routes; every one wants the token.
-pub fn app(token: &Token, requests: mpsc::Sender<RoomRequest>) -> Router {
+/// The room's routes and its page.
+pub fn app(room: Room) -> Router {
     Router::new()
         .route("/api/v1/steps", post(take_step))
         .route("/api/v1/guns/{serial}/resume", post(resume_gun))
+        .route("/api/v1/guns/{serial}/inhibit", post(inhibit_gun))
         .route("/api/v1/questionnaire", get(say_questionnaire))
         .route("/api/v1/state", get(say_state))
+        .route("/api/v1/live", get(say_live))
+        .route("/api/v1/events", get(events::events))
+        .route("/api/v1/library", get(say_library))
+        .route("/api/v1/scan", post(scan))
+        .route("/api/v1/patients", post(commit_to_patient))
+        .route("/api/v1/sign-in", get(door::show_door))
+        .route("/api/v1/sign-in", post(door::sign_in))
+        .route("/api/v1/sign-in", axum::routing::delete(door::sign_out))
+        .route("/api/v1/sign-in/touch", post(door::touch))
+        .route("/", get(page::index))
+        .route("/icon.svg", get(page::icon))
+        .route("/assets/{*path}", get(page::asset))
+        .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(from_fn_with_state(token.clone(), require_token))
-        .with_state(requests)
+        .layer(from_fn_with_state(room.clone(), guard))
+        .with_state(room)
 }
 
-async fn require_token(State(token): State<Token>, request: Request, next: Next) -> Response {
-    let given = request.headers().get(header::AUTHORIZATION);
-    if token.is_in(given.and_then(|value| value.to_str().ok())) {
-        return next.run(request).await;
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, StepFailure> {
+    serde_json::from_slice(body).map_err(|error| StepFailure::bad(error.to_string()))
+}
+
+async fn take_step(
+    State(room): State<Room>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Result<Response, StepFailure> {
+    // Whoever may not act learns nothing of what is wrong with the step.
+    caller.may_act_as(&[])?;
+    let step: Box<RoomStepBody> = read(&body)?;
+    caller.may_act_as(&names_in(&step))?;
+    if let RoomStepBody::Override(body) = &*step {
+        caller.may_answer_for(&body.operator)?;
     }
-    let message = "send the token of room.json in the driver's data folder";
-    refused(
-        StatusCode::UNAUTHORIZED,
-        "token_missing",
-        message.to_owned(),
-    )
+    let taken = room
+        .ask(|reply| RoomRequest::Step { step, reply })
+        .await??;
+    Ok(Json(taken).into_response())
 }
 
-async fn take_step(State(requests): State<mpsc::Sender<RoomRequest>>, body: Bytes) -> Response {
-    let step: Box<RoomStepBody> = match serde_json::from_slice(&body) {
-        Ok(step) => step,
-        Err(error) => {
-            let failure = StepFailure::BadValue {
-                code: "bad_value",
-                message: error.to_string(),
-            };
-            return failure.into_response();
+/// In whose name a step is taken. Where a prescriber decides on answers, it is the prescriber,
+/// whoever asked.
+fn names_in(step: &RoomStepBody) -> Vec<&str> {
+    match step {
+        RoomStepBody::Open(open) => {
+            let asked = open.screening.as_ref().map(said_by);
+            std::iter::once(open.operator.as_str())
+                .chain(asked)
+                .collect()
         }
-    };
-    let (reply, answer) = oneshot::channel();
-    match ask(&requests, RoomRequest::Step { step, reply }, answer).await {
-        Ok(Ok(taken)) => Json(taken).into_response(),
-        Ok(Err(failure)) | Err(failure) => failure.into_response(),
+        RoomStepBody::Screening(body) => vec![said_by(&body.screening)],
+        RoomStepBody::Patient(body) => vec![&body.operator],
+        RoomStepBody::Details(body) => vec![&body.operator],
+        RoomStepBody::Course(body) => vec![&body.operator],
+        RoomStepBody::Segment(body) => vec![&body.operator],
+        RoomStepBody::Material(body) => vec![&body.operator],
+        RoomStepBody::HandOver(body) => vec![&body.operator],
+        RoomStepBody::Manual(body) => vec![&body.operator],
+        RoomStepBody::Override(body) => vec![&body.operator],
+        RoomStepBody::Pause { operator, .. } => operator.iter().map(String::as_str).collect(),
+        RoomStepBody::SamePatient(body) => vec![&body.operator],
+        RoomStepBody::AdverseEvent(body) => vec![&body.operator],
+        RoomStepBody::Addendum(body) => vec![&body.operator],
+        RoomStepBody::Amend(body) => vec![&body.operator],
+        RoomStepBody::Claim(body) => vec![&body.operator],
+        RoomStepBody::Resume { .. } | RoomStepBody::End { .. } => Vec::new(),
     }
+}
+
+fn said_by(answers: &ScreeningAnswersBody) -> &str {
+    let decision = answers.decision.as_ref();
+    decision.map_or(&answers.asked_by, |decision| &decision.by)
 }
 
 async fn resume_gun(
-    State(requests): State<mpsc::Sender<RoomRequest>>,
+    State(room): State<Room>,
+    Extension(caller): Extension<Caller>,
     Path(serial): Path<String>,
     body: Bytes,
-) -> Response {
-    let (gun, body) = match resume_of(&serial, &body) {
-        Ok(asked) => asked,
-        Err(failure) => return failure.into_response(),
-    };
-    let (reply, answer) = oneshot::channel();
-    match ask(
-        &requests,
-        RoomRequest::ResumeGun { gun, body, reply },
-        answer,
-    )
-    .await
-    {
-        Ok(Ok(gun)) => Json(gun).into_response(),
-        Ok(Err(failure)) | Err(failure) => failure.into_response(),
-    }
-}
-
-fn resume_of(serial: &str, body: &[u8]) -> Result<(GunSerial, ResumeGunBody), StepFailure> {
-    let bad = |message: String| StepFailure::BadValue {
-        code: "bad_value",
-        message,
-    };
-    let gun = GunSerial::parse(serial).map_err(PayloadError::from)?;
-    let body: ResumeGunBody =
-        serde_json::from_slice(body).map_err(|error| bad(error.to_string()))?;
+) -> Result<Response, StepFailure> {
+    caller.may_act_as(&[])?;
+    let gun = GunSerial::parse(&serial).map_err(PayloadError::from)?;
+    let body: ResumeGunBody = read(&body)?;
     OperatorId::parse(&body.operator).map_err(PayloadError::from)?;
     let length = body.reason.trim().len();
     if !(1..=ResumeGunBody::REASON_BYTES_MAX).contains(&length) {
         let most = ResumeGunBody::REASON_BYTES_MAX;
-        return Err(bad(format!(
+        return Err(StepFailure::bad(format!(
             "reason has {length} bytes; say in 1 to {most} why the gun may fire again"
         )));
     }
-    Ok((gun, body))
+    caller.may_answer_for(&body.operator)?;
+    let ask = |reply| RoomRequest::ResumeGun { gun, body, reply };
+    Ok(Json(room.ask(ask).await??).into_response())
 }
 
-async fn say_questionnaire(State(requests): State<mpsc::Sender<RoomRequest>>) -> Response {
-    let (reply, answer) = oneshot::channel();
-    match ask(&requests, RoomRequest::Questionnaire { reply }, answer).await {
-        Ok(questionnaire) => Json(questionnaire).into_response(),
-        Err(failure) => failure.into_response(),
+/// Stops a gun. Nobody needs permission for that: what is wrong is the gun that goes on. Who is
+/// signed in is put down; of a program, whom it names.
+async fn inhibit_gun(
+    State(room): State<Room>,
+    Extension(caller): Extension<Caller>,
+    Path(serial): Path<String>,
+    body: Bytes,
+) -> Result<Response, StepFailure> {
+    let gun = GunSerial::parse(&serial).map_err(PayloadError::from)?;
+    let mut body: InhibitGunBody = read(&body)?;
+    // A reason that is too long stops the gun all the same.
+    let mut length = body.reason.len().min(ResumeGunBody::REASON_BYTES_MAX);
+    while !body.reason.is_char_boundary(length) {
+        length -= 1;
     }
-}
-
-async fn say_state(State(requests): State<mpsc::Sender<RoomRequest>>) -> Response {
-    let (reply, answer) = oneshot::channel();
-    match ask(&requests, RoomRequest::State { reply }, answer).await {
-        Ok(state) => Json(state).into_response(),
-        Err(failure) => failure.into_response(),
-    }
-}
-
-async fn ask<T>(
-    requests: &mpsc::Sender<RoomRequest>,
-    request: RoomRequest,
-    answer: oneshot::Receiver<T>,
-) -> Result<T, StepFailure> {
-    let unavailable = |message: &str| StepFailure::Unavailable {
-        message: message.to_owned(),
+    body.reason.truncate(length);
+    let is_named = |name: &String| OperatorId::parse(name).is_ok();
+    body.operator = match &caller {
+        Caller::Program => body.operator.filter(is_named),
+        other => other
+            .may_act_as(&[])
+            .ok()
+            .and(other.person())
+            .map(|it| it.id.clone()),
     };
-    requests
-        .try_send(request)
-        .map_err(|_| unavailable("too many requests are waiting"))?;
-    match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(_)) => Err(unavailable("the driver is stopping")),
-        Err(_) => Err(unavailable("the driver does not answer")),
-    }
+    let stop = |reply| StopRequest { gun, body, reply };
+    Ok(Json(room.stop(stop).await??).into_response())
 }
 
-fn refused(status: StatusCode, code: &str, message: String) -> Response {
-    let body = StepRefusedBody {
-        code: code.to_owned(),
-        message,
+async fn say_questionnaire(
+    State(room): State<Room>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, StepFailure> {
+    caller.may_look()?;
+    let questions = room
+        .ask(|reply| RoomRequest::Questionnaire { reply })
+        .await?;
+    Ok(Json(questions).into_response())
+}
+
+async fn say_state(
+    State(room): State<Room>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, StepFailure> {
+    caller.may_look()?;
+    let state = room.ask(|reply| RoomRequest::State { reply }).await?;
+    Ok(Json(state).into_response())
+}
+
+async fn say_live(
+    State(room): State<Room>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, StepFailure> {
+    caller.may_look()?;
+    let live = room.ask(|reply| RoomRequest::Live { reply }).await?;
+    Ok(Json(live).into_response())
+}
+
+async fn say_library(
+    State(room): State<Room>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, StepFailure> {
+    caller.may_look()?;
+    let library = room.ask(|reply| RoomRequest::Library { reply }).await?;
+    Ok(Json(library).into_response())
+}
+
+/// Reads a code; nothing is kept of it.
+async fn scan(
+    State(room): State<Room>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Result<Response, StepFailure> {
+    caller.may_look()?;
+    let body: ScanBody = read(&body)?;
+    let today = room.today();
+    let scanned = gs1::parse(&body.text, today.year()).map_err(|error| StepFailure::BadValue {
+        code: "code_unreadable",
+        message: error.to_string(),
+    })?;
+    let said = ScannedBody {
+        gtin: scanned.gtin,
+        lot: scanned.lot,
+        expiry: scanned.expiry.map(|day| day.to_string()),
+        expired: scanned.expiry.is_some_and(|day| day < today),
+        serial: scanned.serial,
     };
-    (status, Json(body)).into_response()
+    Ok(Json(said).into_response())
+}
+
+async fn commit_to_patient(
+    State(room): State<Room>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Result<Response, StepFailure> {
+    caller.may_act_as(&[])?;
+    let body: PatientCodeBody = read(&body)?;
+    let patient = patients::commitment(&room.shared.folder, &body.code)?;
+    Ok(Json(PatientBody { patient }).into_response())
 }

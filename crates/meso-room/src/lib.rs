@@ -1,13 +1,15 @@
-//! The treatment room's loopback interface: what the people in the room do, and how the room is.
+//! The treatment room's loopback interface: what the people in the room do, how the room is, and
+//! the page on which they do and see it.
 //!
-//! [`app`] answers `POST /api/v1/steps`, `POST /api/v1/guns/{serial}/resume`,
-//! `GET /api/v1/questionnaire` and `GET /api/v1/state` for whoever holds the token that the driver
-//! writes into its data folder at each start. It checks form and token, and hands each
-//! request to the driver over a bounded channel; a step is answered only when the driver has it on
-//! the disk.
+//! [`app`] answers whoever holds the token that the driver writes into its data folder at each
+//! start, or the cookie of a person who signed in with a PIN or badge of the [`People`] of the
+//! room. It checks form and permission, and hands each request to the driver over a bounded
+//! channel; a step is answered only when the driver has it on the disk. A hand at STOP goes a way
+//! of its own, needs nobody's permission, and waits for no disk.
 //!
-//! It is **not** where steps are decided (`meso-sessions`) or kept (the journal), and it learns no
-//! patient's name: a commitment comes in, and answers, age and weight go straight to the driver.
+//! It is **not** where steps are decided (`meso-sessions`) or kept (the journal), it judges no
+//! shot, and it learns no patient's name: a code that is typed becomes a commitment and is
+//! forgotten, and answers, age and weight go straight to the driver.
 //!
 //! [`meso_contract::room`] has the table of the steps, in their order, with what each one makes. A
 //! step over HTTP:
@@ -17,24 +19,48 @@
 //! {"manual":{"session":"5e…","operator":"op-7","segment":"06…","number":1,"points":4,"volume_nl":80000}}
 //! ```
 //!
-//! Read first: [`app`], [`RoomRequest`], [`to_step`].
+//! Read first: [`app`], [`Room`], [`RoomRequest`], [`to_step`].
 //!
 //! ```
-//! use meso_room::{RoomRequest, Token, app};
-//! use tokio::sync::mpsc;
+//! use jiff::tz::TimeZone;
+//! use meso_room::{Room, Token, app};
 //!
-//! let (requests, mut received) = mpsc::channel::<RoomRequest>(meso_room::REQUESTS_WAITING_MAX);
+//! let address = "127.0.0.1:8631".parse()?;
 //! let token = Token::from_random([7; 32]);
-//! let router = app(&token, requests); // axum::serve(listener, router)
-//! assert!(received.try_recv().is_err(), "nobody has asked yet");
+//! let folder = std::env::temp_dir();
+//! let (room, mut inbox) = Room::new(token, address, &folder, TimeZone::UTC);
+//! let router = app(room); // axum::serve(listener, router)
+//! assert!(inbox.requests.try_recv().is_err(), "nobody has asked yet");
 //! # drop(router);
+//! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 
 mod access;
 mod app;
+mod door;
+mod events;
+pub mod gs1;
+mod guard;
+mod page;
+mod patients;
+mod people;
 mod platform;
+mod request;
+mod room;
+mod schema;
+mod sign_ins;
 mod step;
 
 pub use access::{AccessError, Token, write_access_file};
-pub use app::{REQUESTS_WAITING_MAX, RoomRequest, StepFailure, app};
+pub use app::app;
+pub use events::STREAMS_MAX;
+pub use patients::PATIENT_KEY_FILE_NAME;
+pub use people::{
+    BADGE_BYTES, NAME_BYTES_MAX, PEOPLE_COUNT_MAX, PEOPLE_FILE_NAME, PIN_DIGITS, People,
+    PeopleError,
+};
+pub use request::{RoomRequest, StepFailure, StopRequest};
+pub use room::{REQUESTS_WAITING_MAX, Room, RoomInbox};
+pub use schema::schemas;
+pub use sign_ins::{FRESH_MS, IDLE_LOCK_MS, SEAT_MS_MAX, SEATS_MAX, WRONG_MAX};
 pub use step::{StepContext, answers_of, questionnaire, to_step};

@@ -4,23 +4,48 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use meso_contract::room::{RoomGunBody, RoomStateBody, StepRefusedBody, StepTakenBody};
+use jiff::tz::TimeZone;
+use meso_contract::room::{
+    DoorBody, LiveBody, PersonBody, RoomGunBody, RoomLibraryBody, RoomStateBody, ScannedBody,
+    StepRefusedBody, StepTakenBody,
+};
 use meso_contract::{CheckItemBody, ChecklistBody, room};
-use meso_room::{RoomRequest, StepContext, StepFailure, Token, app, to_step};
+use meso_room::{
+    People, Room, RoomInbox, RoomRequest, StepContext, StepFailure, Token, app, schemas, to_step,
+};
 use meso_sessions::{Refusal, Step};
 use meso_units::{ClinicId, DriverId, SegmentId, SessionId};
-use tokio::sync::mpsc;
 use tower::ServiceExt;
 
 const SESSION: &str = "0101010101010101010101010101010101010101010101010101010101010101";
 
-fn router() -> (Router, mpsc::Receiver<RoomRequest>) {
-    let (sender, receiver) = mpsc::channel(4);
-    (app(&Token::from_random([1; 32]), sender), receiver)
+const HOST: &str = "127.0.0.1:8631";
+
+fn router() -> (Router, RoomInbox) {
+    router_in(&std::env::temp_dir().join("a folder that is not there"))
+}
+
+fn router_in(folder: &std::path::Path) -> (Router, RoomInbox) {
+    let token = Token::from_random([1; 32]);
+    let (room, inbox) = Room::new(token, HOST.parse().unwrap(), folder, TimeZone::UTC);
+    (app(room), inbox)
+}
+
+/// A request of the page: by its own name and from its own place.
+fn from_page(method: &str, path: &str, cookie: &str, body: &str) -> Request<Body> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", HOST)
+        .header("origin", format!("http://{HOST}"))
+        .header("cookie", cookie)
+        .body(Body::from(body.to_owned()))
+        .unwrap()
 }
 
 fn post(body: &str, token: &str) -> Request<Body> {
     Request::post("/api/v1/steps")
+        .header("host", HOST)
         .header("authorization", format!("Bearer {token}"))
         .body(Body::from(body.to_owned()))
         .unwrap()
@@ -38,7 +63,22 @@ async fn answer(router: Router, request: Request<Body>) -> (StatusCode, Vec<u8>)
 }
 
 /// Plays a driver that answers every step with this.
-fn play(mut requests: mpsc::Receiver<RoomRequest>, answer: Result<StepTakenBody, StepFailure>) {
+fn play(inbox: RoomInbox, answer: Result<StepTakenBody, StepFailure>) {
+    let RoomInbox {
+        mut requests,
+        mut stops,
+        ..
+    } = inbox;
+    tokio::spawn(async move {
+        while let Some(stop) = stops.recv().await {
+            let who = stop.body.operator.unwrap_or_else(|| "nobody".to_owned());
+            let gun = RoomGunBody {
+                serial: format!("{} by {who}", stop.gun),
+                ..RoomGunBody::default()
+            };
+            stop.reply.send(Ok(gun)).unwrap();
+        }
+    });
     tokio::spawn(async move {
         while let Some(request) = requests.recv().await {
             match request {
@@ -47,6 +87,10 @@ fn play(mut requests: mpsc::Receiver<RoomRequest>, answer: Result<StepTakenBody,
                     reply.send(meso_room::questionnaire(None)).unwrap();
                 }
                 RoomRequest::State { reply } => reply.send(RoomStateBody::default()).unwrap(),
+                RoomRequest::Live { reply } => reply.send(LiveBody::default()).unwrap(),
+                RoomRequest::Library { reply } => {
+                    reply.send(RoomLibraryBody::default()).unwrap();
+                }
                 RoomRequest::ResumeGun { gun, body, reply } => {
                     let serial = format!("{gun} by {}: {}", body.operator, body.reason);
                     let gun = RoomGunBody {
@@ -100,6 +144,7 @@ async fn a_missing_step_is_409_and_a_bad_value_422_each_with_its_name() {
 async fn a_gun_is_resumed_only_by_somebody_and_for_a_reason() {
     let resume = |body: &str| {
         Request::post("/api/v1/guns/GUN-1/resume")
+            .header("host", HOST)
             .header("authorization", format!("Bearer {}", good_token()))
             .body(Body::from(body.to_owned()))
             .unwrap()
@@ -128,13 +173,16 @@ async fn a_gun_is_resumed_only_by_somebody_and_for_a_reason() {
 
 #[tokio::test]
 async fn nothing_is_answered_without_the_token() {
-    let (router, mut requests) = router();
+    let (router, mut inbox) = router();
     let (status, _) = answer(router.clone(), post("{}", &"02".repeat(32))).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
-    let request = Request::get("/api/v1/state").body(Body::empty()).unwrap();
+    let request = Request::get("/api/v1/state")
+        .header("host", HOST)
+        .body(Body::empty())
+        .unwrap();
     let (status, _) = answer(router, request).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
-    assert!(requests.try_recv().is_err());
+    assert!(inbox.requests.try_recv().is_err());
 }
 
 #[tokio::test]
@@ -142,6 +190,7 @@ async fn a_driver_that_stops_is_said_to_be_unavailable() {
     let (router, requests) = router();
     drop(requests);
     let request = Request::get("/api/v1/state")
+        .header("host", HOST)
         .header("authorization", format!("Bearer {}", good_token()))
         .body(Body::empty())
         .unwrap();
@@ -154,6 +203,174 @@ async fn a_body_without_end_is_refused() {
     let (router, _requests) = router();
     let (status, _) = answer(router, post(&"x".repeat(100_000), &good_token())).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+fn unavailable() -> Result<StepTakenBody, StepFailure> {
+    Err(StepFailure::Unavailable {
+        message: String::new(),
+    })
+}
+
+/// A folder with one person, PIN 2468.
+fn folder_with_somebody() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut people = People::default();
+    let person = PersonBody {
+        id: "op-1".to_owned(),
+        name: "One".to_owned(),
+    };
+    let badge = Some("badge-no-0001");
+    people
+        .add(person, "2468", badge, [[1; 16], [2; 16]])
+        .unwrap();
+    people.write(folder.path()).unwrap();
+    folder
+}
+
+async fn sign_in(router: &Router, body: &str) -> Result<String, StatusCode> {
+    let request = from_page("POST", "/api/v1/sign-in", "", body);
+    let response = router.clone().oneshot(request).await.unwrap();
+    if response.status() != StatusCode::OK {
+        return Err(response.status());
+    }
+    let cookie = response.headers()["set-cookie"].to_str().unwrap();
+    for wanted in ["HttpOnly", "SameSite=Strict", "Path=/"] {
+        assert!(cookie.contains(wanted), "{cookie}");
+    }
+    Ok(cookie.split(';').next().unwrap().to_owned())
+}
+
+const PIN: &str = r#"{"person":"op-1","pin":"2468"}"#;
+
+#[tokio::test]
+async fn a_person_signs_in_by_pin_or_badge_and_acts_in_their_own_name_only() {
+    let folder = folder_with_somebody();
+    let (router, inbox) = router_in(folder.path());
+    play(inbox, unavailable());
+    let resume = |cookie: &str, who: &str| {
+        let body = format!(r#"{{"operator":"{who}","reason":"looked at"}}"#);
+        from_page("POST", "/api/v1/guns/GUN-1/resume", cookie, &body)
+    };
+    let (status, _) = answer(router.clone(), resume("", "op-1")).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    for body in [PIN, r#"{"badge":"badge-no-0001"}"#] {
+        let cookie = sign_in(&router, body).await.unwrap();
+        let (status, _) = answer(router.clone(), resume(&cookie, "op-1")).await;
+        assert_eq!(status, StatusCode::OK);
+        let (status, _) = answer(router.clone(), resume(&cookie, "op-2")).await;
+        assert_eq!(status, StatusCode::FORBIDDEN);
+        let request = from_page("GET", "/api/v1/sign-in", &cookie, "");
+        let (_, bytes) = answer(router.clone(), request).await;
+        let door: DoorBody = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(door.signed_in.map(|it| it.name).as_deref(), Some("One"));
+        let request = from_page("DELETE", "/api/v1/sign-in", &cookie, "");
+        answer(router.clone(), request).await;
+        let (status, _) = answer(router.clone(), resume(&cookie, "op-1")).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "signed out");
+    }
+}
+
+#[tokio::test]
+async fn five_wrong_pins_cost_time_even_before_a_right_one() {
+    let folder = folder_with_somebody();
+    let (router, inbox) = router_in(folder.path());
+    play(inbox, unavailable());
+    let wrong = r#"{"person":"op-1","pin":"1111"}"#;
+    for _ in 0..5 {
+        let refused = sign_in(&router, wrong).await;
+        assert_eq!(refused, Err(StatusCode::UNAUTHORIZED));
+    }
+    let refused = sign_in(&router, PIN).await;
+    assert_eq!(refused, Err(StatusCode::TOO_MANY_REQUESTS));
+}
+
+#[tokio::test]
+async fn anybody_at_the_screen_may_stop_a_gun_and_no_page_of_another_place() {
+    let folder = folder_with_somebody();
+    let (router, inbox) = router_in(folder.path());
+    play(inbox, unavailable());
+    let path = "/api/v1/guns/GUN-1/inhibit";
+    let named = r#"{"operator":"op-9","reason":""}"#;
+    let serial = |bytes: &[u8]| serde_json::from_slice::<RoomGunBody>(bytes).unwrap().serial;
+    let (status, bytes) = answer(router.clone(), from_page("POST", path, "", named)).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        serial(&bytes),
+        "GUN-1 by nobody",
+        "a name that nobody proved is not believed"
+    );
+    let cookie = sign_in(&router, PIN).await.unwrap();
+    let (_, bytes) = answer(router.clone(), from_page("POST", path, &cookie, named)).await;
+    assert_eq!(serial(&bytes), "GUN-1 by op-1");
+    for (name, value) in [("host", "attacker.example:8631"), ("host", "127.0.0.1:80")] {
+        let mut request = from_page("POST", path, &cookie, named);
+        request.headers_mut().insert(name, value.parse().unwrap());
+        let (status, _) = answer(router.clone(), request).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{value}");
+    }
+    for origin in ["http://attacker.example", "null", "http://127.0.0.1:80"] {
+        let mut request = from_page("POST", path, &cookie, named);
+        request
+            .headers_mut()
+            .insert("origin", origin.parse().unwrap());
+        let (status, _) = answer(router.clone(), request).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn a_code_of_a_box_is_read_and_a_patients_code_becomes_a_commitment() {
+    let folder = folder_with_somebody();
+    let (router, inbox) = router_in(folder.path());
+    play(inbox, unavailable());
+    let cookie = sign_in(&router, PIN).await.unwrap();
+    let scan = |text: &str| {
+        let body = serde_json::json!({ "text": text }).to_string();
+        from_page("POST", "/api/v1/scan", &cookie, &body)
+    };
+    let (_, bytes) = answer(router.clone(), scan("(01)09506000134352(17)200229(10)L-1")).await;
+    let scanned: ScannedBody = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(scanned.lot.as_deref(), Some("L-1"));
+    assert!(scanned.expired, "2020 is over");
+    let (status, _) = answer(router.clone(), scan("Hello")).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let patient = from_page("POST", "/api/v1/patients", &cookie, r#"{"code":"P-1"}"#);
+    let (status, bytes) = answer(router.clone(), patient).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(!String::from_utf8(bytes).unwrap().contains("P-1"));
+}
+
+#[tokio::test]
+async fn the_page_may_load_its_own_files_only() {
+    let (router, _inbox) = router();
+    let response = router.oneshot(from_page("GET", "/", "", "")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let policy = response.headers()["content-security-policy"]
+        .to_str()
+        .unwrap();
+    assert!(
+        policy.starts_with("default-src 'none'; script-src 'self';"),
+        "{policy}"
+    );
+    assert!(!policy.contains("unsafe"), "{policy}");
+}
+
+/// The committed file is what the page's types are made from. To write it anew:
+/// `BLESS=1 cargo test -p meso-room`.
+#[test]
+fn the_committed_description_of_the_bodies_is_the_one_of_the_program() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../dashboards/web/room-openapi.json");
+    let now = schemas().unwrap();
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &now).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == now,
+        "{} is not current: BLESS=1",
+        path.display()
+    );
 }
 
 fn context<'a>(

@@ -6,14 +6,17 @@
 //! read goes to standard output, everything else to standard error.
 
 mod check_config;
+mod gun;
 mod journal;
 mod key;
 mod list_ports;
 mod monitor;
+mod people;
 mod replace;
 mod resume;
 mod room_client;
 mod run;
+mod session;
 mod status;
 mod table;
 
@@ -56,6 +59,15 @@ enum Command {
     Status(status::StatusArguments),
     /// Let a gun that was inhibited fire again; asks the running driver.
     Resume(resume::ResumeArguments),
+    /// Stop a gun; asks the running driver.
+    #[command(subcommand)]
+    Gun(gun::GunCommand),
+    /// Take the steps of a treatment; asks the running driver.
+    #[command(subcommand)]
+    Session(session::SessionCommand),
+    /// Say who may sign in at the room's screen.
+    #[command(subcommand)]
+    People(people::PeopleCommand),
     /// Make keys with which guns prove who they are.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -98,6 +110,9 @@ pub(crate) fn main() -> ExitCode {
         Command::ListPorts(arguments) => list_ports::list_ports(&arguments),
         Command::Status(arguments) => status::status(&arguments),
         Command::Resume(arguments) => resume::resume(&arguments),
+        Command::Gun(command) => gun::gun(&command),
+        Command::Session(command) => session::session(&command),
+        Command::People(command) => people::people(&command),
         Command::Key(command) => key::key(command),
         Command::Monitor(arguments) => monitor::monitor(&arguments),
         Command::Replace(arguments) => replace::replace(arguments),

@@ -15,11 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meso_bus::{ConnectionState, Consumer, Message};
+use meso_contract::room::LiveBody;
 use meso_contract::topics;
 use meso_delivery::{Effect, SenderEvent};
 use meso_domain::Stream;
 use meso_journal::{Batch, Committed, Journal, JournalError, SealedBlock};
-use meso_room::RoomRequest;
+use meso_room::{RoomRequest, StopRequest};
 use meso_serial::{GunPorts, PortEvent};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -122,6 +123,11 @@ struct Daemon {
     /// What the guns said while the last commit was under way.
     heard: Work,
     room: mpsc::Receiver<RoomRequest>,
+    /// Hands at STOP; heard also while something is written.
+    stops: mpsc::Receiver<StopRequest>,
+    /// What the room's pages show, while there are any.
+    live: watch::Sender<LiveBody>,
+    live_shown: Instant,
     room_server: JoinHandle<()>,
     consumer: Consumer,
     connection: watch::Receiver<ConnectionState>,
@@ -149,9 +155,11 @@ impl Daemon {
     async fn serve(&mut self) -> Result<Ending, DriverError> {
         while !self.is_older_copy {
             self.supervisor.beat();
+            self.show_live();
             let wake_at = self.next_wake();
             tokio::select! {
                 () = told_to_leave(&mut self.leaving) => return Ok(Ending::Told),
+                Some(stop) = self.stops.recv() => self.handle_stop(stop),
                 first = next_of_guns(&mut self.guns, &self.heard) => self.handle_guns(first).await?,
                 Some(request) = self.room.recv() => self.handle_room(request).await?,
                 Some(event) = self.consumer.next() => self.handle_bus(event).await?,
@@ -170,7 +178,10 @@ impl Daemon {
             .flatten()
             .min()
             .map(|due_ms| Instant::from_std(self.clocks.instant_of(due_ms)));
-        let housekeeping = Instant::now() + HOUSEKEEPING;
+        let housekeeping = match self.live.receiver_count() {
+            0 => Instant::now() + HOUSEKEEPING,
+            _ => self.live_shown + room::LIVE_INTERVAL,
+        };
         due.map_or(housekeeping, |due| due.min(housekeeping))
     }
 

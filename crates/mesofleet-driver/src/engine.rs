@@ -9,12 +9,14 @@ mod clock;
 mod gun;
 mod interlock;
 mod lane;
+mod live;
 mod recovery;
 mod resume;
 mod room;
 mod screening;
 mod shot;
 mod status;
+mod stop;
 mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +43,7 @@ pub use recovery::JournalContents;
 pub(crate) use recovery::Recovered;
 pub use resume::{RESUME_VALUES, Resumed};
 pub(crate) use room::{Drawn, StepTaken};
+pub use stop::{STOP_VALUES, Stopped};
 pub(crate) use wanted::WantedAnswer;
 
 /// The time that a stretch of this daemon's clock is known by in the journal.
@@ -173,6 +176,8 @@ pub(crate) struct Engine {
     idle_looked_at: Option<Now>,
     /// How often a person has resumed a gun.
     resume_count: u64,
+    /// How often a person has stopped a gun.
+    stop_count: u64,
     /// Ports that cannot be used, and why.
     port_problems: BTreeMap<String, String>,
 }
@@ -203,6 +208,7 @@ impl Engine {
             unplugged: BTreeSet::new(),
             idle_looked_at: None,
             resume_count: 0,
+            stop_count: 0,
             port_problems: BTreeMap::new(),
         }
     }

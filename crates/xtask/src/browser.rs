@@ -1,6 +1,8 @@
-//! The dashboards in a real browser, over a demo that runs beside the checks.
+//! The dashboards in a real browser, over a demo that runs beside the checks, and the treatment
+//! room's page over a driver of its own.
 
 use std::io::{BufRead, BufReader, Lines};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,6 +15,9 @@ use crate::{packages, process, web};
 
 /// The npm script that drives the browser; it reads the board's address from `BASE_URL`.
 const SCRIPT: &str = "e2e";
+
+/// The npm script that treats on the room's page.
+const ROOM_SCRIPT: &str = "e2e:room";
 
 /// How long a demo may take to end after it was asked to.
 const END_LIMIT: Duration = Duration::from_secs(60);
@@ -41,8 +46,24 @@ pub(crate) fn check(workspace: &Workspace, counts: &mut Counts) -> Result<Outcom
         bail!("dashboards/web/package.json declares no script {SCRIPT}");
     }
     ended?;
+    check_room(workspace, counts, &screenshots)?;
     println!("screenshots lie in {}", screenshots.display());
     Ok(Outcome::Done)
+}
+
+/// Treats on the room's page; the script starts server, driver and gun by itself.
+fn check_room(workspace: &Workspace, counts: &mut Counts, screenshots: &Path) -> Result<()> {
+    let driver = workspace.binary("mesofleet-driver")?;
+    let programs = driver.parent().context("the programs lie in no folder")?;
+    let environment = [
+        ("PROGRAMS", programs.to_owned().into_os_string()),
+        ("CHROMIUM", packages::chromium()?.into_os_string()),
+        ("SCREENSHOTS", screenshots.to_owned().into_os_string()),
+    ];
+    if !web::script(workspace, ROOM_SCRIPT, &environment, counts)? {
+        bail!("dashboards/web/package.json declares no script {ROOM_SCRIPT}");
+    }
+    Ok(())
 }
 
 /// A demo in the background; ended, if need be by force, when it is dropped.

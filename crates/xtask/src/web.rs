@@ -17,7 +17,7 @@ use crate::workspace::Workspace;
 const NODE_MIN: (u32, u32) = (20, 19);
 
 /// Names under dashboards/web that no build reads or that a build makes.
-const NOT_SOURCES: [&str; 2] = ["node_modules", "dist"];
+const NOT_SOURCES: [&str; 3] = ["node_modules", "dist", "dist-room"];
 
 /// Whether npm can be run at all.
 pub(crate) fn npm_is_there() -> bool {
@@ -93,7 +93,8 @@ pub(crate) fn script(
 
 fn is_current(web: &Path) -> Result<bool> {
     let built = fs::read_to_string(web.join("dist/.build-id"));
-    let there = web.join("dist/index.html").is_file();
+    let pages = ["dist/index.html", "dist-room/room.html"];
+    let there = pages.iter().all(|page| web.join(page).is_file());
     Ok(there && built.is_ok_and(|built| build_id(web).is_ok_and(|id| id == built)))
 }
 
@@ -208,7 +209,10 @@ mod tests {
         fs::create_dir_all(web.join("dist")).unwrap();
         fs::write(web.join("package.json"), "{}").unwrap();
         assert!(!is_current(web).unwrap());
+        fs::create_dir_all(web.join("dist-room")).unwrap();
         fs::write(web.join("dist/index.html"), "built").unwrap();
+        assert!(!is_current(web).unwrap(), "the room's page is missing");
+        fs::write(web.join("dist-room/room.html"), "built").unwrap();
         fs::write(web.join("dist/.build-id"), build_id(web).unwrap()).unwrap();
         assert!(is_current(web).unwrap());
         fs::write(web.join("package.json"), "{ }").unwrap();

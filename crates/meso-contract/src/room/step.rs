@@ -1,13 +1,14 @@
 //! The steps that people take in the room.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     AdverseEventBody, ChecklistBody, CourseBody, DetailsBody, MaterialBody, NeedleBody, SyringeBody,
 };
 
 /// A step that a person takes in the room.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RoomStepBody {
     /// Begin a session.
@@ -66,7 +67,7 @@ pub enum RoomStepBody {
 }
 
 /// What it takes to begin a session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OpenStepBody {
     /// Commitment to the patient, made in the room, 64 hexadecimal digits.
@@ -97,7 +98,7 @@ pub struct OpenStepBody {
 }
 
 /// A questionnaire with its answers. They stay in the room; the record carries their digest.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScreeningAnswersBody {
     /// Who asked.
@@ -122,7 +123,7 @@ impl core::fmt::Debug for ScreeningAnswersBody {
 }
 
 /// An answer to one question.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerBody {
     /// The question, as [`QuestionBody::id`] names it.
@@ -138,7 +139,7 @@ pub struct AnswerBody {
 }
 
 /// The prescriber's decision with its reason. The system never advises to stop a medicine.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScreeningReasonBody {
     /// `treat`, `do not treat` or `postponed`.
@@ -163,7 +164,7 @@ impl core::fmt::Debug for ScreeningReasonBody {
 }
 
 /// What is to be asked before a session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QuestionnaireBody {
     /// For a patient who comes for the first time.
@@ -173,7 +174,7 @@ pub struct QuestionnaireBody {
 }
 
 /// One question.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QuestionBody {
     /// Its name.
@@ -189,7 +190,7 @@ pub struct QuestionBody {
 }
 
 /// Age and weight. The record that they go into is erasable.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PatientStepBody {
     /// The session, 32 hexadecimal digits.
@@ -213,7 +214,7 @@ impl core::fmt::Debug for PatientStepBody {
 }
 
 /// What it takes to begin a segment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SegmentStepBody {
     /// The session, 32 hexadecimal digits.
@@ -239,7 +240,7 @@ pub struct SegmentStepBody {
 }
 
 /// Another operator goes on with the gun's zone, syringe and needle.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HandOverStepBody {
     /// The session, 32 hexadecimal digits.
@@ -254,7 +255,7 @@ pub struct HandOverStepBody {
 }
 
 /// The questionnaire was answered during a session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScreeningStepBody {
     /// The session, 32 hexadecimal digits.
@@ -264,7 +265,7 @@ pub struct ScreeningStepBody {
 }
 
 /// Papers, anaesthesia, other treatments of a session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DetailsStepBody {
     /// The session, 32 hexadecimal digits.
@@ -276,7 +277,7 @@ pub struct DetailsStepBody {
 }
 
 /// The course so far.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CourseStepBody {
     /// The session, 32 hexadecimal digits.
@@ -288,7 +289,7 @@ pub struct CourseStepBody {
 }
 
 /// Operator, gun and material of a segment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MaterialStepBody {
     /// The session, 32 hexadecimal digits.
@@ -300,7 +301,7 @@ pub struct MaterialStepBody {
 }
 
 /// Answer whether this is still the same patient.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SamePatientStepBody {
     /// The session, 32 hexadecimal digits.
@@ -312,7 +313,7 @@ pub struct SamePatientStepBody {
 }
 
 /// Words that are added to a session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddendumStepBody {
     /// The session, 32 hexadecimal digits.
@@ -324,7 +325,7 @@ pub struct AddendumStepBody {
 }
 
 /// Points set by hand.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ManualStepBody {
     /// The session, 32 hexadecimal digits.
@@ -343,7 +344,7 @@ pub struct ManualStepBody {
 }
 
 /// Go on beyond a soft limit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OverrideStepBody {
     /// The session, 32 hexadecimal digits.
@@ -359,7 +360,7 @@ pub struct OverrideStepBody {
 }
 
 /// Something unwanted happened to the patient.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventStepBody {
     /// The session, 32 hexadecimal digits.
@@ -371,7 +372,7 @@ pub struct EventStepBody {
 }
 
 /// Correct a field of an event of the session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AmendStepBody {
     /// The session, 32 hexadecimal digits.
@@ -389,7 +390,7 @@ pub struct AmendStepBody {
 }
 
 /// Shots that were fired without a session belong to this one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClaimStepBody {
     /// The session, 32 hexadecimal digits.
@@ -411,7 +412,7 @@ pub struct ClaimStepBody {
 }
 
 /// The step was taken and is on disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepTakenBody {
     /// The session, 32 hexadecimal digits.

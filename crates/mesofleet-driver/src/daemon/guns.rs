@@ -94,6 +94,7 @@ impl Daemon {
         let committed = loop {
             tokio::select! {
                 committed = &mut committing => break committed?,
+                Some(stop) = self.stops.recv() => self.hear_stop(stop, &mut next),
                 Some(event) = self.guns.recv(), if heard < COMMIT_EVENTS_MAX => {
                     heard += 1;
                     self.hear(event, &mut next)?;
@@ -111,8 +112,16 @@ impl Daemon {
             return Ok(());
         }
         let batch = std::mem::take(&mut work.batch);
-        let leaving = &mut self.leaving;
-        let committed = commit(&self.journal, &self.supervisor, batch, leaving).await?;
+        let (journal, supervisor) = (self.journal.clone(), self.supervisor.clone());
+        let mut leaving = self.leaving.clone();
+        let committing = commit(&journal, &supervisor, batch, &mut leaving);
+        tokio::pin!(committing);
+        let committed = loop {
+            tokio::select! {
+                committed = &mut committing => break committed?,
+                Some(stop) = self.stops.recv() => self.handle_stop(stop),
+            }
+        };
         self.follow(work, &committed).await
     }
 
@@ -128,7 +137,7 @@ impl Daemon {
     }
 
     /// Tells what cannot wait; where a shot caused it, `read_ns` says when that was read.
-    fn tell_first(&mut self, work: &mut Work, read_ns: Option<u64>) {
+    pub(super) fn tell_first(&mut self, work: &mut Work, read_ns: Option<u64>) {
         for call in std::mem::take(&mut work.first) {
             self.tell_gun(&call);
             if let (Call::Inhibit(..), Some(read_ns), Some(ports)) = (&call, read_ns, &self.ports) {

@@ -1,16 +1,41 @@
-//! What the people in the room ask of the daemon.
+//! What people ask for in the room, and what they are shown.
 
-use meso_contract::room::{ResumeGunBody, RoomGunBody, RoomStepBody, StepTakenBody};
+use meso_contract::room::{LiveBody, ResumeGunBody, RoomGunBody, RoomStepBody, StepTakenBody};
 use meso_domain::SessionEvent;
-use meso_room::{RoomRequest, StepFailure};
+use meso_room::{RoomRequest, StepFailure, StopRequest};
 use meso_units::GunSerial;
+use tokio::time::{Duration, Instant};
 
 use super::Daemon;
 use crate::DriverError;
-use crate::engine::StepTaken;
+use crate::engine::{StepTaken, Work};
 use crate::machine::drawn;
 
+/// How often the room's pages are shown something new, at most: as often as an eye follows.
+pub(super) const LIVE_INTERVAL: Duration = Duration::from_millis(100);
+
 impl Daemon {
+    /// Shows the room to its pages, where one is open and the last picture is old enough.
+    pub(super) fn show_live(&mut self) {
+        let now = Instant::now();
+        if self.live.receiver_count() == 0 || now < self.live_shown + LIVE_INTERVAL {
+            return;
+        }
+        self.live_shown = now;
+        let live = self.engine.live(self.clocks.now(), self.is_connected);
+        self.live.send_if_modified(|shown| {
+            let is_other = LiveBody {
+                at_ms: live.at_ms,
+                ..shown.clone()
+            } != live;
+            if is_other {
+                *shown = live;
+            }
+            is_other
+        });
+    }
+
+    /// Answers a request of the room.
     pub(super) async fn handle_room(&mut self, request: RoomRequest) -> Result<(), DriverError> {
         // What the guns have said before this request belongs before it.
         self.handle_guns_so_far().await?;
@@ -19,6 +44,13 @@ impl Daemon {
                 let mut state = self.engine.room_state(self.clocks.now(), self.is_connected);
                 state.latencies = self.latency.bodies();
                 let _ = reply.send(state);
+            }
+            RoomRequest::Live { reply } => {
+                let live = self.engine.live(self.clocks.now(), self.is_connected);
+                let _ = reply.send(live);
+            }
+            RoomRequest::Library { reply } => {
+                let _ = reply.send(self.engine.library_body());
             }
             RoomRequest::Questionnaire { reply } => {
                 let _ = reply.send(self.engine.questionnaire());
@@ -74,5 +106,26 @@ impl Daemon {
         };
         self.write(work).await?;
         Ok(Ok(self.engine.resumed_gun(gun, self.clocks.now())))
+    }
+
+    /// A hand at STOP: the gun is told now, and what is to be written of it with the next commit.
+    pub(super) fn handle_stop(&mut self, stop: StopRequest) {
+        let mut work = std::mem::take(&mut self.heard);
+        self.hear_stop(stop, &mut work);
+        self.heard = work;
+    }
+
+    pub(super) fn hear_stop(&mut self, stop: StopRequest, work: &mut Work) {
+        let StopRequest { gun, body, reply } = stop;
+        let now = self.clocks.now();
+        let answer = match self.engine.take_stop(now, &gun, &body, work) {
+            Ok(()) => {
+                self.tell_first(work, None);
+                self.engine.stopped_gun(&gun, now)
+            }
+            Err(failure) => Err(failure),
+        };
+        // Whoever asked may have gone.
+        let _ = reply.send(answer);
     }
 }

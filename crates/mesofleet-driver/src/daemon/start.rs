@@ -6,7 +6,7 @@ use meso_bus::{ClientOptions, Consumer, Message, Publisher};
 use meso_config::{DriverConfig, PortSource};
 use meso_contract::{DriverStatusMessage, PAYLOAD_VERSION, topics};
 use meso_journal::{Identity, Journal, OpenedJournal};
-use meso_room::{REQUESTS_WAITING_MAX, RoomRequest, Token, app, write_access_file};
+use meso_room::{Room, RoomInbox, Token, app, write_access_file};
 use meso_serial::{EnumeratedSource, FolderSource, GunPorts, PortEvent, SerialConfig};
 use meso_units::JournalIncarnation;
 use tokio::net::TcpListener;
@@ -51,7 +51,7 @@ pub(super) async fn start(
     commit(&journal, &supervisor, batch, &mut leaving).await?;
 
     // Before the birth message, so that whoever hears it finds the room's address.
-    let (room, room_server) = serve_room(config).await?;
+    let (inbox, room_server) = serve_room(settings).await?;
     let (online, offline) = states(config, incarnation)?;
     let publisher = Publisher::start(client(config, "")?, Some(offline.clone()), Some(online));
     let consumer = listen(config)?;
@@ -67,7 +67,10 @@ pub(super) async fn start(
         ports: Some(ports),
         guns,
         heard: Work::default(),
-        room,
+        room: inbox.requests,
+        stops: inbox.stops,
+        live: inbox.live,
+        live_shown: Instant::now(),
         room_server,
         consumer,
         connection,
@@ -176,9 +179,8 @@ fn listen(config: &DriverConfig) -> Result<Consumer, DriverError> {
     Ok(Consumer::start(client(config, ".in")?, filters))
 }
 
-async fn serve_room(
-    config: &DriverConfig,
-) -> Result<(mpsc::Receiver<RoomRequest>, JoinHandle<()>), DriverError> {
+async fn serve_room(settings: &Settings) -> Result<(RoomInbox, JoinHandle<()>), DriverError> {
+    let config = settings.config();
     let failed = |source| DriverError::Listen {
         address: config.room_http,
         source,
@@ -186,16 +188,21 @@ async fn serve_room(
     let listener = TcpListener::bind(config.room_http).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let token = Token::from_random(random()?);
-    let (sender, requests) = mpsc::channel(REQUESTS_WAITING_MAX);
-    let router = app(&token, sender);
+    let (room, inbox) = Room::new(
+        token.clone(),
+        address,
+        &config.data_dir,
+        settings.time_zone().clone(),
+    );
+    let router = app(room);
     let server = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             tracing::error!(%error, "the room's interface stopped");
         }
     });
     write_access_file(&config.data_dir, address, &token)?;
-    tracing::info!(%address, "the room's interface listens");
-    Ok((requests, server))
+    tracing::info!(page = %format!("http://{address}/"), "the room's interface listens");
+    Ok((inbox, server))
 }
 
 /// Keys and profiles of the guns, read before anything is opened.

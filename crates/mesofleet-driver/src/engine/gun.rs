@@ -10,6 +10,7 @@ use meso_units::{ClockSegment, Epoch, GunSerial, ShotCounter, Timestamp};
 
 use super::clock::GunClock;
 use super::interlock::Interlock;
+use super::live::LastShot;
 
 /// One gun, attached or not.
 #[derive(Debug, Default)]
@@ -49,6 +50,8 @@ pub(super) struct Gun {
     pub(super) newest_at: Option<(ClockSegment, Timestamp)>,
     /// The time of its newest shot beyond a limit.
     pub(super) alarm_at: Option<Timestamp>,
+    /// Its last shot since the start, for the room's page.
+    pub(super) last_shot: Option<Box<LastShot>>,
     pub(super) quarantined_frames: u64,
     /// Shots of a counter that went back.
     pub(super) salvaged_shots: u64,

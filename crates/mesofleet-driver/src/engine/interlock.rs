@@ -11,6 +11,7 @@ use meso_units::{GunSerial, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::gun::Gun;
+use super::stop::CANNOT_BE_STOPPED;
 use super::{Call, Engine, Work};
 
 /// Under this and its serial number the journal keeps what is wanted of a gun.
@@ -22,6 +23,9 @@ pub(crate) const REASON_HARD_LIMIT: u8 = 1;
 /// The reason that a gun is told while no session has a segment for it.
 pub(crate) const REASON_NO_SESSION: u8 = 2;
 
+/// The reason that a gun is told when a person stops it.
+pub(crate) const REASON_PERSON: u8 = 3;
+
 /// A breach outside of every open session stops its gun only where it was fired this short before
 /// it was read: 60 s. An older one belongs to a treatment that is over.
 const FRESH_NS: i64 = 60_000_000_000;
@@ -31,6 +35,9 @@ const FRESH_NS: i64 = 60_000_000_000;
 pub(super) struct Hold {
     /// The first breach that no person has answered, in words.
     breach: Option<String>,
+    /// The first stop by a person that no person has answered, in words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    by_hand: Option<String>,
     /// Whether it was told to fire no more and not told to go on.
     was_told: bool,
 }
@@ -65,16 +72,24 @@ impl Interlock {
 
     /// Why the gun is to fire no more.
     fn reason(&self) -> Option<u8> {
-        match (&self.hold.breach, self.lacks_session) {
-            (Some(_), _) => Some(REASON_HARD_LIMIT),
-            (None, true) => Some(REASON_NO_SESSION),
-            (None, false) => None,
+        let hold = &self.hold;
+        match (&hold.breach, &hold.by_hand, self.lacks_session) {
+            (Some(_), _, _) => Some(REASON_HARD_LIMIT),
+            (None, Some(_), _) => Some(REASON_PERSON),
+            (None, None, true) => Some(REASON_NO_SESSION),
+            (None, None, false) => None,
         }
     }
 
+    /// Whether a person's word is to be kept also where the clinic has the interlock off.
+    const fn obeys_a_person(&self) -> bool {
+        let hold = &self.hold;
+        hold.by_hand.is_some() || (hold.breach.is_none() && hold.was_told)
+    }
+
     fn cause(&self) -> &str {
-        match &self.hold.breach {
-            Some(breach) => breach,
+        match self.hold.breach.as_ref().or(self.hold.by_hand.as_ref()) {
+            Some(cause) => cause,
             None => "no open session has a segment for this gun",
         }
     }
@@ -112,7 +127,7 @@ impl Interlock {
                 ResultCode::Done => None,
                 // Some other inhibition came between: its number is known now.
                 ResultCode::OtherInhibition => Some(("another inhibition came between", false)),
-                ResultCode::Unsupported => Some(("the gun cannot be inhibited", true)),
+                ResultCode::Unsupported => Some((CANNOT_BE_STOPPED, true)),
                 _ => Some(("the gun refused", true)),
             },
             CommandOutcome::Unknown => Some(("the gun does not answer", false)),
@@ -227,8 +242,22 @@ impl Engine {
             let lacks_session =
                 interlock.until_session && self.sessions.session_of(serial).is_none();
             self.gun(serial).interlock.lacks_session = lacks_session;
+        }
+        if interlock.enabled || self.gun(serial).interlock.obeys_a_person() {
             self.tell(serial, work);
         }
+    }
+
+    /// Stops a gun because a person says so.
+    pub(super) fn hold_by_hand(&mut self, serial: &GunSerial, cause: String, work: &mut Work) {
+        let gun = self.gun(serial);
+        let before = gun.interlock.hold.clone();
+        gun.interlock.hold.by_hand.get_or_insert(cause);
+        // A hand at STOP is a reason to tell it once more, whatever it answered before.
+        gun.interlock.line_changed();
+        gun.is_changed = true;
+        keep_hold(serial, gun, &before, work);
+        self.tell(serial, work);
     }
 
     fn tell(&mut self, serial: &GunSerial, work: &mut Work) {
@@ -237,8 +266,8 @@ impl Engine {
         if gun.is_attached {
             match gun.interlock.next(gun.is_inhibited) {
                 Some(Step::Inhibit(_)) if !gun.can_inhibit => {
-                    tracing::error!(gun = %serial, cause = gun.interlock.cause(), "the gun cannot be inhibited and may go on firing");
-                    gun.interlock.fail("the gun cannot be inhibited", true);
+                    tracing::error!(gun = %serial, cause = gun.interlock.cause(), "{CANNOT_BE_STOPPED} and may go on firing");
+                    gun.interlock.fail(CANNOT_BE_STOPPED, true);
                     gun.is_changed = true;
                 }
                 Some(Step::Inhibit(reason)) => {
@@ -305,6 +334,7 @@ impl Engine {
         let gun = self.gun(serial);
         let before = gun.interlock.hold.clone();
         gun.interlock.hold.breach = None;
+        gun.interlock.hold.by_hand = None;
         // Also an inhibition that this driver does not remember: the person says so.
         gun.interlock.hold.was_told = gun.is_inhibited;
         gun.interlock.standing = Standing::Quiet;
@@ -315,9 +345,10 @@ impl Engine {
 
     /// Whether a person's word is wanted before this gun fires again.
     pub(super) fn is_held(&self, serial: &GunSerial) -> bool {
-        self.guns
-            .get(serial)
-            .is_some_and(|gun| gun.is_inhibited || gun.interlock.hold.breach.is_some())
+        self.guns.get(serial).is_some_and(|gun| {
+            let hold = &gun.interlock.hold;
+            gun.is_inhibited || hold.breach.is_some() || hold.by_hand.is_some()
+        })
     }
 }
 

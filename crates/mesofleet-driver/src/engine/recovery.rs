@@ -12,6 +12,7 @@ use super::clock::CLOCK_VALUES;
 use super::interlock::HOLD_VALUES;
 use super::resume::RESUME_COUNT_VALUE;
 use super::room::LIBRARY_VALUE;
+use super::stop::STOP_COUNT_VALUE;
 use super::{CLOCK_SEGMENT_VALUE, Engine, SealOrder, clock_segment_value};
 
 /// What a start reads back from a journal.
@@ -151,9 +152,12 @@ impl Engine {
             let serial = GunSerial::parse(&serial)?;
             self.gun(&serial).interlock.restore(&bytes);
         }
-        let resumes = journal.value(RESUME_COUNT_VALUE)?;
-        let resumes = resumes.and_then(|bytes| bytes.try_into().ok());
-        self.resume_count = resumes.map_or(0, u64::from_le_bytes);
+        let count = |bytes: Option<Vec<u8>>| {
+            let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+            bytes.map_or(0, u64::from_le_bytes)
+        };
+        self.resume_count = count(journal.value(RESUME_COUNT_VALUE)?);
+        self.stop_count = count(journal.value(STOP_COUNT_VALUE)?);
         for found in &journal.recovery().guns {
             let gun = self.gun(&found.position.gun);
             gun.held

@@ -86,7 +86,7 @@ impl Engine {
     }
 }
 
-fn moment(now: Now) -> String {
+pub(super) fn moment(now: Now) -> String {
     let moment = Moment::from_nanosecond(now.utc.unix_ns().into());
     moment.map_or_else(|_| now.utc.to_string(), |moment| moment.to_string())
 }

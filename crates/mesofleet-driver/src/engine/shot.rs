@@ -11,6 +11,7 @@ use meso_link_proto::{Measured, ShotEvent};
 use meso_units::{ClockSegment, Epoch, GunSerial, SegmentId, SessionId, Timestamp, Uncertainty};
 
 use super::clock::{CLOCK_VALUES, is_plausible};
+use super::live::LastShot;
 use super::{Engine, Work};
 
 /// A breach that follows the last one within this time belongs to the same episode, whose first
@@ -44,6 +45,12 @@ impl Engine {
         gun.take(epoch, event.key.counter, event.key.counter);
         gun.newest_counter = gun.newest_counter.max(counter);
         gun.is_changed = true;
+        if is_new {
+            gun.last_shot = Some(Box::new(LastShot {
+                shot: shot.clone(),
+                judgement: judgement.clone(),
+            }));
+        }
         if let Some(clock) = gun.clock.take_value() {
             work.keep(format!("{CLOCK_VALUES}{serial}"), clock);
         }

@@ -100,3 +100,34 @@ async fn a_gun_without_a_key_is_refused_where_only_authentic_ones_are_taken() {
         .await;
     room.leave().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_stops_a_gun_from_the_command_line_with_the_interlock_off() {
+    let mut room = Room::start().await;
+    room.fire_until(3).await;
+    let data = room.data_folder().display().to_string();
+    let stop = [
+        "gun",
+        "stop",
+        "GUN-0001",
+        "--operator",
+        "op-2",
+        "--data-dir",
+        &data,
+    ];
+    driver(stop).assert_code(0);
+    room.state_until("data", |state| state["guns"][0]["inhibited"] == true)
+        .await;
+    let fired = room.fired();
+    for _ in 0..3 {
+        room.state_until("data", |_| true).await;
+    }
+    assert_eq!(room.fired(), fired, "it is stopped");
+    let inspected = driver(["journal", "inspect", "--json", "--data-dir", &data]).json();
+    assert_eq!(inspected["stops"][0]["operator"], "op-2", "{inspected}");
+    let shown = driver(["session", "state", "--json", "--data-dir", &data]).json();
+    let gun = &shown["guns"][0];
+    assert_eq!(gun["can_be_stopped"], true, "{shown}");
+    assert_eq!(gun["gun"]["interlock"]["cause"], "stopped by op-2");
+    room.leave().await;
+}

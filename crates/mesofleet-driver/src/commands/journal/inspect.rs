@@ -11,8 +11,9 @@ use meso_journal::{
     EpochView, JournalError, JournalView, QuarantinedFrame, SETTLED_BYTES_MAX, StreamView,
 };
 use meso_units::Timestamp;
-use mesofleet_driver::{RESUME_VALUES, Resumed};
+use mesofleet_driver::{RESUME_VALUES, Resumed, STOP_VALUES, Stopped};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::super::table::table;
 use super::super::{Failure, FolderArguments, print};
@@ -48,6 +49,7 @@ struct Inspection {
     quarantine: Vec<FrameShown>,
     /// Who let guns fire again that were inhibited, oldest first.
     resumes: Vec<Resumed>,
+    stops: Vec<Stopped>,
 }
 
 #[derive(Debug, Serialize)]
@@ -128,18 +130,24 @@ fn read(view: &JournalView, limit: u32) -> Result<Inspection, JournalError> {
             .iter()
             .map(FrameShown::from)
             .collect(),
-        resumes: resumes(view, limit)?,
+        resumes: newest(view, RESUME_VALUES, limit, |it: &Resumed| it.at.clone())?,
+        stops: newest(view, STOP_VALUES, limit, |it: &Stopped| it.at.clone())?,
     })
 }
 
-/// The newest resumes, oldest first; what does not decode is left out.
-fn resumes(view: &JournalView, limit: u32) -> Result<Vec<Resumed>, JournalError> {
-    let kept = view.values_under(RESUME_VALUES)?;
+/// The newest acts of persons of one kind, oldest first; what does not decode is left out.
+fn newest<T: DeserializeOwned>(
+    view: &JournalView,
+    kind: &str,
+    limit: u32,
+    at: impl Fn(&T) -> String,
+) -> Result<Vec<T>, JournalError> {
+    let kept = view.values_under(kind)?;
     let decode = |(_, bytes): &(String, Vec<u8>)| serde_json::from_slice(bytes).ok();
-    let mut resumes: Vec<Resumed> = kept.iter().filter_map(decode).collect();
-    resumes.sort_by(|a, b| a.at.cmp(&b.at));
+    let mut acts: Vec<T> = kept.iter().filter_map(decode).collect();
+    acts.sort_by_key(at);
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
-    Ok(resumes.split_off(resumes.len().saturating_sub(shown)))
+    Ok(acts.split_off(acts.len().saturating_sub(shown)))
 }
 
 impl From<&StreamView> for StreamShown {
@@ -269,6 +277,16 @@ fn text(it: &Inspection) -> String {
             ..
         } = resumed;
         text.push_str(&format!("resumed: {at} {gun} by {operator}: {reason}\n"));
+    }
+    for stopped in &it.stops {
+        let Stopped {
+            at,
+            gun,
+            operator,
+            reason,
+        } = stopped;
+        let who = operator.as_deref().unwrap_or("somebody");
+        text.push_str(&format!("stopped: {at} {gun} by {who}: {reason}\n"));
     }
     text
 }

@@ -1,10 +1,11 @@
 //! When a gun is told to fire no more, and when to go on.
 
-use meso_contract::room::ResumeGunBody;
+use meso_contract::room::{InhibitGunBody, ResumeGunBody};
 use meso_link_proto::{ResultCode, Status};
+use meso_room::StepFailure;
 
 use super::*;
-use crate::engine::interlock::{REASON_HARD_LIMIT, REASON_NO_SESSION};
+use crate::engine::interlock::{REASON_HARD_LIMIT, REASON_NO_SESSION, REASON_PERSON};
 
 const ON: &str = "[interlock]\nenabled = true\n";
 const UNTIL_SESSION: &str = "[interlock]\nenabled = true\nuntil_session = true\n";
@@ -187,10 +188,7 @@ fn a_gun_that_cannot_be_inhibited_is_told_nothing_and_shown() {
     let room = bench.engine.room_state(bench.now(), false);
     let shown = room.guns[0].interlock.as_ref().unwrap();
     assert_eq!(shown.state, "failed");
-    assert_eq!(
-        shown.problem.as_deref(),
-        Some("the gun cannot be inhibited")
-    );
+    assert_eq!(shown.problem.as_deref(), Some("this gun cannot be stopped"));
 }
 
 #[test]
@@ -228,4 +226,83 @@ fn nothing_is_resumed_that_nothing_holds() {
     assert!(bench.engine.take_resume(now, &serial(), &body).is_err());
     let stranger = GunSerial::parse("GUN-9").unwrap();
     assert!(bench.engine.take_resume(now, &stranger, &body).is_err());
+}
+
+/// A hand at STOP: what the gun hears before anything is written, and the rest of the work.
+fn stop(bench: &mut Bench) -> (Vec<Call>, Work) {
+    let body = InhibitGunBody {
+        operator: Some("op-1".to_owned()),
+        reason: String::new(),
+    };
+    let (now, mut work) = (bench.now(), Work::default());
+    bench
+        .engine
+        .take_stop(now, &serial(), &body, &mut work)
+        .unwrap();
+    (std::mem::take(&mut work.first), work)
+}
+
+#[test]
+fn a_person_stops_a_gun_before_anything_is_written_also_with_the_interlock_off() {
+    let mut bench = treating("");
+    let (first, work) = stop(&mut bench);
+    assert_eq!(first, vec![Call::Inhibit(serial(), REASON_PERSON)]);
+    bench.write(work);
+    bench.hear(vec![answer(CommandKind::Inhibit, true)]);
+    assert_eq!(state(&bench).as_deref(), Some("inhibited"));
+    let mut bench = bench.restart();
+    bench.hear(vec![greeting(true)]);
+    assert_eq!(
+        state(&bench).as_deref(),
+        Some("inhibited"),
+        "a restart lets it go on"
+    );
+    assert_eq!(let_go(&mut bench), vec![resume()]);
+    bench.hear(vec![answer(CommandKind::Resume, false)]);
+    assert_eq!(state(&bench), None);
+}
+
+#[test]
+fn a_stopped_gun_that_comes_back_able_to_fire_is_told_again() {
+    let mut bench = treating("");
+    let (_, work) = stop(&mut bench);
+    bench.write(work);
+    let mut bench = bench.restart();
+    let (calls, _) = bench.hear(vec![greeting(false)]);
+    assert!(
+        calls.contains(&Call::Inhibit(serial(), REASON_PERSON)),
+        "{calls:?}"
+    );
+}
+
+#[test]
+fn of_a_gun_that_cannot_be_stopped_people_are_told_so() {
+    let mut bench = Bench::with("");
+    bench.attach(1, 9);
+    let (first, work) = stop(&mut bench);
+    assert_eq!(first, vec![]);
+    bench.write(work);
+    let refused = bench
+        .engine
+        .stopped_gun(&serial(), bench.now())
+        .unwrap_err();
+    assert!(matches!(
+        refused,
+        StepFailure::StepMissing {
+            code: "gun_cannot_be_stopped",
+            ..
+        }
+    ));
+    assert!(
+        refused
+            .to_string()
+            .starts_with("this gun cannot be stopped")
+    );
+    assert_eq!(state(&bench).as_deref(), Some("failed"));
+    let status = bench.engine.due_statuses(bench.now());
+    let interlock = status[0].1.interlock.as_ref().unwrap();
+    assert_eq!(
+        interlock.problem.as_deref(),
+        Some("this gun cannot be stopped")
+    );
 }

@@ -1,0 +1,90 @@
+//! From a patient's code to the commitment that records carry.
+//!
+//! The commitment is HMAC-SHA256 of the code under a key that never leaves the data folder, so that
+//! nobody without that key can try codes. The code itself is kept nowhere. Another room has another
+//! key: there the same patient has another commitment, until rooms share a table.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use hmac::{Hmac, KeyInit, Mac};
+use meso_contract::room::PatientCodeBody;
+use sha2::Sha256;
+
+use crate::StepFailure;
+use crate::access::write_private;
+
+/// The name of the key in the driver's data folder.
+pub const PATIENT_KEY_FILE_NAME: &str = "patients.key";
+
+/// What the key is for; another use of it gives another result.
+const CONTEXT: &[u8] = b"mesofleet patient v1\0";
+
+/// The commitment to a patient, 64 hexadecimal digits. Blanks around the code and its case do not
+/// count, since people type it.
+pub(crate) fn commitment(folder: &Path, code: &str) -> Result<String, StepFailure> {
+    let code = code.trim().to_lowercase();
+    let most = PatientCodeBody::CODE_BYTES_MAX;
+    if !(1..=most).contains(&code.len()) {
+        return Err(StepFailure::bad(format!(
+            "the patient's code has {} bytes: type 1 to {most}",
+            code.len()
+        )));
+    }
+    let key = key(folder).map_err(|error| {
+        StepFailure::unavailable(format!("{PATIENT_KEY_FILE_NAME} cannot be used: {error}"))
+    })?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key)
+        .map_err(|error| StepFailure::unavailable(error.to_string()))?;
+    mac.update(CONTEXT);
+    mac.update(code.as_bytes());
+    Ok(hex::encode(mac.finalize().into_bytes()))
+}
+
+/// The room's key, made where there is none.
+fn key(folder: &Path) -> io::Result<Vec<u8>> {
+    let path = folder.join(PATIENT_KEY_FILE_NAME);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut key = [0; 32];
+            getrandom::fill(&mut key).map_err(io::Error::other)?;
+            let new = folder.join(format!("{PATIENT_KEY_FILE_NAME}.new"));
+            write_private(&new, &hex::encode(key))?;
+            fs::rename(&new, &path)?;
+            return Ok(key.to_vec());
+        }
+        Err(error) => return Err(error),
+    };
+    let digits = text.trim().trim_matches('"');
+    let key = hex::decode(digits).map_err(io::Error::other)?;
+    match key.len() {
+        32 => Ok(key),
+        _ => Err(io::Error::other("it is no key of 32 bytes")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_has_one_commitment_in_a_room_and_another_one_elsewhere() {
+        let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let of = |folder: &tempfile::TempDir, code: &str| commitment(folder.path(), code).unwrap();
+        let first = of(&here, "P-0042");
+        assert_eq!(first.len(), 64);
+        assert_eq!(of(&here, " p-0042 "), first);
+        assert_ne!(of(&here, "P-0043"), first);
+        assert_ne!(of(&there, "P-0042"), first);
+        assert!(commitment(here.path(), " ").is_err());
+    }
+
+    #[test]
+    fn a_key_that_is_none_is_not_replaced_silently() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(PATIENT_KEY_FILE_NAME), "ab").unwrap();
+        assert!(commitment(folder.path(), "P-1").is_err());
+    }
+}

@@ -1,0 +1,90 @@
+// What a person fills in of syringe and needle, and what the driver is told of it.
+import type { SegmentStep } from './types';
+
+export interface Row {
+  key: number;
+  name: string;
+  concentration: string;
+  lot: string;
+  expiry: string | null;
+  expired: boolean;
+}
+
+export interface Material {
+  rows: Row[];
+  readyMade: boolean;
+  loadedMl: string;
+  deadMl: string;
+  lengthMm: string;
+  gauge: string;
+  needles: string;
+  needleLot: string;
+  nextKey: number;
+}
+
+export function emptyRow(key: number): Row {
+  return { key, name: '', concentration: '', lot: '', expiry: null, expired: false };
+}
+
+export function emptyMaterial(): Material {
+  return {
+    rows: [emptyRow(0)],
+    readyMade: true,
+    loadedMl: '5',
+    deadMl: '0.1',
+    lengthMm: '4',
+    gauge: '30',
+    needles: '1',
+    needleLot: '',
+    nextKey: 1,
+  };
+}
+
+/** A decimal number as a whole number of millionths or thousandths; null where it is none. */
+export function whole(text: string, digits: number): number | null {
+  const match = /^(\d{1,5})(?:[.,](\d+))?$/.exec(text.trim());
+  const fraction = match?.[2] ?? '';
+  if (!match || fraction.length > digits) return null;
+  return Number(match[1]) * 10 ** digits + Number(fraction.padEnd(digits, '0') || '0');
+}
+
+/** The names of what is missing or no number. */
+export function missing(material: Material): string[] {
+  const out: string[] = [];
+  if (material.rows.some((row) => !row.name.trim())) out.push('product');
+  if (material.rows.some((row) => !row.concentration.trim())) out.push('concentration');
+  if (material.rows.some((row) => !row.lot.trim())) out.push('lot');
+  if (material.rows.some((row) => row.expired)) out.push('a lot that is not expired');
+  if (whole(material.loadedMl, 6) === null) out.push('loaded volume');
+  if (whole(material.deadMl, 6) === null) out.push('volume that stays in the tube');
+  if (whole(material.lengthMm, 3) === null) out.push('needle length');
+  if (whole(material.gauge, 0) === null) out.push('gauge');
+  if (whole(material.needles, 0) === null) out.push('needles');
+  if (!material.needleLot.trim()) out.push('lot of the needle');
+  return out;
+}
+
+export function bodies(
+  material: Material,
+  preparedBy: string,
+): Pick<SegmentStep, 'syringe' | 'needle'> {
+  return {
+    syringe: {
+      components: material.rows.map(({ name, concentration, lot }) => ({
+        name: name.trim(),
+        concentration: concentration.trim(),
+        lot: lot.trim(),
+      })),
+      ready_made: material.readyMade,
+      prepared_by: preparedBy,
+      loaded_nl: whole(material.loadedMl, 6) ?? 0,
+      dead_volume_nl: whole(material.deadMl, 6) ?? 0,
+    },
+    needle: {
+      length_um: whole(material.lengthMm, 3) ?? 0,
+      gauge: whole(material.gauge, 0) ?? 0,
+      needle_count: whole(material.needles, 0) ?? 0,
+      lot: material.needleLot.trim(),
+    },
+  };
+}

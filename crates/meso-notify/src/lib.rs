@@ -4,9 +4,8 @@
 //! Prometheus speaks. It does **not** decide whom to tell what, and when: that is
 //! [`meso_alerts::Outbox`], which also says when to try again.
 //!
-//! Both block for at most [`SEND_WITHIN`]: call them from a thread that may. Targets on this
-//! computer are spoken to in the clear; others need TLS, which is not built in yet, so that the
-//! configuration refuses them.
+//! Both block for at most [`SEND_WITHIN`]: call them from a thread that may. They speak in the clear,
+//! as TLS is not built in yet: whoever makes one gives it an address of this computer and no other.
 
 mod alertmanager;
 mod error;

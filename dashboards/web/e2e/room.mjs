@@ -14,6 +14,8 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
 
+import { checks } from './checks.mjs';
+
 const root = resolve(import.meta.dirname, '../../..');
 const programs = resolve(root, process.env.PROGRAMS ?? 'target/debug');
 const pictures = process.env.SCREENSHOTS;
@@ -75,21 +77,7 @@ function must(condition, message) {
   if (!condition) throw new Error(message);
 }
 
-let passed = 0;
-let failed = 0;
-
-async function check(promise, test) {
-  // What comes after a step that failed would only fail with it.
-  if (failed > 0) return;
-  try {
-    await test();
-    passed += 1;
-    console.log(`ok    ${promise}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAIL  ${promise}: ${error instanceof Error ? error.message : error}`);
-  }
-}
+const { outcome, check } = checks({ stopsAtFailure: true });
 
 // --- A clinic ---------------------------------------------------------------------------------
 
@@ -384,14 +372,14 @@ try {
     must(complaints.length === 0, complaints.join('\n      '));
   });
 } catch (error) {
-  failed += 1;
+  outcome.failed += 1;
   console.log(`FAIL  ${error instanceof Error ? error.stack : error}`);
 }
 
-if (failed > 0) console.log(`the driver said:\n${driver.said().slice(-4_000)}`);
+if (outcome.failed > 0) console.log(`the driver said:\n${driver.said().slice(-4_000)}`);
 await browser.close();
 for (const child of running) child.kill('SIGKILL');
 rmSync(profile, { recursive: true, force: true });
 rmSync(folder, { recursive: true, force: true });
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 ? 0 : 1;
+console.log(`${outcome.passed} passed, ${outcome.failed} failed`);
+process.exitCode = outcome.failed === 0 ? 0 : 1;

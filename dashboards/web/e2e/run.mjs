@@ -11,6 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
+import { checks } from './checks.mjs';
+
 const base = process.env.BASE_URL ?? 'http://127.0.0.1:8080';
 const folder = process.env.SCREENSHOTS ?? process.argv[2];
 const axe = createRequire(import.meta.url)('axe-core').source;
@@ -45,19 +47,7 @@ page.on('console', (message) => {
 });
 page.on('pageerror', (error) => complaints.push(String(error)));
 
-let passed = 0;
-let failed = 0;
-
-async function check(promise, test) {
-  try {
-    await test();
-    passed += 1;
-    console.log(`ok    ${promise}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAIL  ${promise}: ${error instanceof Error ? error.message : error}`);
-  }
-}
+const { outcome, check } = checks({ stopsAtFailure: false });
 
 function must(condition, text) {
   if (!condition) throw new Error(text);
@@ -242,5 +232,5 @@ await check('a stream that is refused is said to be lost and comes back by itsel
 
 await browser.close();
 rmSync(profile, { recursive: true, force: true });
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 ? 0 : 1;
+console.log(`${outcome.passed} passed, ${outcome.failed} failed`);
+process.exitCode = outcome.failed === 0 ? 0 : 1;

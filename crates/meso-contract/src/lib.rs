@@ -30,6 +30,7 @@ mod inquiry;
 mod json;
 mod json_id;
 pub mod metric_names;
+pub mod pages;
 pub mod permissions;
 pub mod room;
 mod session;

@@ -4,6 +4,7 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{Html, IntoResponse, Response};
+use meso_contract::pages::content_type;
 use rust_embed::RustEmbed;
 
 /// What the room's page was built into; empty where it was not built.
@@ -48,16 +49,5 @@ fn served(path: &str, caching: &'static str) -> Response {
         )
             .into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
-    }
-}
-
-/// The type of a file by its ending; anything unknown is only bytes, which no browser runs.
-fn content_type(path: &str) -> &'static str {
-    match path.rsplit('.').next() {
-        Some("js") => "text/javascript; charset=utf-8",
-        Some("css") => "text/css; charset=utf-8",
-        Some("svg") => "image/svg+xml",
-        Some("woff2") => "font/woff2",
-        _ => "application/octet-stream",
     }
 }

@@ -4,6 +4,7 @@ use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{Html, IntoResponse, Response};
+use meso_contract::pages::content_type;
 use rust_embed::RustEmbed;
 
 use crate::answer::ApiError;
@@ -65,19 +66,5 @@ pub(crate) async fn other(request: Request) -> Result<Response, ApiError> {
         )
             .into_response()),
         None => Err(ApiError::NoSuchPath { path: quote(path) }),
-    }
-}
-
-/// The type of a file by its ending; anything unknown is only bytes, which no browser runs.
-fn content_type(path: &str) -> &'static str {
-    match path.rsplit('.').next() {
-        Some("html") => "text/html; charset=utf-8",
-        Some("js") => "text/javascript; charset=utf-8",
-        Some("css") => "text/css; charset=utf-8",
-        Some("json") => "application/json",
-        Some("svg") => "image/svg+xml",
-        Some("png") => "image/png",
-        Some("woff2") => "font/woff2",
-        _ => "application/octet-stream",
     }
 }

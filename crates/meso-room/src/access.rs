@@ -56,19 +56,27 @@ pub fn write_access_file(
     token: &Token,
 ) -> Result<PathBuf, AccessError> {
     let path = folder.join(ROOM_ACCESS_FILE_NAME);
-    let new = folder.join(format!("{ROOM_ACCESS_FILE_NAME}.new"));
     let file = RoomAccessFile {
         address: address.to_string(),
         token: token.0.clone(),
     };
-    let written = write_private(&new, &file).and_then(|()| fs::rename(&new, &path));
-    match written {
+    match replace_privately(&path, &file) {
         Ok(()) => Ok(path),
         Err(source) => Err(AccessError { path, source }),
     }
 }
 
-pub(crate) fn write_private(path: &Path, content: &impl Serialize) -> io::Result<()> {
+/// Writes a JSON file for its owner alone, in one step: who reads it meanwhile gets the old one or
+/// the new one whole.
+pub(crate) fn replace_privately(path: &Path, content: &impl Serialize) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let new = PathBuf::from(new);
+    write_private(&new, content)?;
+    fs::rename(&new, path)
+}
+
+fn write_private(path: &Path, content: &impl Serialize) -> io::Result<()> {
     // A left-over of a crash may have other rights.
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

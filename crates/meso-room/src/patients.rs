@@ -13,7 +13,7 @@ use meso_contract::room::PatientCodeBody;
 use sha2::Sha256;
 
 use crate::StepFailure;
-use crate::access::write_private;
+use crate::access::replace_privately;
 
 /// The name of the key in the driver's data folder.
 pub const PATIENT_KEY_FILE_NAME: &str = "patients.key";
@@ -50,9 +50,7 @@ fn key(folder: &Path) -> io::Result<Vec<u8>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut key = [0; 32];
             getrandom::fill(&mut key).map_err(io::Error::other)?;
-            let new = folder.join(format!("{PATIENT_KEY_FILE_NAME}.new"));
-            write_private(&new, &hex::encode(key))?;
-            fs::rename(&new, &path)?;
+            replace_privately(&path, &hex::encode(key))?;
             return Ok(key.to_vec());
         }
         Err(error) => return Err(error),

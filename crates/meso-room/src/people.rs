@@ -12,7 +12,7 @@ use meso_contract::room::PersonBody;
 use meso_units::OperatorId;
 use serde::{Deserialize, Serialize};
 
-use crate::access::write_private;
+use crate::access::replace_privately;
 
 /// The name of the list in the driver's data folder.
 pub const PEOPLE_FILE_NAME: &str = "people.json";
@@ -143,9 +143,7 @@ impl People {
     /// [`PeopleError::File`] naming the file.
     pub fn write(&self, folder: &Path) -> Result<(), PeopleError> {
         let path = folder.join(PEOPLE_FILE_NAME);
-        let new = folder.join(format!("{PEOPLE_FILE_NAME}.new"));
-        let written = write_private(&new, &self.file).and_then(|()| fs::rename(&new, &path));
-        written.map_err(|source| PeopleError::File { path, source })
+        replace_privately(&path, &self.file).map_err(|source| PeopleError::File { path, source })
     }
 
     /// Everybody, as screens show them.

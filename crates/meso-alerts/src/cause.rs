@@ -75,13 +75,8 @@ const fn event(
     words: &'static str,
 ) -> Traits {
     Traits {
-        cause,
-        code,
-        name,
-        severity,
-        unit,
         is_event: true,
-        words,
+        ..lasting(cause, code, name, severity, unit, words)
     }
 }
 

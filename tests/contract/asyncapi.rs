@@ -53,8 +53,10 @@ fn a_payload_with_an_unknown_key_or_without_a_needed_one_fits_no_schema() {
                 &**key,
                 "battery_percent"
                     | "clock_drift_ppm"
+                    | "clock_trusted"
                     | "completeness"
                     | "interlock"
+                    | "library_version"
                     | "present_epoch"
                     | "settled_hashes"
                     | "signer_lists"
@@ -86,6 +88,7 @@ fn every_topic_is_an_address_of_the_description() {
         topics::status(&clinic, &driver),
         topics::successor(&clinic, &driver),
         topics::gun(&clinic, &driver, &gun),
+        topics::alerts(&clinic, &gun),
         topics::library(&clinic),
     ];
     let channels = document["channels"].as_object().unwrap();

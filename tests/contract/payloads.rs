@@ -3,8 +3,9 @@
 
 use meso_contract::room::RoomInterlockBody;
 use meso_contract::{
-    BlockMessage, DriverStatusMessage, GunStatusMessage, HeldMessage, LibraryMessage, NumberRange,
-    NumberedHash, PAYLOAD_VERSION, SuccessorMessage, WantedMessage, WatermarkMessage,
+    BlockMessage, DriverStatusMessage, GunAlertBody, GunAlertsMessage, GunStatusMessage,
+    HeldMessage, LibraryMessage, NumberRange, NumberedHash, PAYLOAD_VERSION, SuccessorMessage,
+    WantedMessage, WatermarkMessage,
 };
 use meso_domain::{
     BlockHash, BlockHeader, BlockPlace, Custody, Record, RecordBlock, SessionEvent, Stream,
@@ -172,6 +173,38 @@ fn gun_status() -> GunStatusMessage {
             problem: Some("the gun did not answer".to_owned()),
         }),
         clock_drift_ppm: Some(-12),
+        clock_trusted: None,
+        library_version: None,
+    }
+}
+
+/// A gun's status with what later drivers say of their room.
+fn gun_status_of_room() -> GunStatusMessage {
+    GunStatusMessage {
+        clock_trusted: Some(true),
+        library_version: Some(7),
+        ..gun_status()
+    }
+}
+
+fn gun_alerts() -> GunAlertsMessage {
+    let alert = GunAlertBody {
+        id: "0123456789abcdef".to_owned(),
+        rule: "needle depth".to_owned(),
+        severity: "hard".to_owned(),
+        state: "open".to_owned(),
+        session: None,
+        shot_count: 12,
+        worst_value: 10_800,
+        limit: 10_000,
+        unit: "µm".to_owned(),
+        text: "needle depth 10800 µm over 10000 µm: stop and set the depth again".to_owned(),
+        opened_at_ms: 1_795_000_000_123,
+    };
+    GunAlertsMessage {
+        version: PAYLOAD_VERSION,
+        alerts: vec![alert],
+        more_count: 2,
     }
 }
 
@@ -215,6 +248,16 @@ pub(crate) fn all() -> Vec<Payload> {
             successor().encode().unwrap(),
         ),
         payload("GunStatusMessage", "gun", gun_status().encode().unwrap()),
+        payload(
+            "GunStatusMessage",
+            "gun_of_room",
+            gun_status_of_room().encode().unwrap(),
+        ),
+        payload(
+            "GunAlertsMessage",
+            "gun_alerts",
+            gun_alerts().encode().unwrap(),
+        ),
         payload("LibraryMessage", "library", library().encode().unwrap()),
     ]
 }

@@ -34,6 +34,8 @@ pub enum FleetCause {
     GunCannotBeStopped,
     /// Shots that came late changed a verdict.
     LateFinding,
+    /// News of alerts does not arrive.
+    ChannelFailing,
 }
 
 /// How a cause behaves.
@@ -80,7 +82,7 @@ const fn event(
     }
 }
 
-const TRAITS: [Traits; 13] = {
+const TRAITS: [Traits; 14] = {
     use FleetCause::*;
     use Severity::{Hard, Soft};
     [
@@ -187,6 +189,14 @@ const TRAITS: [Traits; 13] = {
             Soft,
             "findings",
             "look at the session again: shots that came late changed a verdict",
+        ),
+        lasting(
+            ChannelFailing,
+            14,
+            "notifications fail",
+            Soft,
+            "s",
+            "people are not told of alerts: /readyz says by which channel, and why",
         ),
     ]
 };

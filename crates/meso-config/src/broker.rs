@@ -136,7 +136,7 @@ fn read_certificate(section: &Section<'_>, is_tls: bool) -> Option<Option<Client
     }))
 }
 
-fn read_login(section: &Section<'_>) -> Option<Option<Login>> {
+pub(crate) fn read_login(section: &Section<'_>) -> Option<Option<Login>> {
     let allowed = "1 to 128 characters without control characters, or nothing";
     let username = section.text("username", allowed, Some(None), |text| {
         let fits = text.chars().count() <= 128 && !text.contains(char::is_control);

@@ -31,6 +31,7 @@
 mod broker;
 mod driver;
 pub mod guns;
+mod notify;
 mod problem;
 mod reader;
 mod server;
@@ -38,6 +39,9 @@ mod values;
 
 pub use broker::{BrokerAddress, ClientCertificate, Login};
 pub use driver::{BlockLimits, DriverConfig, Interlock, LinkTrust, PortSource, Ports, UsbSerial};
+pub use notify::{
+    AlertsConfig, EmailPlace, HttpPlace, MailEncryption, NotifyCarrier, NotifyChannel,
+};
 pub use problem::{Problem, Problems};
 pub use server::{BrokerPlace, ClinicConfig, InfluxConfig, ServerConfig, StoreKind};
 pub use values::{LedgerOrigin, LibraryTrust, SignerKey, TimeZoneName};

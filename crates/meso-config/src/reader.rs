@@ -356,6 +356,11 @@ impl<'n> Section<'n> {
         }
     }
 
+    /// Says that `key` may stand here, whether it is read or not.
+    pub(crate) fn know(&self, key: &'static str) {
+        self.get(key);
+    }
+
     /// Notes that `key` must be there beside what is.
     pub(crate) fn note_missing(&self, key: &str, allowed: &str) {
         self.missing::<()>(key, allowed);

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use meso_units::ClinicId;
 
 use crate::broker::BrokerAddress;
+use crate::notify::{AlertsConfig, NotifyChannel};
 use crate::problem::Problems;
 use crate::reader::{self, Section};
 use crate::values::{self, LedgerOrigin, LibraryTrust, TimeZoneName};
@@ -31,6 +32,10 @@ pub struct ServerConfig {
     pub store: StoreKind,
     /// The InfluxDB, for [`StoreKind::Influx`].
     pub influx: InfluxConfig,
+    /// When alerts escalate, and from when on something is wrong with the fleet.
+    pub alerts: AlertsConfig,
+    /// Whom alerts are told to, at most [`NotifyChannel::COUNT_MAX`], no name twice.
+    pub notify: Vec<NotifyChannel>,
 }
 
 /// Which broker carries the messages.
@@ -103,6 +108,12 @@ impl ServerConfig {
             let library = root.section("library", LibraryTrust::read);
             let store = root.section("store", StoreKind::read);
             let influx = root.section("influx", InfluxConfig::read);
+            let alerts = root.section("alerts", AlertsConfig::read);
+            let notify =
+                root.optional_list("notify", NotifyChannel::COUNT_MAX, NotifyChannel::read);
+            if let Some(notify) = &notify {
+                NotifyChannel::note_named_twice(root, notify);
+            }
             if let Some(clinics) = &clinics {
                 note_clinics_named_twice(root, clinics);
             }
@@ -115,6 +126,8 @@ impl ServerConfig {
                 library: library?,
                 store: store?,
                 influx: influx?,
+                alerts: alerts?,
+                notify: notify?,
             })
         })
     }

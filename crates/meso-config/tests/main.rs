@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use meso_config::{
-    BrokerPlace, DriverConfig, PortSource, Problem, Problems, ServerConfig, StoreKind,
-    TEXT_BYTES_MAX,
+    BrokerPlace, DriverConfig, MailEncryption, NotifyCarrier, PortSource, Problem, Problems,
+    ServerConfig, StoreKind, TEXT_BYTES_MAX,
 };
 use proptest::prelude::*;
 
@@ -440,4 +440,108 @@ fn an_influxdb_is_on_this_computer() {
         let keys: Vec<_> = problems.iter().filter_map(Problem::key).collect();
         assert_eq!(keys, ["influx.url"], "{problems}");
     }
+}
+
+const WEBHOOK: &str = "[[notify]]\nname = \"ops\"\nkind = \"webhook\"\n\
+                       url = \"http://127.0.0.1:9000/hook\"\nsecret_file = \"hook.secret\"\n";
+
+const EMAIL: &str = "[[notify]]\nname = \"duty\"\nkind = \"email\"\n\
+                     from = \"mesofleet@example.org\"\nto = [\"duty@example.org\"]\n";
+
+fn notify_problems(lines: &str) -> Vec<String> {
+    match server_with(lines) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn nobody_is_told_of_alerts_unless_the_configuration_names_them() {
+    let least = server_with("").unwrap();
+    assert!(least.notify.is_empty());
+    assert_eq!(
+        least.alerts.escalate_hard,
+        Some(Duration::from_secs(15 * 60))
+    );
+    assert_eq!(least.alerts.escalate_soft, None);
+    let quiet = "quiet_from = \"22:00\"\nquiet_to = \"07:30\"\n";
+    let config = server_with(&format!("{WEBHOOK}{quiet}{EMAIL}")).unwrap();
+    assert_eq!(config.notify[0].quiet_minutes, Some((1_320, 450)));
+    assert_eq!(config.notify[0].interval, Duration::from_secs(60));
+    let NotifyCarrier::Email(email) = &config.notify[1].carrier else {
+        panic!("not e-mail");
+    };
+    assert_eq!((email.port, email.encryption), (25, MailEncryption::None));
+}
+
+#[test]
+fn the_commented_channels_of_the_example_are_right() {
+    let commented = SERVER_EXAMPLE.split_once("# [[notify]]").unwrap().1;
+    let lines = format!("# [[notify]]{commented}");
+    let lines: String = lines
+        .lines()
+        .map(|line| format!("{}\n", line.strip_prefix("# ").unwrap_or_default()))
+        .collect();
+    let config = ServerConfig::parse("server.toml", &format!("{SERVER_EXAMPLE}{lines}")).unwrap();
+    assert_eq!(config.notify.len(), 2);
+    let NotifyCarrier::Email(email) = &config.notify[1].carrier else {
+        panic!("not e-mail");
+    };
+    assert_eq!(email.encryption, MailEncryption::StartTls);
+}
+
+#[test]
+fn news_leaves_this_computer_only_over_tls() {
+    let with = |url: &str, more: &str| {
+        let channel = WEBHOOK.replace("http://127.0.0.1:9000/hook", url);
+        notify_problems(&format!("{channel}{more}"))
+    };
+    let ca = "ca_file = \"ca.pem\"\n";
+    let none = Vec::<String>::new();
+    assert_eq!(with("http://[::1]:9000", ""), none);
+    assert_eq!(with("http://localhost/hook", ""), none);
+    assert_eq!(with("https://hooks.example.org/a?b=c", ca), none);
+    for (url, more) in [
+        ("http://hooks.example.org/", ""),
+        ("http://hooks.example.org/", ca),
+        ("https://hooks.example.org/", ""),
+        ("http://127.0.0.1.example.org/", ""),
+        ("http://127.0.0.1:0/", ""),
+        ("https://user:secret@hooks.example.org/", ca),
+        ("http://127.0.0.1@example.org/", ""),
+        ("ftp://127.0.0.1/", ""),
+        ("http://127.0.0.1:9000/a b", ""),
+    ] {
+        assert_eq!(with(url, more).len(), 1, "{url} {more}");
+    }
+    let elsewhere = "host = \"mail.example.org\"\n";
+    assert_eq!(notify_problems(&format!("{EMAIL}{elsewhere}")).len(), 1);
+    assert_eq!(notify_problems(&format!("{EMAIL}{elsewhere}{ca}")), none);
+    let plain = "encryption = \"none\"\n";
+    assert_eq!(
+        notify_problems(&format!("{EMAIL}{elsewhere}{ca}{plain}")).len(),
+        1
+    );
+}
+
+#[test]
+fn every_problem_of_a_channel_is_told_at_once() {
+    let problems = notify_problems(
+        "[[notify]]\nname = \"Ops!\"\nkind = \"webhook\"\nseverity = \"mild\"\n\
+         interval_seconds = 0\nquiet_from = \"25:00\"\nurl = \"http://example.org\"\n\
+         from = \"a@example.org\"\n",
+    );
+    assert_eq!(problems.len(), 7, "{problems:#?}");
+    assert!(problems.iter().all(|it| it.starts_with("notify[0].")));
+    let twice = notify_problems(&format!("{WEBHOOK}{WEBHOOK}"));
+    assert_eq!(twice.len(), 1, "{twice:?}");
+    assert!(twice[0].contains("ops twice"), "{twice:?}");
+    let half = notify_problems(&format!("{WEBHOOK}quiet_from = \"22:00\"\n"));
+    assert_eq!(half.len(), 1, "{half:?}");
+    let unknown = notify_problems("[[notify]]\nname = \"a\"\nkind = \"pigeon\"\nurl = \"x\"\n");
+    assert_eq!(unknown.len(), 1, "{unknown:?}");
+    let nobody = notify_problems(&EMAIL.replace("\"duty@example.org\"", ""));
+    assert_eq!(nobody.len(), 1, "{nobody:?}");
+    let thresholds = notify_problems("[alerts]\ndriver_silent_seconds = 5\ndisk_free_mib = 0\n");
+    assert_eq!(thresholds.len(), 2, "{thresholds:?}");
 }

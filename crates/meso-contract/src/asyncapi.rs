@@ -11,8 +11,8 @@ use utoipa::openapi::{RefOr, Schema};
 
 use crate::topics::{PARTITION_COUNT, PAYLOAD_BYTES_MAX, PREFIX, Topic};
 use crate::{
-    BlockMessage, DriverStatusMessage, GunStatusMessage, HeldMessage, LibraryMessage,
-    PAYLOAD_VERSION, SuccessorMessage, WantedMessage, WatermarkMessage,
+    BlockMessage, DriverStatusMessage, GunAlertsMessage, GunStatusMessage, HeldMessage,
+    LibraryMessage, PAYLOAD_VERSION, SuccessorMessage, WantedMessage, WatermarkMessage,
 };
 
 /// A topic with places for what varies, and the only payload that it carries.
@@ -27,7 +27,7 @@ struct Channel {
     summary: &'static str,
 }
 
-const CHANNELS: [Channel; 8] = [
+const CHANNELS: [Channel; 9] = [
     Channel {
         name: "blocks",
         address: "{clinic}/{driver}/blocks/{partition}/{stream}",
@@ -86,6 +86,14 @@ const CHANNELS: [Channel; 8] = [
         summary: "How a gun is, as its driver sees it.",
     },
     Channel {
+        name: "alerts",
+        address: "{clinic}/alerts/{serial}",
+        message: "GunAlertsMessage",
+        is_from_driver: false,
+        is_retained: true,
+        summary: "What is wrong with a gun and not over; an empty list where nothing is.",
+    },
+    Channel {
         name: "library",
         address: "{clinic}/library",
         message: "LibraryMessage",
@@ -105,6 +113,7 @@ pub const fn channel_of(topic: &Topic) -> &'static str {
         Topic::Status { .. } => "status",
         Topic::Successor { .. } => "successor",
         Topic::Gun { .. } => "gun",
+        Topic::Alerts { .. } => "alerts",
         Topic::Library { .. } => "library",
     }
 }
@@ -119,6 +128,7 @@ pub fn document() -> String {
     add::<DriverStatusMessage>(&mut schemas);
     add::<SuccessorMessage>(&mut schemas);
     add::<GunStatusMessage>(&mut schemas);
+    add::<GunAlertsMessage>(&mut schemas);
     add::<LibraryMessage>(&mut schemas);
     let document = json!({
         "asyncapi": "3.0.0",

@@ -39,6 +39,43 @@ pub struct OverviewView {
     pub ledger_size: u64,
     /// Release of the protocol library in force.
     pub library_version: Option<u32>,
+    /// Whether one person's signature puts a release in force.
+    pub single_signer: bool,
+    /// Rooms that judge by an older release, at most [`OverviewView::LAGGING_ROOMS_MAX`].
+    pub lagging_rooms: Vec<LaggingRoomView>,
+    /// Channels of notifications that fail; people are not told of alerts by them.
+    pub failing_channels: Vec<FailingChannelView>,
+}
+
+impl OverviewView {
+    /// The most lagging rooms that are named; of further ones only the alerts tell.
+    pub const LAGGING_ROOMS_MAX: usize = 64;
+}
+
+/// A room that judges by an older release of the protocol library than the one in force.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LaggingRoomView {
+    /// Clinic.
+    pub clinic: String,
+    /// Room, by its driver.
+    pub driver: String,
+    /// The release that it judges by; absent for none at all.
+    pub library_version: Option<u32>,
+    /// Since when, milliseconds since 1970.
+    pub since_ms: i64,
+}
+
+/// A channel of notifications that fails.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FailingChannelView {
+    /// Its name in the configuration.
+    pub channel: String,
+    /// Since when, milliseconds since 1970.
+    pub since_ms: i64,
+    /// Tries in a row that failed.
+    pub try_count: u64,
+    /// What the last one said.
+    pub error: String,
 }
 
 /// The limits of one rule, in the unit of the field that holds them; an absent one does not exist.
@@ -398,4 +435,6 @@ pub struct ReadyView {
     pub ready: bool,
     /// What it waits for.
     pub waiting_for: Vec<String>,
+    /// What fails and holds up nothing else, such as a channel of notifications.
+    pub troubles: Vec<String>,
 }

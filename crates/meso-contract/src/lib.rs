@@ -57,7 +57,8 @@ pub use session::{
 };
 pub use shot::ShotBody;
 pub use status::{
-    DriverStatusMessage, GunStatusMessage, LibraryMessage, SignedTextBody, SuccessorMessage,
+    DriverStatusMessage, GunAlertBody, GunAlertsMessage, GunStatusMessage, LibraryMessage,
+    SignedTextBody, SuccessorMessage,
 };
 pub use watermark::{NumberRange, NumberedHash, WatermarkMessage};
 

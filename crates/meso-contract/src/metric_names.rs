@@ -24,6 +24,10 @@ pub const COMMIT_SECONDS: &str = "mesofleet_commit_seconds";
 pub const LEDGER_SIZE: &str = "mesofleet_ledger_size";
 /// Open alerts, by severity.
 pub const ALERTS_OPEN: &str = "mesofleet_alerts_open";
+/// Letters about alerts that arrived since the start, by channel.
+pub const LETTERS_POSTED_TOTAL: &str = "mesofleet_letters_posted_total";
+/// Tries since the start to post a letter that failed, by channel.
+pub const LETTERS_FAILED_TOTAL: &str = "mesofleet_letters_failed_total";
 /// Guns that are attached.
 pub const GUNS_ATTACHED: &str = "mesofleet_guns_attached";
 /// Readers of the event stream.

@@ -81,6 +81,60 @@ pub struct GunStatusMessage {
     /// Clock drift against the host in parts per million, where known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub clock_drift_ppm: Option<i32>,
+    /// Whether the driver trusts the clock of its computer; absent where it does not say.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clock_trusted: Option<bool>,
+    /// The release of the protocol library that the driver judges by, 0 for none; absent where it
+    /// does not say.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub library_version: Option<u32>,
+}
+
+/// What is wrong with a gun and not over, the newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GunAlertsMessage {
+    /// [`crate::PAYLOAD_VERSION`].
+    pub version: u16,
+    /// The alerts, at most [`GunAlertsMessage::ALERT_COUNT_MAX`], hard ones before soft ones; empty
+    /// where nothing is wrong.
+    pub alerts: Vec<GunAlertBody>,
+    /// How many more there are.
+    pub more_count: u64,
+}
+
+impl GunAlertsMessage {
+    /// The most alerts that one list names; of further ones it has the number.
+    pub const ALERT_COUNT_MAX: usize = 32;
+}
+
+/// An alert of a gun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GunAlertBody {
+    /// The alert, 16 hexadecimal digits.
+    pub id: String,
+    /// Rule, or what is wrong with the fleet.
+    pub rule: String,
+    /// `soft` or `hard`.
+    pub severity: String,
+    /// `open`, `acknowledged` or `latched` (over, but hard and not seen).
+    pub state: String,
+    /// The session, 32 hexadecimal digits, if any.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub session: Option<String>,
+    /// Shots past the limit; for the fleet, how often it happened.
+    pub shot_count: u64,
+    /// The worst value, in `unit`.
+    pub worst_value: i64,
+    /// The limit, in `unit`.
+    pub limit: i64,
+    /// The unit, such as `µm`, `nl`, `µs`, `shots` or `s`.
+    pub unit: String,
+    /// One line for people: what, the limit, what to do.
+    pub text: String,
+    /// When it opened, milliseconds since 1970.
+    pub opened_at_ms: i64,
 }
 
 /// A signed release of the protocol library: the text that was signed, and who signed it.
@@ -111,6 +165,7 @@ pub struct SignedTextBody {
 
 crate::json::json_message!(
     DriverStatusMessage,
+    GunAlertsMessage,
     GunStatusMessage,
     LibraryMessage,
     SuccessorMessage

@@ -9,6 +9,7 @@
 //! | `mesofleet/v1/{clinic}/{driver}/status` | driver → all (last will) | 1 | yes | [`crate::DriverStatusMessage`] |
 //! | `mesofleet/v1/{clinic}/{driver}/successor` | driver → the one it replaced | 1 | yes | [`crate::SuccessorMessage`] |
 //! | `mesofleet/v1/{clinic}/{driver}/guns/{serial}` | driver → all | 1 | yes | [`crate::GunStatusMessage`] |
+//! | `mesofleet/v1/{clinic}/alerts/{serial}` | server → all | 1 | yes | [`crate::GunAlertsMessage`] |
 //! | `mesofleet/v1/{clinic}/library` | server → drivers | 1 | yes | [`crate::LibraryMessage`] |
 
 use meso_domain::{Stream, partition_of};
@@ -102,6 +103,17 @@ pub fn library(clinic: &ClinicId) -> String {
     format!("{PREFIX}/{clinic}/library")
 }
 
+/// Where the alerts of a gun are kept that are not over.
+pub fn alerts(clinic: &ClinicId, serial: &GunSerial) -> String {
+    format!("{PREFIX}/{clinic}/alerts/{serial}")
+}
+
+/// What a room subscribes to for the alerts of every gun of its clinic: a gun goes from room to
+/// room.
+pub fn alerts_filter(clinic: &ClinicId) -> String {
+    format!("{PREFIX}/{clinic}/alerts/+")
+}
+
 /// A topic taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Topic {
@@ -164,6 +176,13 @@ pub enum Topic {
         /// The gun.
         serial: GunSerial,
     },
+    /// What is wrong with a gun.
+    Alerts {
+        /// The clinic.
+        clinic: ClinicId,
+        /// The gun.
+        serial: GunSerial,
+    },
     /// The protocol library.
     Library {
         /// The clinic.
@@ -190,6 +209,14 @@ impl Topic {
         let clinic = ClinicId::parse(parts.first().copied().unwrap_or_default())?;
         if parts.get(1..) == Some(&["library"]) {
             return Ok(Topic::Library { clinic });
+        }
+        // Three parts: those of a driver that is called so have more, or another last one.
+        if let [_, "alerts", serial] = parts[..]
+            && serial != "status"
+            && serial != "successor"
+        {
+            let serial = GunSerial::parse(serial)?;
+            return Ok(Topic::Alerts { clinic, serial });
         }
         let driver = DriverId::parse(parts.get(1).copied().unwrap_or_default())?;
         match parts.get(2..).unwrap_or_default() {
@@ -293,6 +320,22 @@ mod tests {
         assert_eq!(
             Topic::parse(&status(&clinic, &driver)),
             Ok(Topic::Status { clinic, driver: d })
+        );
+        let serial = GunSerial::parse("GUN-0001").unwrap();
+        assert_eq!(
+            Topic::parse(&alerts(&c, &serial)),
+            Ok(Topic::Alerts {
+                clinic: c.clone(),
+                serial,
+            })
+        );
+        let named_so = DriverId::parse("alerts").unwrap();
+        assert_eq!(
+            Topic::parse(&status(&c, &named_so)),
+            Ok(Topic::Status {
+                clinic: c.clone(),
+                driver: named_so,
+            })
         );
         assert_eq!(Topic::parse(&library(&c)), Ok(Topic::Library { clinic: c }));
     }

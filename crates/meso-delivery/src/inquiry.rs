@@ -262,6 +262,17 @@ impl Inquiries {
         self.open.values().filter(|it| !it.is_at_rest).count()
     }
 
+    /// Guns of which shots are missing and awaited, with a clinic that had them, where one is known;
+    /// a gun with several such epochs comes as often.
+    pub fn guns_awaited(&self) -> impl Iterator<Item = (&GunSerial, Option<&ClinicId>)> {
+        let missing = self.open.iter();
+        let missing = missing.filter(|(_, inquiry)| !inquiry.doubt.missing.is_empty());
+        missing.map(|((gun, _), inquiry)| {
+            let holder = inquiry.doubt.holders.last();
+            (gun, holder.map(|holder| &holder.clinic))
+        })
+    }
+
     /// Whom the missing shots of a gun and epoch are awaited from: journals that have not answered
     /// that they lack them.
     pub fn awaited_from(&self, gun: &GunSerial, epoch: Epoch) -> Vec<Holder> {

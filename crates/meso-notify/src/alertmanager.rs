@@ -6,8 +6,8 @@ use meso_alerts::{Item, Letter};
 use meso_domain::Severity;
 use serde::Serialize;
 
-use crate::NotifyError;
 use crate::http::Poster;
+use crate::{NotifyError, Trust};
 
 /// Tells an Alertmanager which alerts there are. It knows an alert by its labels, so the same alert
 /// again only renews it: repetitions do no harm, and it does its own routing and grouping.
@@ -30,11 +30,12 @@ struct PostableAlert<'a> {
 const BELIEVED_S: i64 = 30 * 24 * 60 * 60;
 
 impl Alertmanager {
-    /// Posts to the Alertmanager at `url`, such as `http://127.0.0.1:9093`.
-    pub fn new(url: &str) -> Alertmanager {
+    /// Posts to the Alertmanager at `url`, such as `http://127.0.0.1:9093`; over TLS where there is a
+    /// trust.
+    pub fn new(url: &str, trust: Option<&Trust>) -> Alertmanager {
         let url = format!("{}/api/v2/alerts", url.trim_end_matches('/'));
         Alertmanager {
-            poster: Poster::new(url),
+            poster: Poster::new(url, trust),
         }
     }
 

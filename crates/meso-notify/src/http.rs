@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::NotifyError;
+use crate::{NotifyError, Trust};
 
 /// How long one request may take in all; after that the letter counts as not arrived.
 pub const SEND_WITHIN: Duration = Duration::from_secs(10);
@@ -15,17 +15,32 @@ const SAID_BYTES_MAX: usize = 256;
 pub(crate) struct Poster {
     agent: ureq::Agent,
     url: String,
+    /// The address without path, which may hold a secret: for messages.
+    place: String,
 }
 
 impl Poster {
-    pub(crate) fn new(url: String) -> Poster {
-        let agent = ureq::Agent::config_builder()
+    /// Posts to this address: over TLS and over nothing else where there is a trust.
+    pub(crate) fn new(url: String, trust: Option<&Trust>) -> Poster {
+        let mut config = ureq::Agent::config_builder()
             .timeout_global(Some(SEND_WITHIN))
             .http_status_as_error(false)
-            .max_redirects(0)
-            .build()
-            .into();
-        Poster { agent, url }
+            // What an environment says of proxies is no part of the configuration.
+            .proxy(None)
+            .https_only(trust.is_some())
+            .max_redirects(0);
+        if let Some(trust) = trust {
+            config = config.tls_config(trust.for_http());
+        }
+        let place = match url.split_once("://") {
+            Some((scheme, rest)) => {
+                let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+                format!("{scheme}://{host}")
+            }
+            None => String::new(),
+        };
+        let agent = config.build().into();
+        Poster { agent, url, place }
     }
 
     pub(crate) fn post(&self, body: &[u8], headers: &[(&str, &str)]) -> Result<(), NotifyError> {
@@ -37,7 +52,7 @@ impl Poster {
             request = request.header(*name, *value);
         }
         let unreachable = |source| NotifyError::Unreachable {
-            url: self.url.clone(),
+            url: self.place.clone(),
             source,
         };
         let mut response = request.send(body).map_err(unreachable)?;
@@ -51,7 +66,7 @@ impl Poster {
             .read_to_string();
         let said = said.unwrap_or_default();
         Err(NotifyError::Refused {
-            url: self.url.clone(),
+            url: self.place.clone(),
             status: response.status().as_u16(),
             said: said.chars().take(SAID_BYTES_MAX).collect(),
         })

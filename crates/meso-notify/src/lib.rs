@@ -1,18 +1,25 @@
 //! Carries letters of the outbox to those who want to hear of alerts.
 //!
 //! A [`Webhook`] gets a letter as signed JSON; an [`Alertmanager`] gets its alerts by the API that
-//! Prometheus speaks. It does **not** decide whom to tell what, and when: that is
-//! [`meso_alerts::Outbox`], which also says when to try again.
+//! Prometheus speaks; people get [`Email`]. It does **not** decide whom to tell what, and when: that
+//! is [`meso_alerts::Outbox`], which also says when to try again.
 //!
-//! Both block for at most [`SEND_WITHIN`]: call them from a thread that may. They speak in the clear,
-//! as TLS is not built in yet: whoever makes one gives it an address of this computer and no other.
+//! All of them block for about [`SEND_WITHIN`]: call them from a thread that may. Where the way there
+//! is encrypted, the other end is believed by the certificates of a [`Trust`] and by nothing else;
+//! who makes one without gives it an address of this computer and no other.
 
 mod alertmanager;
+mod carrier;
+mod email;
 mod error;
 mod http;
+mod trust;
 mod webhook;
 
 pub use alertmanager::Alertmanager;
+pub use carrier::Carrier;
+pub use email::{Email, Encryption, MailServer};
 pub use error::NotifyError;
 pub use http::SEND_WITHIN;
+pub use trust::Trust;
 pub use webhook::{SIGNATURE_HEADER, Secret, TIMESTAMP_HEADER, Webhook, signature};

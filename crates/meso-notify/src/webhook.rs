@@ -7,8 +7,8 @@ use meso_alerts::{Item, Letter};
 use serde::Serialize;
 use sha2::Sha256;
 
-use crate::NotifyError;
 use crate::http::Poster;
+use crate::{NotifyError, Trust};
 
 /// The header with the moment at which a letter was signed, in seconds since 1970. Who receives it
 /// refuses an old one, so that nobody can play it again.
@@ -105,10 +105,10 @@ fn news_body(item: &Item) -> NewsBody<'_> {
 }
 
 impl Webhook {
-    /// Posts to this address, signed with this secret.
-    pub fn new(url: String, secret: Secret) -> Webhook {
+    /// Posts to this address, signed with this secret; over TLS where there is a trust.
+    pub fn new(url: &str, trust: Option<&Trust>, secret: Secret) -> Webhook {
         Webhook {
-            poster: Poster::new(url),
+            poster: Poster::new(url.to_owned(), trust),
             secret,
         }
     }

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use meso_alerts::{Alerts, Channel, FleetCause, Item, Letter, Observation, Outbox};
 use meso_domain::Severity;
-use meso_notify::{Alertmanager, NotifyError, Secret, Webhook, signature};
+use meso_notify::{Alertmanager, NotifyError, Secret, Trust, Webhook, signature};
 use meso_units::{ClinicId, DriverId, Timestamp};
 
 const SECRET: &[u8] = b"correct horse battery\n";
@@ -96,7 +96,7 @@ fn header<'s>(seen: &'s Seen, name: &str) -> &'s str {
 fn a_webhook_gets_the_letter_signed_over_time_and_body() {
     let (url, server) = answer_one("204 No Content");
     let secret = Secret::new(SECRET).unwrap();
-    let webhook = Webhook::new(format!("{url}/hook"), secret.clone());
+    let webhook = Webhook::new(&format!("{url}/hook"), None, secret.clone());
     webhook.send(&letter(), 1_700_000_000).unwrap();
     let seen = server.join().unwrap();
     assert_eq!(seen.line, "POST /hook HTTP/1.1");
@@ -131,10 +131,7 @@ fn a_secret_is_long_enough_and_never_shown() {
         Secret::new(b"short\n"),
         Err(NotifyError::SecretTooShort)
     ));
-    let webhook = Webhook::new(
-        "http://127.0.0.1:1".to_owned(),
-        Secret::new(SECRET).unwrap(),
-    );
+    let webhook = Webhook::new("http://127.0.0.1:1", None, Secret::new(SECRET).unwrap());
     let shown = format!("{webhook:?}");
     assert!(
         !shown.contains("horse") && !shown.contains("99, 111"),
@@ -145,18 +142,23 @@ fn a_secret_is_long_enough_and_never_shown() {
 #[test]
 fn a_refusal_and_a_server_that_is_not_there_are_told_by_name() {
     let (url, server) = answer_one("503 Service Unavailable");
-    let webhook = Webhook::new(url.clone(), Secret::new(SECRET).unwrap());
+    let webhook = Webhook::new(&format!("{url}/T0KEN"), None, Secret::new(SECRET).unwrap());
     let refused = webhook.send(&letter(), 1).unwrap_err();
     server.join().unwrap();
     assert_eq!(refused.to_string(), format!("{url} answers 503: \"no\""));
     let gone = webhook.send(&letter(), 1).unwrap_err();
     assert!(matches!(gone, NotifyError::Unreachable { .. }), "{gone}");
+    let shown = format!("{refused:?} {refused} {gone:?} {gone}");
+    assert!(
+        !shown.contains("T0KEN"),
+        "a path may hold a secret: {shown}"
+    );
 }
 
 #[test]
 fn an_alertmanager_gets_its_alerts_and_the_end_of_what_a_hard_one_may_have_been() {
     let (url, server) = answer_one("200 OK");
-    Alertmanager::new(&url).send(&letter()).unwrap();
+    Alertmanager::new(&url, None).send(&letter()).unwrap();
     let seen = server.join().unwrap();
     assert_eq!(seen.line, "POST /api/v2/alerts HTTP/1.1");
     let body: serde_json::Value = serde_json::from_slice(&seen.body).unwrap();
@@ -183,5 +185,41 @@ fn an_alertmanager_gets_its_alerts_and_the_end_of_what_a_hard_one_may_have_been(
     assert_eq!(
         of("disk nearly full", "hard")["endsAt"],
         "1970-01-31T00:16:40Z"
+    );
+}
+
+#[test]
+fn over_tls_nothing_goes_in_the_clear_and_no_stranger_is_believed() {
+    assert!(matches!(
+        Trust::parse(b"no certificate"),
+        Err(NotifyError::NoCertificate)
+    ));
+    let authority = include_bytes!("authority.pem");
+    let trust = Trust::parse(authority).unwrap();
+    let secret = || Secret::new(SECRET).unwrap();
+    let plain = Webhook::new("http://127.0.0.1:1/", Some(&trust), secret());
+    assert!(plain.send(&letter(), 1).is_err());
+    // A server that answers in the clear is not spoken to.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut first = [0; 1];
+        stream.read_exact(&mut first).unwrap();
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            .unwrap();
+        first[0]
+    });
+    let webhook = Webhook::new(&url, Some(&trust), secret());
+    let refused = webhook.send(&letter(), 1).unwrap_err();
+    assert!(
+        matches!(refused, NotifyError::Unreachable { .. }),
+        "{refused}"
+    );
+    assert_eq!(
+        server.join().unwrap(),
+        0x16,
+        "a TLS handshake, and no request"
     );
 }

@@ -9,7 +9,8 @@ use meso_domain::BlockPlace;
 use meso_ledger::LogKey;
 use meso_units::{BlockNumber, ClinicId, Timestamp};
 use mesofleet::ingest::{
-    Arrival, Committed, Ingest, IngestOptions, Logged, Prepared, Stored, TimeZones, Watermark, Way,
+    AlertPolicy, Arrival, Committed, Ingest, IngestOptions, Logged, Prepared, Stored, TimeZones,
+    Watermark, Way,
 };
 
 use crate::SimulationError;
@@ -103,6 +104,7 @@ impl Server {
             clinics: [self.clinic.clone()].into(),
             time_zones: TimeZones::default(),
             library: None,
+            alerts: AlertPolicy::default(),
             store_incarnation: 1,
             ingest_incarnation: incarnation,
         };

@@ -305,6 +305,7 @@ impl StoreModel {
                 .map(|row| Track::from_canonical(&row.body))
                 .collect::<Result<_, _>>()
                 .map_err(|error| damaged("a track", error))?,
+            outbox: Vec::new(),
             sessions: Vec::new(),
             streams: streams
                 .filter_map(|(key, (clinic, _))| Some((clinic.clone()?, key.clone())))

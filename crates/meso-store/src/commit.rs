@@ -102,6 +102,15 @@ pub struct TrackRow {
     pub body: Vec<u8>,
 }
 
+/// What waits to be told by one channel of notifications, as the owner wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// The channel, by the name that the configuration gives it.
+    pub channel: String,
+    /// All that waits, as the owner encodes it.
+    pub body: Vec<u8>,
+}
+
 /// Everything that one commit makes durable before the ledger knows of it.
 #[derive(Clone, Debug, Default)]
 pub struct Commit {
@@ -111,6 +120,8 @@ pub struct Commit {
     pub alerts: Vec<AlertRow>,
     /// What the alert machine remembers of guns that fired.
     pub tracks: Vec<TrackRow>,
+    /// What waits to be told, of channels where that changed.
+    pub outbox: Vec<OutboxRow>,
     /// Further things for the ledger.
     pub entries: Vec<NewEntry>,
     /// What was refused.
@@ -127,6 +138,7 @@ impl Commit {
         self.blocks.is_empty()
             && self.alerts.is_empty()
             && self.tracks.is_empty()
+            && self.outbox.is_empty()
             && self.entries.is_empty()
             && self.quarantined.is_empty()
             && self.blocks_again_count == 0

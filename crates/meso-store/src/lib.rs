@@ -39,8 +39,8 @@ mod write;
 
 pub use commit::{
     AlertRow, BlockRef, Commit, DayRow, EntryRef, LeafRow, LoadedBlock, LoadedRecord, LogCommit,
-    NewBlock, NewEntry, OpenSegment, QuarantineRow, Quarantined, SealedSession, SessionCounts,
-    SessionRow, ShotFate, StoredShot, Totals, TrackRow, Unlogged,
+    NewBlock, NewEntry, OpenSegment, OutboxRow, QuarantineRow, Quarantined, SealedSession,
+    SessionCounts, SessionRow, ShotFate, StoredShot, Totals, TrackRow, Unlogged,
 };
 pub use copy::{Inspection, Progress, copy_store, inspect};
 pub use error::StoreError;

@@ -13,7 +13,10 @@ use crate::shelf::{Embedded, Shelf};
 use crate::{Reader, StoreError, StorePlace, Writer};
 
 /// The layout that this program writes.
-const LAYOUT: i64 = 4;
+const LAYOUT: i64 = 5;
+
+/// The layout before notifications waited in the store; one table is all that it lacks.
+const LAYOUT_WITHOUT_OUTBOX: i64 = 4;
 
 /// Where shots are that lie in the file itself.
 const EMBEDDED: &str = "its own file";
@@ -228,6 +231,14 @@ fn migrate(
                 .execute_batch(&batch)
                 .during("lay out its tables")
         }
+        LAYOUT_WITHOUT_OUTBOX => connection
+            .execute_batch(
+                "BEGIN;
+                 CREATE TABLE outbox (channel TEXT PRIMARY KEY, body BLOB NOT NULL)
+                   STRICT, WITHOUT ROWID;
+                 PRAGMA user_version = 5; COMMIT;",
+            )
+            .during("add the table of what waits to be told"),
         found => Err(StoreError::Layout {
             found,
             known: LAYOUT,

@@ -1,4 +1,4 @@
--- Layout 3 of the store's file. 64-bit identifiers are kept as the signed number with the same
+-- Layout 5 of the store's file. 64-bit identifiers are kept as the signed number with the same
 -- bits. Records keep their sealed fields only; what was judged or counted about them lies beside.
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
@@ -225,6 +225,12 @@ CREATE TABLE alert_tracks (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX alert_tracks_active ON alert_tracks (active_at_ns);
 
+-- What waits to be told by each channel of notifications.
+CREATE TABLE outbox (
+  channel TEXT PRIMARY KEY,
+  body BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE days (
   clinic TEXT NOT NULL,
   day INTEGER NOT NULL,
@@ -260,4 +266,4 @@ CREATE TABLE hashes (
   PRIMARY KEY (level, idx)
 ) STRICT, WITHOUT ROWID;
 
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;

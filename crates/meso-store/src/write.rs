@@ -22,7 +22,7 @@ use crate::read::Reader;
 use crate::shelf::{self, Shelf};
 use crate::shot_row::{self, Place, bits};
 use crate::{StoreError, pack};
-use beside::{add_tally, replace_track, upsert_alert};
+use beside::{add_tally, replace_outbox, replace_track, upsert_alert};
 pub(crate) use beside::{insert_entry, insert_quarantined};
 use claim::Claim;
 use rows::{gun_row, stream_row};
@@ -257,6 +257,9 @@ fn store(
     }
     for track in &commit.tracks {
         replace_track(transaction, track)?;
+    }
+    for outbox in &commit.outbox {
+        replace_outbox(transaction, outbox)?;
     }
     for entry in &commit.entries {
         insert_entry(transaction, entry)?;

@@ -11,7 +11,8 @@
 //!
 //! [`influx`] runs a real `influxd` behind a proxy that behaves as its later versions, or badly.
 //!
-//! [`mosquitto`] runs a real broker that is not ours.
+//! [`mosquitto`] runs a real broker that is not ours, [`alertmanager`] and [`mail`] those whom alerts
+//! are told to.
 //!
 //! [`mqtt`] says on a topic what no program of ours would say.
 //!
@@ -42,10 +43,12 @@
 //! assert_eq!(first, second, "same seed, same shots");
 //! ```
 
+pub mod alertmanager;
 pub mod backlog;
 pub mod conform;
 pub mod gun;
 pub mod influx;
+pub mod mail;
 pub mod modbus;
 pub mod mosquitto;
 pub mod mqtt;
@@ -54,3 +57,4 @@ pub mod qemu;
 pub mod samples;
 pub mod tcp;
 pub mod text_line;
+mod unpacked;

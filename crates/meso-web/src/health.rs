@@ -103,4 +103,20 @@ pub fn describe_metrics() {
         Unit::Count,
         "Event streams that are open."
     );
+    describe_letters();
+}
+
+fn describe_letters() {
+    use metrics::{Unit, describe_counter};
+
+    describe_counter!(
+        names::LETTERS_POSTED_TOTAL,
+        Unit::Count,
+        "Letters about alerts that arrived since the start, by channel."
+    );
+    describe_counter!(
+        names::LETTERS_FAILED_TOTAL,
+        Unit::Count,
+        "Tries since the start to post a letter that failed, by channel."
+    );
 }

@@ -181,6 +181,8 @@ fn setup(workspace: &Workspace, full: bool) -> Result<ExitCode> {
         tools::promtool(workspace)?;
         tools::influxd(workspace)?;
         tools::mosquitto(workspace)?;
+        tools::alertmanager(workspace)?;
+        tools::mail_sink(workspace)?;
         tools::libfaketime(workspace)?;
         tools::cargo_deny(workspace)?;
         packages::arm_compiler()?;

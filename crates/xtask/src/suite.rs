@@ -44,7 +44,7 @@ fn announce(full: bool) {
         println!(
             "cargo xtask test --full: fetches crates and npm packages; installs Debian's chromium,\n\
              gcc-arm-none-eabi and qemu-system-arm where they are missing; unpacks promtool, influxd,\n\
-             mosquitto and libfaketime and builds cargo-deny into the cache folder. From nothing it takes some tens of minutes\n\
+             mosquitto, Alertmanager, aiosmtpd and libfaketime and builds cargo-deny into the cache folder. From nothing it takes some tens of minutes\n\
              on two cores, later some minutes."
         );
     } else {
@@ -115,6 +115,8 @@ fn end_to_end(workspace: &Workspace, counts: &mut Counts) -> Result<Outcome> {
     workspace.build_programs()?;
     tools::influxd(workspace)?;
     tools::mosquitto(workspace)?;
+    tools::alertmanager(workspace)?;
+    tools::mail_sink(workspace)?;
     firmware::command(workspace)?;
     packages::qemu()?;
     let mut test = workspace.cargo(&["test", "--workspace", "--no-fail-fast", "--features"]);

@@ -62,6 +62,38 @@ pub(crate) fn mosquitto(workspace: &Workspace) -> Result<PathBuf> {
     })
 }
 
+/// Debian's Alertmanager, unpacked, since its service listens on every interface. The tests find it
+/// in the cache folder.
+pub(crate) fn alertmanager(workspace: &Workspace) -> Result<PathBuf> {
+    let program = "prometheus-alertmanager";
+    unpacked(workspace, program, &[program], "usr/bin", |path| {
+        process::succeeds_within(Command::new(path).arg("--version"), VERSION_LIMIT)
+    })
+}
+
+/// Debian's aiosmtpd, a mail server in Python, unpacked with the modules that it needs. The tests
+/// find it in the cache folder.
+pub(crate) fn mail_sink(workspace: &Workspace) -> Result<()> {
+    let packages = ["python3-aiosmtpd", "python3-attr", "python3-public"];
+    let folder = workspace.cache()?.join("tools").join(packages[0]);
+    let modules = folder.join("usr/lib/python3/dist-packages");
+    let works = || {
+        let mut command = Command::new("python3");
+        command
+            .args(["-c", "import aiosmtpd.smtp"])
+            .env("PYTHONPATH", &modules)
+            .stderr(Stdio::null());
+        process::succeeds_within(&mut command, VERSION_LIMIT)
+    };
+    if !modules.is_dir() || !works()? {
+        packages::unpack(&packages, &folder)?;
+    }
+    if !works()? {
+        bail!("python3 does not find aiosmtpd in {}", modules.display());
+    }
+    Ok(())
+}
+
 /// Debian's libfaketime, which gives a process a clock that can be set. The tests find it in the
 /// cache folder.
 pub(crate) fn libfaketime(workspace: &Workspace) -> Result<PathBuf> {

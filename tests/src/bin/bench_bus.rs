@@ -293,5 +293,7 @@ fn gun_status() -> GunStatusMessage {
         completeness: None,
         interlock: None,
         clock_drift_ppm: None,
+        clock_trusted: None,
+        library_version: None,
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::{Row, params};
 
 use super::{Reader, cell, count};
 use crate::StoreError;
-use crate::commit::{AlertRow, DayRow, QuarantineRow, Quarantined, Totals, TrackRow};
+use crate::commit::{AlertRow, DayRow, OutboxRow, QuarantineRow, Quarantined, Totals, TrackRow};
 use crate::shot_row::from_bits;
 
 /// Which alerts are wanted; an absent field does not narrow.
@@ -163,6 +163,21 @@ impl Reader<'_> {
                 session: session.try_into().ok().map(SessionId::from_bytes),
                 active_at: Timestamp::from_unix_ns(cell(row, 2)?)?,
                 body: cell(row, 3)?,
+            })
+        })
+    }
+
+    /// What waits to be told, by channel; also by channels that are not configured any more.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    pub fn outbox(&self) -> Result<Vec<OutboxRow>, StoreError> {
+        let sql = "SELECT channel, body FROM outbox ORDER BY channel";
+        self.all("read what waits to be told", sql, [], |row| {
+            Ok(OutboxRow {
+                channel: cell(row, 0)?,
+                body: cell(row, 1)?,
             })
         })
     }

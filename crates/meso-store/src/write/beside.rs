@@ -5,7 +5,7 @@ use rusqlite::{Transaction, params};
 
 use super::{QUARANTINE_BYTES_ROWS_MAX, QUARANTINE_ROWS_MAX};
 use crate::StoreError;
-use crate::commit::{AlertRow, NewEntry, Quarantined, TrackRow};
+use crate::commit::{AlertRow, NewEntry, OutboxRow, Quarantined, TrackRow};
 use crate::error::During as _;
 use crate::shot_row::bits;
 
@@ -50,6 +50,17 @@ pub(super) fn replace_track(
             statement.execute(params![track.gun.as_str(), session, at_ns, track.body])
         })
         .during("write what is remembered of alerts")?;
+    Ok(())
+}
+
+pub(super) fn replace_outbox(
+    transaction: &Transaction<'_>,
+    outbox: &OutboxRow,
+) -> Result<(), StoreError> {
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO outbox VALUES (?1, ?2)")
+        .and_then(|mut statement| statement.execute(params![outbox.channel, outbox.body]))
+        .during("write what waits to be told")?;
     Ok(())
 }
 

@@ -4,8 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use meso_alerts::Deed;
 use meso_contract::http::{
-    AlertView, DayView, GunView, LiveEvent, OverviewView, Page, ReadyView, ReportRequest,
-    SessionView, ShotView,
+    AlertView, DayView, FailingChannelView, GunView, LaggingRoomView, LiveEvent, OverviewView,
+    Page, ReadyView, ReportRequest, SessionView, ShotView,
 };
 use meso_units::{GunSerial, SessionId};
 use meso_web::{AlertFilter, AlertState, Backend, BackendError, PageRequest};
@@ -66,6 +66,19 @@ impl Fleet {
             quarantined_count: 2,
             ledger_size: 4_120 + self.ticks / 10,
             library_version: Some(3),
+            single_signer: true,
+            lagging_rooms: vec![LaggingRoomView {
+                clinic: "riverside".to_owned(),
+                driver: "room-2".to_owned(),
+                library_version: Some(2),
+                since_ms: now_ms() - 2 * 3_600_000,
+            }],
+            failing_channels: vec![FailingChannelView {
+                channel: "ops".to_owned(),
+                since_ms: now_ms() - 600_000,
+                try_count: 7,
+                error: "http://127.0.0.1:9093 does not answer".to_owned(),
+            }],
         }
     }
 
@@ -357,6 +370,7 @@ impl Backend for FakeFleet {
         ReadyView {
             ready: true,
             waiting_for: Vec::new(),
+            troubles: Vec::new(),
         }
     }
 }

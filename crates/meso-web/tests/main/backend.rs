@@ -171,6 +171,7 @@ impl Backend for FakeBackend {
             } else {
                 vec!["the store".into()]
             },
+            troubles: Vec::new(),
         }
     }
 }

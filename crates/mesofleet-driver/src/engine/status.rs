@@ -17,6 +17,10 @@ const PORT_PROBLEMS_MAX: usize = 256;
 /// The shortest time between two states of one gun, in ms.
 const STATUS_INTERVAL_MS: u64 = 1_000;
 
+/// The longest time between two states of a gun that is plugged in, in ms: the server takes one
+/// that it does not hear of for silent.
+const STATUS_INTERVAL_MS_MAX: u64 = 60_000;
+
 impl Engine {
     /// How the room is.
     pub(crate) fn room_state(&self, now: Now, broker_connected: bool) -> RoomStateBody {
@@ -88,18 +92,22 @@ impl Engine {
     /// The guns whose state is to be published now; each at most once a second.
     pub(crate) fn due_statuses(&mut self, now: Now) -> Vec<(GunSerial, GunStatusMessage)> {
         let mut due = Vec::new();
+        let library = self.judge.library().map_or(0, |it| it.version().get());
         for (serial, gun) in &mut self.guns {
-            let is_early = gun
+            let since_ms = gun
                 .published_ms
-                .is_some_and(|at_ms| now.monotonic_ms < at_ms + STATUS_INTERVAL_MS);
-            if !gun.is_changed || is_early {
+                .map(|at_ms| now.monotonic_ms.saturating_sub(at_ms));
+            let is_early = since_ms.is_some_and(|since_ms| since_ms < STATUS_INTERVAL_MS);
+            let is_stale = since_ms.is_some_and(|since_ms| since_ms >= STATUS_INTERVAL_MS_MAX);
+            let is_due = gun.is_changed || is_stale && gun.is_attached;
+            if !is_due || is_early {
                 continue;
             }
             gun.is_changed = false;
             gun.published_ms = Some(now.monotonic_ms);
             let lane = self.lanes.get(&Stream::Gun(serial.clone()));
             let backlog = lane.map_or(0, Lane::backlog);
-            due.push((serial.clone(), status_of(gun, now, backlog)));
+            due.push((serial.clone(), status_of(gun, now, backlog, library)));
         }
         due
     }
@@ -155,7 +163,7 @@ fn clock_of(gun: &Gun, now: Now) -> Option<RoomClockBody> {
     })
 }
 
-fn status_of(gun: &Gun, now: Now, backlog_shots: u64) -> GunStatusMessage {
+fn status_of(gun: &Gun, now: Now, backlog_shots: u64, library_version: u32) -> GunStatusMessage {
     let drift_ppb = gun.clock.newest().map(|(mapping, _)| mapping.drift_ppb);
     GunStatusMessage {
         version: PAYLOAD_VERSION,
@@ -174,5 +182,7 @@ fn status_of(gun: &Gun, now: Now, backlog_shots: u64) -> GunStatusMessage {
         completeness: gun.shown_grade(),
         interlock: gun.interlock.shown(gun.is_inhibited),
         clock_drift_ppm: drift_ppb.and_then(|ppb| i32::try_from(ppb / 1_000).ok()),
+        clock_trusted: Some(is_plausible(now.utc)),
+        library_version: Some(library_version),
     }
 }

@@ -27,7 +27,7 @@ use meso_units::{ClinicId, DriverId};
 
 use crate::cli::DemoOptions;
 use crate::ingest::TimeZones;
-use crate::serve::{BrokerChoice, LibraryInForce, ServeOptions, Server};
+use crate::serve::{BrokerChoice, LibraryInForce, Notify, ServeOptions, Server};
 use fleet::Fleet;
 use status_line::StatusLine;
 use stop::Stop;
@@ -180,6 +180,7 @@ async fn start_server(
         }),
         demo: true,
         influx,
+        notify: Notify::default(),
     })
     .await
 }

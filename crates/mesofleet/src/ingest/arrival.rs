@@ -110,6 +110,7 @@ impl Arrival {
             Topic::Watermark { .. }
             | Topic::Wanted { .. }
             | Topic::Successor { .. }
+            | Topic::Alerts { .. }
             | Topic::Library { .. } => Err("nobody sends this topic to the ingest".to_owned()),
         };
         read.unwrap_or_else(|reason| {

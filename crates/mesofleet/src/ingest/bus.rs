@@ -11,6 +11,7 @@ use meso_ledger::{LogKey, sign_note};
 use meso_units::Partition;
 use tokio::sync::{mpsc, watch};
 
+use super::gun_alerts::GunAlerts;
 use super::reading::Command;
 use super::steps::Watermark;
 use super::worker::{IngestHandle, Outgoing};
@@ -30,6 +31,10 @@ pub struct BusOptions {
     /// A random number for back-off.
     pub jitter_seed: u64,
 }
+
+/// Guns whose alerts are published, each as one retained message; those of a further one are on the
+/// board only, until the next start.
+const GUN_ALERTS_MAX: usize = 8_192;
 
 /// The client id under which the broker keeps the ingest's session.
 const CONSUMER_ID: &str = "mesofleet-ingest";
@@ -71,7 +76,8 @@ pub async fn run_bus(
             biased;
             out = outgoing.recv() => {
                 let Some(out) = out else { break };
-                let keys = standing.take(out.watermarks);
+                let mut keys = standing.take(out.watermarks);
+                keys.extend(standing.take_gun_alerts(out.gun_alerts));
                 standing.publish(&publisher, keys).await;
                 ask(&publisher, out.questions).await;
                 acknowledge(&consumer, &out.tickets);
@@ -145,10 +151,11 @@ fn acknowledge(consumer: &Consumer, tickets: &[Ticket]) {
     }
 }
 
-/// What subscribers should have seen last: the library, and a watermark for each stream of each
-/// journal. Journals of one driver share a topic; each driver takes only those of its own.
+/// What subscribers should have seen last: the library, what is wrong with each gun, and a watermark
+/// for each stream of each journal. Journals of one driver share a topic; each driver takes only those of its own.
 struct Standing {
     payloads: BTreeMap<(String, String), Vec<u8>>,
+    gun_alerts_count: usize,
     log_key: LogKey,
 }
 
@@ -160,6 +167,7 @@ impl Standing {
         };
         Standing {
             payloads: messages.iter().map(payload).collect(),
+            gun_alerts_count: 0,
             log_key,
         }
     }
@@ -182,6 +190,28 @@ impl Standing {
                     keys.push(key);
                 }
                 Err(error) => tracing::error!(%error, topic, "watermark cannot be written"),
+            }
+        }
+        keys
+    }
+
+    /// Notes what is wrong with guns and gives the keys.
+    fn take_gun_alerts(&mut self, lists: Vec<GunAlerts>) -> Vec<(String, String)> {
+        let mut keys = Vec::with_capacity(lists.len());
+        for list in lists {
+            let key = (topics::alerts(&list.clinic, &list.gun), String::new());
+            let is_known = self.payloads.contains_key(&key);
+            if !is_known && self.gun_alerts_count >= GUN_ALERTS_MAX {
+                tracing::warn!(topic = key.0, limit = GUN_ALERTS_MAX, "list not published");
+                continue;
+            }
+            match list.message.encode() {
+                Ok(payload) => {
+                    self.gun_alerts_count += usize::from(!is_known);
+                    self.payloads.insert(key.clone(), payload);
+                    keys.push(key);
+                }
+                Err(error) => tracing::error!(%error, topic = key.0, "list cannot be written"),
             }
         }
         keys

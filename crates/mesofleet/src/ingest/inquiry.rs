@@ -53,7 +53,7 @@ impl<S: ShotStore> Ingest<S> {
 
 impl<S: ShotStore> Preparation<'_, S> {
     /// Takes what a driver says that it has. What nobody has any more is declared, by name.
-    pub(super) fn take_answer(&mut self, answer: Answer) {
+    pub(super) fn take_answer(&mut self, clinic: &ClinicId, answer: Answer) {
         for conclusion in self.ingest.inquiries.answer(answer) {
             let gap = self.gap_of(conclusion);
             tracing::warn!(
@@ -65,6 +65,7 @@ impl<S: ShotStore> Preparation<'_, S> {
             self.commit
                 .entries
                 .push(entry(LedgerEntryKind::DeclaredGap, bytes));
+            self.tell_of_gap(&gap, clinic);
             self.rest.news.declared_missing.insert(gap.gun, 0);
         }
     }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use meso_alerts::{AlertId, Alerts, Deed};
+use meso_alerts::{AlertId, Alerts, Deed, Outbox};
 use meso_delivery::{Inquiries, Receiver};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
@@ -25,7 +25,9 @@ use super::arrival::Arrival;
 use super::prepare::Preparation;
 use super::shot_store::{Recalled, ShotStore};
 use super::steps::{Committed, Logged, Prepared, Rest, Stored};
+use super::telling::AlertPolicy;
 use super::time_zones::TimeZones;
+use super::watch::FleetWatch;
 
 /// Leaves of one ledger step; a backlog beyond that is logged by the next commit. It covers what
 /// one commit can store four times over.
@@ -46,6 +48,8 @@ pub struct IngestOptions {
     pub time_zones: TimeZones,
     /// The protocol library in force, if any.
     pub library: Option<Arc<Library>>,
+    /// Whom alerts are told to, and from when on the fleet itself is wrong.
+    pub alerts: AlertPolicy,
     /// The life of the store.
     pub store_incarnation: u64,
     /// The life of this process.
@@ -67,6 +71,8 @@ pub struct Ingest<S> {
     pub(super) inquiries: Inquiries,
     pub(super) judge: Judge,
     pub(super) alerts: Alerts,
+    pub(super) outbox: Outbox,
+    pub(super) watch: FleetWatch,
     /// Sessions that ended and wait for their last shots, with the block that says so.
     pub(super) ended: BTreeMap<SessionId, (BlockPlace, SessionEnded)>,
     /// Sessions of which an event was corrected since the last commit.
@@ -98,6 +104,8 @@ impl<S: ShotStore> Ingest<S> {
         let mut ingest = Ingest {
             judge: Judge::new(options.library.clone()),
             alerts: Alerts::default(),
+            outbox: Outbox::default(),
+            watch: FleetWatch::default(),
             ended: BTreeMap::new(),
             amended: BTreeSet::new(),
             receiver: Receiver::default(),
@@ -119,6 +127,8 @@ impl<S: ShotStore> Ingest<S> {
         let recalled = self.store.recall()?;
         self.judge = Judge::new(self.options.library.clone());
         self.alerts = Alerts::restore(recalled.alerts.clone(), recalled.tracks.clone());
+        self.alerts.set_escalation(self.options.alerts.escalation);
+        self.restore_outbox(&recalled.outbox)?;
         self.ended.clear();
         self.amended.clear();
         self.receiver = recalled.receiver.clone();
@@ -127,6 +137,7 @@ impl<S: ShotStore> Ingest<S> {
         self.recall_sessions(&recalled)?;
         let mut rest = Rest {
             touched: recalled.streams.into_iter().collect(),
+            alerted: self.guns_with_alerts(),
             ..Rest::default()
         };
         for (gun, _, _) in self.receiver.all_counters() {
@@ -246,14 +257,6 @@ impl<S: ShotStore> Ingest<S> {
         Ok(preparation.finish())
     }
 
-    /// Lets time pass for alerts, as a commit of its own.
-    pub fn prepare_tick(&mut self, now: Timestamp) -> Prepared {
-        let outcome = self.alerts.tick(now);
-        let mut preparation = Preparation::new(self, now);
-        preparation.note(outcome);
-        preparation.finish()
-    }
-
     /// Second step: makes it durable.
     ///
     /// # Errors
@@ -355,6 +358,7 @@ impl<S: ShotStore> Ingest<S> {
         let watermarks = touched.filter_map(|(clinic, key)| self.watermark(clinic, key));
         Committed {
             watermarks: watermarks.collect(),
+            gun_alerts: self.gun_alerts(&logged.rest.alerted),
             news,
         }
     }

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use meso_alerts::{JudgedShot, Outcome, Subject};
-use meso_contract::BlockMessage;
+use meso_alerts::{FleetCause, JudgedShot, Outcome, Subject, TransitionKind};
 use meso_delivery::{Arrival as CounterArrival, Offer, Standing, StreamKey};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
@@ -16,10 +15,12 @@ use meso_units::{ClinicId, GunSerial, SessionId, Timestamp};
 use super::IngestError;
 use super::amended::changes_sums;
 use super::arrival::{Arrival, Way, quarantined};
+use super::gun_alerts::gun_key;
 use super::inquiry::now_ms;
 use super::pipeline::{Ingest, entry, shot_count};
 use super::shot_store::ShotStore;
 use super::steps::{NewShot, Prepared, Rest};
+use super::trouble::Trouble;
 use super::verdicts::weigh;
 
 /// A block that is new, before its shots are looked at.
@@ -38,6 +39,8 @@ pub(super) struct Preparation<'i, S> {
     /// Hashes of the blocks that this commit accepted, which no store knows yet.
     accepted: BTreeMap<BlockPlace, BlockHash>,
     tracks: BTreeSet<(GunSerial, Option<SessionId>)>,
+    /// Channels whose outbox changed.
+    pub(super) told: BTreeSet<String>,
 }
 
 impl<'i, S: ShotStore> Preparation<'i, S> {
@@ -49,6 +52,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
             rest: Rest::default(),
             accepted: BTreeMap::new(),
             tracks: BTreeSet::new(),
+            told: BTreeSet::new(),
         }
     }
 
@@ -58,12 +62,18 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
             match arrival {
                 Arrival::Block { block, way } => accepted.extend(self.offer(*block, way)?),
                 Arrival::Refused { quarantined, place } => {
+                    let trouble = Trouble {
+                        cause: FleetCause::Quarantine,
+                        clinic: place.as_ref().map(|(clinic, _)| clinic.clone()),
+                        driver: place.as_ref().map(|(_, place)| place.driver.clone()),
+                        gun: None,
+                    };
                     if let Some((clinic, place)) = place {
                         self.settle_refused(clinic, &place);
                     }
-                    self.quarantine(quarantined)?;
+                    self.quarantine(quarantined, trouble)?;
                 }
-                Arrival::Held { answer, .. } => self.take_answer(answer),
+                Arrival::Held { clinic, answer } => self.take_answer(&clinic, answer),
                 // What guns and drivers say of themselves is shown, not stored.
                 Arrival::Gun { .. } | Arrival::Driver { .. } => {}
             }
@@ -79,6 +89,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
     }
 
     pub(super) fn finish(mut self) -> Prepared {
+        self.take_letters();
         for (gun, session) in &self.tracks {
             if let Some(track) = self.ingest.alerts.track(gun, *session) {
                 self.commit.tracks.push(TrackRow {
@@ -106,7 +117,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
                 "clinic {} is not let in by the configuration",
                 header.clinic
             );
-            self.refuse_block(&block, &reason)?;
+            self.refuse_block(&block, &reason, FleetCause::Quarantine)?;
             return Ok(None);
         }
         let hash = block.hash();
@@ -150,7 +161,11 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
             }
             Offer::ImpossibleNumber => format!("{place} has a number that no driver gives"),
         };
-        self.refuse_block(&block, &reason)?;
+        let cause = match offer {
+            Offer::Conflict { .. } | Offer::BrokenLink { .. } => FleetCause::Conflict,
+            _ => FleetCause::Quarantine,
+        };
+        self.refuse_block(&block, &reason, cause)?;
         match offer {
             Offer::ImpossibleNumber => self.settle_refused(clinic, &place),
             // Its driver hears which block is held, and sends what is in this one under a new life
@@ -158,37 +173,6 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
             _ => self.touch(clinic, &place),
         }
         Ok(None)
-    }
-
-    fn refuse_block(&mut self, block: &RecordBlock, reason: &str) -> Result<(), IngestError> {
-        // A block that was decoded encodes again; an empty payload would still name its reason.
-        let bytes = BlockMessage::encode(block).unwrap_or_default();
-        let source = block.header().place.to_string();
-        self.quarantine(quarantined(&source, reason, bytes, self.now))
-    }
-
-    /// Puts bytes into quarantine. The ledger knows them once, however often they come.
-    fn quarantine(&mut self, refused: meso_store::Quarantined) -> Result<(), IngestError> {
-        tracing::warn!(
-            source = refused.source,
-            reason = refused.reason,
-            "quarantined"
-        );
-        let is_the_same = |known: &meso_store::Quarantined| known.digest == refused.digest;
-        if self.commit.quarantined.iter().any(is_the_same)
-            || self.ingest.store.is_quarantined(&refused.digest)?
-        {
-            self.commit.quarantined.push(refused);
-            return Ok(());
-        }
-        let said = format!("{}\n{}", refused.source, refused.reason);
-        let mut bytes = refused.digest.to_vec();
-        bytes.extend_from_slice(said.as_bytes());
-        self.commit
-            .entries
-            .push(entry(LedgerEntryKind::Quarantine, bytes));
-        self.commit.quarantined.push(refused);
-        Ok(())
     }
 
     fn settle_refused(&mut self, clinic: ClinicId, place: &BlockPlace) {
@@ -230,6 +214,9 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
                     self.ingest.receiver.record_gap(gap);
                     let missing = &mut self.rest.news.declared_missing;
                     missing.insert(gap.gun.clone(), 0);
+                    if accepted.way == Way::Live {
+                        self.tell_of_gap(gap, &header.clinic);
+                    }
                 }
                 Record::Custody(custody) => {
                     self.ingest.receiver.record_custody(&header, custody);
@@ -286,7 +273,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
         edge: &Judgement,
     ) -> Result<ShotFate, IngestError> {
         if self.ingest.receiver.record_shot(&shot.identity) == CounterArrival::Again {
-            self.take_again(shot)?;
+            self.take_again(&accepted.block, shot)?;
             return Ok(ShotFate::OtherCopyStored);
         }
         if accepted.way == Way::Import {
@@ -296,7 +283,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
         let judgement = self.ingest.judge.judge(shot, header.session);
         let verdict = weigh(judgement, edge);
         if verdict.contradicts {
-            self.note_contradiction(shot, edge, &verdict.judgement)?;
+            self.note_contradiction(&accepted.block, shot, edge, &verdict.judgement)?;
         }
         let judged = JudgedShot::of(shot, &header.clinic, header.session, &verdict.judgement);
         let outcome = self.ingest.alerts.shot(&judged);
@@ -320,7 +307,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
     }
 
     /// A shot that is held already came again in a new block.
-    fn take_again(&mut self, shot: &Shot) -> Result<(), IngestError> {
+    fn take_again(&mut self, block: &RecordBlock, shot: &Shot) -> Result<(), IngestError> {
         self.commit.shots_again_count += 1;
         let held = match self.in_this_commit(&shot.identity) {
             Some(held) => Some(held.clone()),
@@ -331,7 +318,8 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
             let reason = format!("{} is held with other measured fields", shot.identity);
             let source = shot.identity.to_string();
             let bytes = shot.canonical_bytes();
-            self.quarantine(quarantined(&source, &reason, bytes, self.now))?;
+            let trouble = Trouble::of_shot(FleetCause::Conflict, block, shot);
+            self.quarantine(quarantined(&source, &reason, bytes, self.now), trouble)?;
             self.rest.news.conflict_count += 1;
         }
         Ok(())
@@ -343,24 +331,16 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
         shots.into_iter().find(|shot| shot.identity == *identity)
     }
 
-    fn note_contradiction(
-        &mut self,
-        shot: &Shot,
-        edge: &Judgement,
-        server: &Judgement,
-    ) -> Result<(), IngestError> {
-        self.rest.news.contradiction_count += 1;
-        let mut bytes = edge.canonical_bytes();
-        bytes.extend(server.canonical_bytes());
-        let reason = "edge and server judge the same facts differently";
-        let source = shot.identity.to_string();
-        self.quarantine(quarantined(&source, reason, bytes, self.now))
-    }
-
     /// Takes note of what happened to alerts.
     pub(super) fn note(&mut self, outcome: Outcome) {
+        self.tell(&outcome.notifications);
         for transition in &outcome.transitions {
             let bytes = transition.canonical_bytes();
+            // How often is no other thing that is wrong.
+            if transition.kind != TransitionKind::Counted {
+                let alert = self.ingest.alerts.alert(transition.alert);
+                self.rest.alerted.extend(alert.and_then(gun_key));
+            }
             self.commit
                 .entries
                 .push(entry(LedgerEntryKind::AlertTransition, bytes));

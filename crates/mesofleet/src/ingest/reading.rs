@@ -9,6 +9,8 @@ use tokio::sync::mpsc;
 
 use super::IngestError;
 use super::arrival::Arrival;
+use super::telling::Posted;
+use super::watch::Look;
 use crate::clock::now;
 
 /// Messages that were read and wait for the commit under way; beyond them nothing is read. A commit
@@ -57,8 +59,10 @@ pub(super) enum Order {
         deed: Deed,
         reply: Reply,
     },
-    /// A second has passed.
-    Tick,
+    /// A second has passed, and this was seen of what lies around.
+    Tick(Look),
+    /// What became of a letter.
+    Posted(Posted),
     /// Finish what was asked before, then end.
     Stop,
 }

@@ -6,8 +6,8 @@ use meso_domain::canonical::Canonical as _;
 use meso_domain::{BlockHash, BlockPlace, Gap, SessionEvent, Shot, ShotIdentity};
 use meso_ledger::Frontier;
 use meso_store::{
-    Commit, LoadedBlock, LogCommit, SealParts, SealedSession, SessionRow, ShotCursor, StoreError,
-    StoredShot, Unlogged, Writer,
+    Commit, LoadedBlock, LogCommit, OutboxRow, SealParts, SealedSession, SessionRow, ShotCursor,
+    StoreError, StoredShot, Unlogged, Writer,
 };
 use meso_units::{ClinicId, SessionId};
 
@@ -22,10 +22,12 @@ pub struct Recalled {
     pub unlogged_gaps: Vec<Gap>,
     /// The edge of the ledger's tree.
     pub frontier: Frontier,
-    /// Alerts that are not resolved, and the newest that are.
+    /// Alerts that go on, and the newest that are resolved or part of another.
     pub alerts: Vec<Alert>,
     /// What the alert machine remembered.
     pub tracks: Vec<Track>,
+    /// What waits to be told.
+    pub outbox: Vec<OutboxRow>,
     /// Sessions that are not sealed, with their events and the newest block of their room that has
     /// some of them.
     pub sessions: Vec<(SessionRow, Vec<SessionEvent>, Option<BlockPlace>)>,
@@ -146,11 +148,13 @@ impl ShotStore for Writer {
         let blocks = unlogged.blocks.iter();
         let unlogged_gaps = reader.declared_gaps(true, UNLOGGED_GAPS_MAX)?;
         let mut alerts = reader.unresolved_alerts()?;
-        let resolved = meso_store::AlertSelection {
-            state: Some("resolved"),
-            ..meso_store::AlertSelection::default()
-        };
-        alerts.extend(reader.alerts(&resolved, Alerts::RESOLVED_COUNT_MAX as u32)?);
+        for state in ["resolved", "merged"] {
+            let done = meso_store::AlertSelection {
+                state: Some(state),
+                ..meso_store::AlertSelection::default()
+            };
+            alerts.extend(reader.alerts(&done, Alerts::RESOLVED_COUNT_MAX as u32)?);
+        }
         let tracks = reader.tracks(Alerts::TRACK_COUNT_MAX as u32)?;
         let sessions = reader.unsealed_sessions()?.into_iter().map(|session| {
             let events = reader.session_events(session.session)?;
@@ -172,6 +176,7 @@ impl ShotStore for Writer {
                 .iter()
                 .map(|row| Track::from_canonical(&row.body))
                 .collect::<Result<_, _>>()?,
+            outbox: reader.outbox()?,
             sessions: sessions.collect::<Result<_, StoreError>>()?,
             streams: reader.streams()?,
         })

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use meso_alerts::Alert;
+use meso_alerts::{Alert, Letter};
 use meso_contract::WatermarkMessage;
 use meso_delivery::{Standing, StreamKey};
 use meso_domain::{Judgement, Shot, Stream};
 use meso_store::Commit;
-use meso_units::{ClinicId, DriverId, GunSerial, SessionId};
+use meso_units::{ClinicId, DriverId, GunSerial, SessionId, Timestamp};
+
+use super::gun_alerts::{GunAlerts, GunKey};
 
 /// A shot that was stored just now.
 #[derive(Clone, Debug)]
@@ -33,6 +35,10 @@ pub struct News {
     pub sessions: BTreeSet<SessionId>,
     /// Alerts that changed.
     pub alerts: Vec<Alert>,
+    /// Letters that are to go out now; of each, what became of it is to be told to the ingest.
+    pub letters: Vec<Letter>,
+    /// Rooms that judge by an older release than the one in force, where that was looked at.
+    pub lagging_rooms: Option<Vec<LaggingRoom>>,
     /// New blocks.
     pub block_count: u64,
     /// Blocks that came again.
@@ -54,6 +60,24 @@ pub struct News {
     pub declared_missing: BTreeMap<GunSerial, u64>,
     /// Leaves of the ledger after the commit.
     pub leaf_count: u64,
+}
+
+/// A room that judges by an older release of the protocol library than the one in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaggingRoom {
+    /// The clinic.
+    pub clinic: ClinicId,
+    /// Its driver.
+    pub driver: DriverId,
+    /// The release that it judges by; `None` for none at all.
+    pub library: Option<u32>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl LaggingRoom {
+    /// The most rooms that are named; of further ones only the alerts tell.
+    pub const COUNT_MAX: usize = 64;
 }
 
 /// How far a stream is settled, ready to be published.
@@ -100,6 +124,8 @@ pub struct Logged {
 pub struct Committed {
     /// The watermarks of every stream that was touched.
     pub watermarks: Vec<Watermark>,
+    /// Of each gun with which something else is wrong than before, what is wrong now.
+    pub gun_alerts: Vec<GunAlerts>,
     /// What changed.
     pub news: News,
 }
@@ -108,5 +134,7 @@ pub struct Committed {
 #[derive(Debug, Default)]
 pub(super) struct Rest {
     pub(super) touched: BTreeSet<(ClinicId, StreamKey)>,
+    /// Guns with which something else is wrong than before.
+    pub(super) alerted: BTreeSet<GunKey>,
     pub(super) news: News,
 }

@@ -11,8 +11,10 @@ use super::*;
 use crate::samples::*;
 
 pub(super) mod faults;
+mod fleet;
 mod inquiry;
 mod said;
+mod telling;
 
 const ORIGIN: &str = "example.org/log";
 
@@ -23,6 +25,7 @@ pub(super) fn options() -> IngestOptions {
         clinics: [sample_clinic()].into(),
         time_zones: TimeZones::default(),
         library: None,
+        alerts: AlertPolicy::default(),
         store_incarnation: 1,
         ingest_incarnation: 2,
     }
@@ -32,14 +35,20 @@ pub(super) fn options() -> IngestOptions {
 struct Bench {
     folder: tempfile::TempDir,
     ingest: Option<Ingest<Writer>>,
+    alerts: AlertPolicy,
 }
 
 impl Bench {
     fn new() -> Bench {
+        Bench::with(AlertPolicy::default())
+    }
+
+    fn with(alerts: AlertPolicy) -> Bench {
         let folder = tempfile::tempdir().unwrap();
         let mut bench = Bench {
             folder,
             ingest: None,
+            alerts,
         };
         bench.restart();
         bench
@@ -49,13 +58,26 @@ impl Bench {
     fn restart(&mut self) -> Committed {
         self.ingest = None;
         let store = Store::open(&self.folder.path().join("fleet.sqlite"), 1).unwrap();
-        let (ingest, committed) = Ingest::open(store.writer, options(), now()).unwrap();
+        let options = IngestOptions {
+            alerts: self.alerts.clone(),
+            ..options()
+        };
+        let (ingest, committed) = Ingest::open(store.writer, options, now()).unwrap();
         self.ingest = Some(ingest);
         committed
     }
 
     fn ingest(&mut self) -> &mut Ingest<Writer> {
         self.ingest.as_mut().unwrap()
+    }
+
+    /// Takes one step, such as a tick, through all that makes it durable.
+    fn take(&mut self, step: impl FnOnce(&mut Ingest<Writer>) -> Prepared) -> Committed {
+        let ingest = self.ingest();
+        let prepared = step(ingest);
+        let stored = ingest.store(prepared).unwrap();
+        let logged = ingest.log(stored, now()).unwrap();
+        ingest.finish(logged)
     }
 
     fn deliver(&mut self, blocks: &[RecordBlock]) -> Committed {

@@ -14,10 +14,13 @@ use tokio::sync::mpsc;
 
 use super::IngestError;
 use super::arrival::{Arrival, Way};
+use super::gun_alerts::GunAlerts;
 use super::pipeline::Ingest;
 use super::reading::{Command, Order, READ_WAITING_MAX, Reply, Step, read_all};
 use super::shot_store::ShotStore;
 use super::steps::{Committed, News, Prepared, Watermark};
+use super::telling::Posted;
+use super::watch::Look;
 use crate::clock::now;
 
 /// Commands that wait for the worker. When it is full the bus reads no further, so messages wait
@@ -39,6 +42,8 @@ pub const IMPORT_BLOCKS_MAX: usize = CommitEntry::BLOCK_COUNT_MAX;
 pub struct Outgoing {
     /// To be published, retained.
     pub(super) watermarks: Vec<Watermark>,
+    /// To be published, retained.
+    pub(super) gun_alerts: Vec<GunAlerts>,
     /// To be asked of drivers.
     pub(super) questions: Vec<Question>,
     /// To be acknowledged after that.
@@ -100,9 +105,20 @@ impl IngestHandle {
     }
 
     /// Lets alerts know that time passes; a full queue needs no reminder.
-    pub fn tick(&self) {
+    pub fn tick(&self, look: Look) {
         // Full or closed: in both cases there is nothing to remind.
-        let _ = self.commands.try_send(Command::Order(Order::Tick));
+        let _ = self.commands.try_send(Command::Order(Order::Tick(look)));
+    }
+
+    /// Says what became of a letter.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelling it may leave the letter under way until the next start, which sends it again.
+    pub async fn posted(&self, posted: Posted) {
+        // A worker that is gone sends the letter again when it comes back.
+        let order = Order::Posted(posted);
+        let _ = self.commands.send(Command::Order(order)).await;
     }
 
     /// Asks the worker to end after what was asked before.
@@ -153,7 +169,8 @@ struct Batch {
     block_count: usize,
     imports: Vec<Reply>,
     deeds: Vec<(AlertId, Deed, Reply)>,
-    is_tick: bool,
+    posted: Vec<Posted>,
+    tick: Option<Look>,
     is_last: bool,
 }
 
@@ -191,7 +208,8 @@ impl Batch {
                 self.imports.push(reply);
             }
             Order::Deed { id, deed, reply } => self.deeds.push((id, deed, reply)),
-            Order::Tick => self.is_tick = true,
+            Order::Tick(look) => self.tick = Some(look),
+            Order::Posted(posted) => self.posted.push(posted),
             Order::Stop => self.is_last = true,
         }
     }
@@ -242,6 +260,7 @@ impl<S: ShotStore> Worker<S> {
                     ref driver,
                     ref status,
                 } => {
+                    self.ingest.hear(&arrival, now());
                     if let Some(journal) = journal_of(status) {
                         let is_online = status.online;
                         self.ingest
@@ -256,10 +275,13 @@ impl<S: ShotStore> Worker<S> {
                     }
                     self.listener.status(arrival);
                 }
-                Arrival::Gun { .. } => self.listener.status(arrival),
+                Arrival::Gun { .. } => {
+                    self.ingest.hear(&arrival, now());
+                    self.listener.status(arrival);
+                }
             }
         }
-        self.send(born, Vec::new());
+        self.send(born, Vec::new(), Vec::new());
         let failed = self.take(arrivals, batch.tickets);
         for reply in batch.imports {
             // Whoever asked may be gone.
@@ -273,8 +295,15 @@ impl<S: ShotStore> Worker<S> {
             // Whoever asked may be gone.
             let _ = reply.send(self.conclude(done));
         }
-        if batch.is_tick && !self.is_broken {
-            let done = self.commit(|ingest| Ok(ingest.prepare_tick(now())));
+        for posted in batch.posted {
+            let done = self.commit(|ingest| Ok(ingest.prepare_posted(&posted, now(), jitter())));
+            // A failure has been told to the listener.
+            let _ = self.conclude(done);
+        }
+        if let Some(look) = batch.tick
+            && !self.is_broken
+        {
+            let done = self.commit(|ingest| Ok(ingest.prepare_tick(now(), look)));
             // A failure has been told to the listener.
             let _ = self.conclude(done);
             self.ask();
@@ -284,7 +313,7 @@ impl<S: ShotStore> Worker<S> {
     /// Commits what arrived and lets it be acknowledged; says whether that failed.
     fn take(&mut self, arrivals: Vec<Arrival>, tickets: Vec<Ticket>) -> bool {
         if arrivals.is_empty() {
-            self.send(Vec::new(), tickets);
+            self.send(Vec::new(), Vec::new(), tickets);
             return false;
         }
         match self.commit(|ingest| ingest.prepare(arrivals, now())) {
@@ -295,7 +324,7 @@ impl<S: ShotStore> Worker<S> {
             // Acknowledging loses nothing: no watermark covers these blocks, so they come again.
             Err(error) => {
                 self.fail(&error);
-                self.send(Vec::new(), tickets);
+                self.send(Vec::new(), Vec::new(), tickets);
                 true
             }
         }
@@ -370,10 +399,7 @@ impl<S: ShotStore> Worker<S> {
         if self.is_broken {
             return;
         }
-        let now = now();
-        // Any number does: it only keeps rounds of questions apart.
-        let jitter = u16::try_from(now.unix_ns().rem_euclid(1_001)).unwrap_or(0);
-        let questions = self.ingest.questions(now, jitter);
+        let questions = self.ingest.questions(now(), jitter());
         if !questions.is_empty() {
             // Without a bus nobody can be asked.
             let _ = self.outgoing.blocking_send(Outgoing {
@@ -385,19 +411,26 @@ impl<S: ShotStore> Worker<S> {
 
     fn announce(&mut self, committed: Committed, tickets: Vec<Ticket>) {
         self.listener.committed(&committed.news);
-        self.send(committed.watermarks, tickets);
+        self.send(committed.watermarks, committed.gun_alerts, tickets);
     }
 
-    fn send(&self, watermarks: Vec<Watermark>, tickets: Vec<Ticket>) {
-        if !watermarks.is_empty() || !tickets.is_empty() {
-            // Without a bus nobody waits for either.
+    fn send(&self, watermarks: Vec<Watermark>, gun_alerts: Vec<GunAlerts>, tickets: Vec<Ticket>) {
+        if !watermarks.is_empty() || !gun_alerts.is_empty() || !tickets.is_empty() {
+            // Without a bus nobody waits for any of them.
             let _ = self.outgoing.blocking_send(Outgoing {
                 watermarks,
+                gun_alerts,
                 tickets,
                 questions: Vec::new(),
             });
         }
     }
+}
+
+/// A number from 0 to 1000. Any does: it only keeps rounds of questions, and tries of letters,
+/// apart.
+fn jitter() -> u16 {
+    u16::try_from(now().unix_ns().rem_euclid(1_001)).unwrap_or(0)
 }
 
 /// The journal that a driver has; `None` where its message does not say it rightly.

@@ -1,12 +1,13 @@
 //! Answers for the pages, out of store and board.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use meso_alerts::{Alert, AlertError, AlertId, Deed};
 use meso_contract::http::{
-    AlertView, DayView, GunView, OverviewView, Page, ReadyView, ReportRequest, SessionView,
-    ShotView,
+    AlertView, DayView, GunView, LaggingRoomView, OverviewView, Page, ReadyView, ReportRequest,
+    SessionView, ShotView,
 };
 use meso_domain::canonical::Canonical as _;
 use meso_ledger::LogKey;
@@ -17,9 +18,10 @@ use meso_web::{AlertFilter, AlertState, Backend, BackendError, PageRequest};
 use tokio::sync::watch;
 
 use super::board::{Board, GunOnBoard};
+use super::post::ChannelHealth;
 use super::views::{alert_view, day_view, limits_of, session_view, shot_view};
 use crate::clock::now;
-use crate::ingest::{IngestError, IngestHandle};
+use crate::ingest::{IngestError, IngestHandle, LaggingRoom, Look};
 use crate::report_export;
 
 const DAY_NS: i64 = 86_400 * 1_000_000_000;
@@ -49,6 +51,12 @@ pub(super) struct FleetBackend {
     pub(super) broker_is_there: watch::Receiver<bool>,
     /// A std lock: set once, read for a moment.
     pub(super) trigger: Mutex<Option<Arc<dyn TriggerOnPage>>>,
+    /// Which channels of notifications fail.
+    pub(super) health: Arc<ChannelHealth>,
+    /// Where the store is, whose disk is watched.
+    pub(super) data_dir: PathBuf,
+    /// Whether one person's signature puts a release in force.
+    pub(super) is_single_signer: bool,
 }
 
 /// What a gun's view is made from, read for all guns at once.
@@ -76,6 +84,20 @@ impl FleetBackend {
         ask: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>,
     ) -> Result<T, BackendError> {
         self.readers.with(ask).map_err(|error| unavailable(&error))
+    }
+
+    /// What is seen of disk, broker and channels at the moment.
+    pub(super) fn look(&self) -> Look {
+        let disk = nix::sys::statvfs::statvfs(&self.data_dir).ok();
+        let free_mib = disk.and_then(|disk| {
+            let bytes = disk.blocks_available().checked_mul(disk.fragment_size());
+            i64::try_from(bytes? / (1024 * 1024)).ok()
+        });
+        Look {
+            is_connected: *self.broker_is_there.borrow(),
+            disk_free_mib: free_mib,
+            channel_failing_s: self.health.failing_s(now()),
+        }
     }
 
     fn trigger(&self) -> Option<Arc<dyn TriggerOnPage>> {
@@ -185,6 +207,15 @@ fn view_of_alert(row: &AlertRow) -> Result<AlertView, StoreError> {
     Ok(alert_view(&Alert::from_canonical(&row.body)?))
 }
 
+fn lagging_view(room: &LaggingRoom) -> LaggingRoomView {
+    LaggingRoomView {
+        clinic: room.clinic.to_string(),
+        driver: room.driver.to_string(),
+        library_version: room.library,
+        since_ms: room.since.unix_ms(),
+    }
+}
+
 /// Reads `number.rest` of a page mark.
 fn mark(page: &PageRequest) -> Result<Option<(i64, &str)>, BackendError> {
     let Some(after) = page.after.as_deref() else {
@@ -247,6 +278,14 @@ impl Backend for FleetBackend {
             quarantined_count: totals.quarantined_count,
             ledger_size: totals.leaf_count,
             library_version: self.library.as_ref().map(|l| l.version().get()),
+            single_signer: self.is_single_signer,
+            lagging_rooms: self
+                .board
+                .lagging_rooms()
+                .iter()
+                .map(lagging_view)
+                .collect(),
+            failing_channels: self.health.failing(),
         })
     }
 
@@ -423,9 +462,14 @@ impl Backend for FleetBackend {
         if self.read(|reader| reader.leaf_count()).is_err() {
             waiting_for.push("the store".to_owned());
         }
+        let troubles = self.health.failing().into_iter().map(|failing| {
+            let (channel, error) = (failing.channel, failing.error);
+            format!("notifications by {channel} fail: {error}")
+        });
         ReadyView {
             ready: waiting_for.is_empty(),
             waiting_for,
+            troubles: troubles.collect(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use meso_contract::GunStatusMessage;
 use meso_units::{ClinicId, DriverId, GunSerial};
 
-use crate::ingest::{Arrival, News};
+use crate::ingest::{Arrival, LaggingRoom, News};
 
 /// Guns on the board; a further one is not shown until the next start, and the log says so.
 const GUN_COUNT_MAX: usize = 8_192;
@@ -52,6 +52,7 @@ struct Inner {
     guns: BTreeMap<GunSerial, GunOnBoard>,
     online: BTreeMap<DriverId, bool>,
     ingest_failure: Option<String>,
+    lagging_rooms: Vec<LaggingRoom>,
 }
 
 /// Guns and drivers as they describe themselves.
@@ -99,6 +100,9 @@ impl Board {
     pub(super) fn commit(&self, news: &News) {
         self.with(|inner| {
             inner.ingest_failure = None;
+            if let Some(lagging) = &news.lagging_rooms {
+                inner.lagging_rooms.clone_from(lagging);
+            }
             for new in &news.shots {
                 let Some(gun) = gun_mut(inner, &new.shot.identity.gun) else {
                     continue;
@@ -124,6 +128,11 @@ impl Board {
     /// Why nothing can be made durable at the moment.
     pub(super) fn ingest_failure(&self) -> Option<String> {
         self.with(|inner| inner.ingest_failure.clone())
+    }
+
+    /// Rooms that judge by an older release than the one in force, when that was last looked at.
+    pub(super) fn lagging_rooms(&self) -> Vec<LaggingRoom> {
+        self.with(|inner| inner.lagging_rooms.clone())
     }
 
     /// Every gun.
@@ -173,6 +182,8 @@ mod tests {
             completeness: None,
             interlock: None,
             clock_drift_ppm: None,
+            clock_trusted: None,
+            library_version: None,
         };
         Arrival::Gun {
             clinic: sample_clinic(),

@@ -8,6 +8,7 @@ use meso_bus::{Access, Endpoint};
 use meso_config::{BrokerPlace, LibraryTrust, ServerConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::channels::{Notify, policy_of};
 use super::server::log_key;
 use super::state_files::random;
 use super::{BrokerChoice, LibraryInForce, ServeOptions, Server};
@@ -42,6 +43,7 @@ pub fn run(config: &Path) -> anyhow::Result<ExitCode> {
         }
     };
     let time_zones = time_zones(&config)?;
+    let notify = Notify::of(&config)?;
     let data_dir = config.data_dir;
     std::fs::create_dir_all(&data_dir).with_context(|| {
         format!(
@@ -59,6 +61,7 @@ pub fn run(config: &Path) -> anyhow::Result<ExitCode> {
         influx: crate::store::influx_of(config.store, &config.influx)?,
         data_dir,
         demo: false,
+        notify,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -115,6 +118,7 @@ pub(crate) fn ingest_options(
             .map(|clinic| clinic.id.clone())
             .collect(),
         library: library.map(|in_force| in_force.library),
+        alerts: policy_of(config),
         store_incarnation,
         ingest_incarnation: u64::from_le_bytes(random()?),
     })

@@ -13,6 +13,7 @@ use tokio::sync::{broadcast, watch};
 
 use super::backend::FleetBackend;
 use super::board::Board;
+use super::post::PostOffice;
 use super::views::{alert_view, shot_view};
 use crate::ingest::{Arrival, IngestError, Listener, NewShot, News};
 
@@ -25,7 +26,7 @@ const LIVE_SHOTS_OF_A_GUN_MAX: usize = 32;
 
 /// What looks different since the pages were last told.
 #[derive(Debug, Default)]
-pub(super) struct Changed {
+struct Changed {
     guns: BTreeSet<GunSerial>,
     sessions: BTreeSet<SessionId>,
     anything: bool,
@@ -37,10 +38,20 @@ pub(super) struct Announcer {
     pub(super) board: Arc<Board>,
     pub(super) events: broadcast::Sender<LiveEvent>,
     /// A std lock: held to note or to take.
-    pub(super) changed: Arc<Mutex<Changed>>,
+    changed: Arc<Mutex<Changed>>,
+    post: PostOffice,
 }
 
 impl Announcer {
+    pub(super) fn new(events: broadcast::Sender<LiveEvent>, post: PostOffice) -> Announcer {
+        Announcer {
+            board: Arc::new(Board::default()),
+            events,
+            changed: Arc::new(Mutex::new(Changed::default())),
+            post,
+        }
+    }
+
     fn note(&self, note: impl FnOnce(&mut Changed)) {
         let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
         changed.anything = true;
@@ -56,6 +67,7 @@ impl Announcer {
 impl Listener for Announcer {
     fn committed(&mut self, news: &News) {
         count(news);
+        self.post.leave(&news.letters);
         self.board.commit(news);
         self.note(|changed| {
             let guns = news.shots.iter().map(|new| &new.shot.identity.gun);
@@ -148,9 +160,6 @@ pub(super) async fn renew(
             _ = ticks.tick() => {}
         }
         round += 1;
-        if round.is_multiple_of(2) {
-            backend.ingest.tick();
-        }
         let changed = {
             let mut changed = announcer
                 .changed
@@ -161,6 +170,7 @@ pub(super) async fn renew(
         let (announcer, backend) = (announcer.clone(), Arc::clone(&backend));
         let renewed = tokio::task::spawn_blocking(move || {
             if round.is_multiple_of(2) {
+                backend.ingest.tick(backend.look());
                 set_gauges(&backend);
             }
             if changed.anything && announcer.events.receiver_count() > 0 {

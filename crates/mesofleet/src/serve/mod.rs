@@ -5,13 +5,16 @@
 
 mod backend;
 mod board;
+mod channels;
 mod command;
 mod live;
+mod post;
 mod server;
 mod state_files;
 mod views;
 
 pub use backend::TriggerOnPage;
+pub use channels::Notify;
 pub(crate) use command::ingest_options;
 pub use command::run;
 pub use server::{BrokerChoice, LibraryInForce, ServeOptions, Server};

@@ -20,8 +20,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 
 use super::backend::{FleetBackend, TriggerOnPage, release_text};
-use super::board::Board;
-use super::live::{Announcer, Changed, renew};
+use super::channels::Notify;
+use super::live::{Announcer, renew};
+use super::post::{ChannelHealth, PostOffice, start_desks};
 use super::state_files::{ledger_seed, random};
 use crate::clock::now;
 use crate::ingest::{
@@ -84,6 +85,15 @@ pub struct ServeOptions {
     pub demo: bool,
     /// The InfluxDB that keeps the shots; without one they are in the data folder.
     pub influx: Option<InfluxOptions>,
+    /// Whom alerts are told to.
+    pub notify: Notify,
+}
+
+impl ServeOptions {
+    fn is_single_signer(&self) -> bool {
+        let library = self.library.as_ref();
+        library.is_some_and(|it| it.is_single_signer)
+    }
 }
 
 /// A running service. Dropping it leaves its threads running: use [`Server::shutdown`].
@@ -105,6 +115,7 @@ struct Parts {
     http: tokio::task::JoinHandle<()>,
     bus: tokio::task::JoinHandle<()>,
     renew: tokio::task::JoinHandle<()>,
+    desks: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl std::fmt::Debug for Server {
@@ -160,14 +171,13 @@ impl Server {
         let (broker, endpoint) = start_broker(options.broker.clone()).await?;
         let broker_addr = broker.as_ref().map(Broker::address);
         let (events, _) = broadcast::channel(EVENT_BUFFER_COUNT);
-        let announcer = Announcer {
-            board: Arc::new(Board::default()),
-            events: events.clone(),
-            changed: Arc::new(Mutex::new(Changed::default())),
-        };
+        let (post, desks) = PostOffice::open(options.notify.carriers.clone());
+        let announcer = Announcer::new(events.clone(), post);
         let (connected, broker_is_there) = watch::channel(false);
         let (stop_web, web_stopped) = watch::channel(false);
         let opened = open_ingest(&options, announcer.clone())?;
+        let health = Arc::new(ChannelHealth::default());
+        let is_single_signer = options.is_single_signer();
         let backend = Arc::new(FleetBackend {
             readers: opened.readers,
             board: Arc::clone(&announcer.board),
@@ -178,14 +188,14 @@ impl Server {
             demo: options.demo,
             broker_is_there,
             trigger: Mutex::new(None),
+            health: Arc::clone(&health),
+            data_dir: options.data_dir.clone(),
+            is_single_signer,
         });
-        let is_single_signer = options
-            .library
-            .as_ref()
-            .is_some_and(|in_force| in_force.is_single_signer);
         let release = release_text(backend.library.as_deref(), is_single_signer);
         tracing::info!(%http_addr, broker = %endpoint, release, "server started");
         let bus_options = bus_options(endpoint, &options)?;
+        let desks = start_desks(desks, &opened.handle, &health, &web_stopped);
         let bus = run_bus(bus_options, opened.handle, opened.outgoing, connected);
         let web = WebState::new(WebOptions {
             backend: Arc::clone(&backend) as Arc<dyn meso_web::Backend>,
@@ -201,6 +211,7 @@ impl Server {
             http: tokio::spawn(serve_http(http, web.clone(), web_stopped)),
             bus: tokio::spawn(bus),
             renew: tokio::spawn(renew),
+            desks,
             web,
         };
         Ok(Server {
@@ -335,6 +346,9 @@ impl Server {
         parts.stop_web.send_replace(true);
         parts.http.await.context("the web part failed")?;
         parts.renew.await.context("the live part failed")?;
+        for desk in parts.desks {
+            desk.await.context("a channel failed")?;
+        }
         // The bus ends when the worker is gone, and carries its last watermarks until then.
         self.backend.ingest.stop().await;
         let worker = parts.worker;
@@ -401,6 +415,7 @@ fn open_ingest(options: &ServeOptions, announcer: Announcer) -> anyhow::Result<O
         clinics: options.clinics.iter().cloned().collect(),
         time_zones: options.time_zones.clone(),
         library: options.library.as_ref().map(|l| Arc::clone(&l.library)),
+        alerts: options.notify.policy.clone(),
         store_incarnation: store.incarnation,
         ingest_incarnation: u64::from_le_bytes(random()?),
     };

@@ -27,6 +27,7 @@ fn options(folder: &std::path::Path) -> ServeOptions {
         library: None,
         demo: true,
         influx: None,
+        notify: Notify::default(),
     }
 }
 

@@ -46,6 +46,17 @@ const en = {
     release: (n: number | null | undefined) => (n == null ? 'none in force' : `release ${n}`),
     ledger: 'Ledger',
     leaves: 'entries',
+    singleSigner: 'one signature',
+  },
+  notice: {
+    title: 'Worth knowing',
+    singleSigner:
+      'Single-signer mode: one person’s signature puts limits in force. It was chosen at the installation, and every report says so.',
+    lagging: (room: string, release: string, inForce: string, when: string) =>
+      `Room ${room} judges by ${release}, ${inForce} is in force. So since ${when}.`,
+    release: (n: number | null | undefined) => (n == null ? 'no library' : `release ${n}`),
+    failing: (channel: string, when: string) =>
+      `Nobody is told of alerts by ${channel}: letters have not arrived since ${when}.`,
   },
 
   gun: {

@@ -11,8 +11,8 @@ mod samples;
 use contract::{Bench, promises};
 use meso_domain::Severity;
 use meso_store::{
-    AlertRow, AlertSelection, Commit, Quarantined, Store, StoreError, StorePlace, copy_store,
-    inspect,
+    AlertRow, AlertSelection, Commit, OutboxRow, Quarantined, Store, StoreError, StorePlace,
+    copy_store, inspect,
 };
 use meso_units::Timestamp;
 use samples::*;
@@ -119,6 +119,34 @@ fn a_second_writer_is_refused_until_the_first_is_gone() {
     assert!(matches!(second, Err(StoreError::InUse { .. })));
     drop(first.writer);
     assert_eq!(Store::open(&path, 44).unwrap().incarnation, 42);
+}
+
+#[test]
+fn a_store_of_before_notifications_goes_on_with_a_table_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fleet.sqlite");
+    drop(Store::open(&path, 42).unwrap());
+    let older = rusqlite::Connection::open(&path).unwrap();
+    older
+        .execute_batch("DROP TABLE outbox; PRAGMA user_version = 4;")
+        .unwrap();
+    drop(older);
+    let mut store = Store::open(&path, 43).unwrap();
+    assert_eq!(store.incarnation, 42);
+    let row = |body: &[u8]| OutboxRow {
+        channel: "ops".to_owned(),
+        body: body.to_vec(),
+    };
+    for body in [&b"first"[..], b"second"] {
+        let commit = Commit {
+            outbox: vec![row(body)],
+            ..Commit::default()
+        };
+        store.writer.store(&commit).unwrap();
+    }
+    drop(store);
+    let store = Store::open(&path, 44).unwrap();
+    assert_eq!(store.writer.read().outbox().unwrap(), [row(b"second")]);
 }
 
 #[cfg(unix)]

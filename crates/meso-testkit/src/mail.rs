@@ -85,6 +85,7 @@ impl MailSink {
             .env("PYTHONPATH", modules)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(folder.join("log"))?)
             .spawn()?;
         let mut line = String::new();
         if let Some(out) = child.stdout.take() {

@@ -657,6 +657,19 @@ fn a_state_is_published_at_most_once_a_second() {
 }
 
 #[test]
+fn a_gun_that_is_plugged_in_is_spoken_of_every_minute_with_what_its_room_knows() {
+    let mut bench = Bench::new();
+    bench.attach(1, 9);
+    assert_eq!(bench.engine.due_statuses(bench.now()).len(), 1);
+    bench.now_ms = 59_999;
+    assert_eq!(bench.engine.due_statuses(bench.now()).len(), 0);
+    bench.now_ms = 60_000;
+    let (_, status) = bench.engine.due_statuses(bench.now()).remove(0);
+    assert_eq!(status.clock_trusted, Some(true));
+    assert_eq!(status.library_version, Some(0), "no release is in force");
+}
+
+#[test]
 fn an_older_release_and_an_unsigned_one_stay_out_of_force() {
     let mut bench = Bench::new();
     let newer = {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use meso_bus::{ClientOptions, Consumer, ConsumerEvent, Message, Publisher};
 use meso_contract::http::{LiveEvent, ReportRequest};
-use meso_contract::{BlockMessage, WatermarkMessage, topics};
+use meso_contract::{BlockMessage, GunAlertsMessage, WatermarkMessage, topics};
 use meso_domain::{RecordBlock, Stream};
 use meso_web::Backend as _;
 
@@ -156,6 +156,61 @@ async fn a_restarted_service_says_its_watermarks_again_and_takes_repetitions() {
         .unwrap();
     assert_eq!((totals.shot_count, totals.shots_again_count), (6, 0));
     assert_eq!(totals.blocks_again_count, 3);
+    second.shutdown().await.unwrap();
+}
+
+/// Listens until the list of the sample gun says what is wanted.
+async fn heard(server: &Server, client: &str, wanted: impl Fn(&GunAlertsMessage) -> bool) {
+    let options = ClientOptions::new(client, server.broker_addr().unwrap());
+    let filter = topics::alerts_filter(&sample_clinic());
+    let mut lists = Consumer::start(options, vec![filter]);
+    loop {
+        let event = tokio::time::timeout(PATIENCE, lists.next()).await;
+        let Some(ConsumerEvent::Message(delivery)) = event.expect("no list came") else {
+            continue;
+        };
+        lists.acknowledge(delivery.ticket);
+        assert_eq!(
+            delivery.topic,
+            topics::alerts(&sample_clinic(), &sample_gun())
+        );
+        if wanted(&GunAlertsMessage::decode(&delivery.payload).unwrap()) {
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_a_gun_is_kept_at_the_broker_also_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Server::start(options(folder.path())).await.unwrap();
+    ready(&first).await;
+    let mut link = PaperLink::connect(&first).await;
+    for block in sample_treatment() {
+        link.send(&block).await;
+    }
+    link.settled(&Stream::Room, 3).await;
+    let latched = |list: &GunAlertsMessage| {
+        let alert = list.alerts.first();
+        alert.is_some_and(|it| it.severity == "hard" && it.state == "latched")
+    };
+    heard(&first, "ops-1", latched).await;
+    drop(link);
+    first.shutdown().await.unwrap();
+    // The broker of its own has forgotten everything.
+    let second = Server::start(options(folder.path())).await.unwrap();
+    ready(&second).await;
+    heard(&second, "ops-2", latched).await;
+    let by = meso_units::OperatorId::parse("fleet-1").unwrap();
+    let second = tokio::task::spawn_blocking(move || {
+        let id = second.alerts().unwrap().remove(0).id;
+        let deed = meso_alerts::Deed::Acknowledge { by };
+        second.backend().handle_alert(&id, deed).unwrap();
+        second
+    })
+    .await
+    .unwrap();
+    heard(&second, "ops-3", |list| list.alerts.is_empty()).await;
     second.shutdown().await.unwrap();
 }
 

@@ -1,7 +1,10 @@
 //! What is wrong with the fleet itself.
 
+use std::sync::Arc;
+
 use meso_alerts::{Alert, AlertState, FleetCause, Subject};
 use meso_contract::{DriverStatusMessage, GunStatusMessage, PAYLOAD_VERSION};
+use meso_limits::{Library, assemble_release};
 use meso_units::{DriverId, GunSerial};
 
 use super::*;
@@ -214,6 +217,34 @@ fn a_clock_a_journal_and_a_gun_that_cannot_be_stopped_are_told_and_end() {
     let committed = bench.look(2..=2, SEEN);
     bench.assert_only(FleetCause::GunCannotBeStopped, AlertState::Latched);
     assert_eq!(committed.gun_alerts[0].message.alerts[0].state, "latched");
+}
+
+#[test]
+fn a_room_that_lags_is_named_with_since_when_also_after_a_restart() {
+    let protocol = include_str!("../../../../../config/protocols/hair-scalp.toml");
+    let packs = include_str!("../../../../../config/protocols/packs.toml");
+    let text = assemble_release(7, true, &[protocol, packs]);
+    let library = Arc::new(Library::parse(&text).unwrap());
+    let mut bench = Bench::new();
+    bench.ingest().options.library = Some(Arc::clone(&library));
+    let judges_by = |release| gun_status(|status| status.library_version = Some(release));
+    bench.hear(judges_by(6), 0);
+    let lagging = bench.look(1..=1, SEEN).news.lagging_rooms.unwrap();
+    assert_eq!(lagging[0].driver, sample_driver());
+    assert_eq!((lagging[0].library, lagging[0].since), (Some(6), second(0)));
+    bench.look(2..=3_599, SEEN);
+    assert!(bench.fleet_alerts().is_empty());
+    bench.look(3_600..=3_600, SEEN);
+    bench.assert_only(FleetCause::LibraryLag, AlertState::Open);
+    bench.restart();
+    bench.ingest().options.library = Some(library);
+    bench.hear(judges_by(6), 3_700);
+    let lagging = bench.look(3_701..=3_701, SEEN).news.lagging_rooms.unwrap();
+    assert_eq!(lagging[0].since, second(0));
+    bench.hear(judges_by(7), 3_800);
+    let lagging = bench.look(3_800..=3_800, SEEN).news.lagging_rooms.unwrap();
+    assert!(lagging.is_empty());
+    bench.assert_only(FleetCause::LibraryLag, AlertState::Resolved);
 }
 
 #[test]

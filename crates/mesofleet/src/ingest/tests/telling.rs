@@ -42,7 +42,11 @@ fn a_letter_that_has_not_arrived_goes_out_after_a_restart_under_the_same_keys() 
     let blocks = sample_treatment();
     let first = bench.deliver(&blocks[..4]).news.letters.remove(0);
     assert_eq!(first.items[0].kind, "opened");
-    // Killed while it was under way.
+    // Killed while it was under way, and after something else had happened.
+    let mut other = PaperDriver::new();
+    other.incarnation = meso_units::JournalIncarnation(0xdef);
+    let deep = other.shots(vec![sample_shot(200, 10_800)], None);
+    bench.deliver(std::slice::from_ref(&deep));
     bench.restart();
     let again = bench
         .take(|ingest| ingest.prepare_tick(now(), Look::default()))
@@ -80,9 +84,19 @@ fn what_happens_between_two_letters_is_in_the_second_also_over_a_restart() {
     bench.restart();
     assert_eq!(bench.ingest().waiting_count("ops"), 1);
     let second = bench.take(|ingest| ingest.prepare_tick(later(61), Look::default()));
-    let second = &second.news.letters[0];
-    assert_eq!(second.number, 2);
-    assert!(keys(second).iter().all(|key| !keys(&first).contains(key)));
+    let second = second.news.letters;
+    assert_eq!(second[0].number, 2);
+    assert!(
+        keys(&second[0])
+            .iter()
+            .all(|key| !keys(&first).contains(key))
+    );
+    // Killed while it was under way: what happens after that is in no letter of that number.
+    bench.restart();
+    let third = other.shots(vec![sample_shot(300, 10_800)], None);
+    bench.deliver(std::slice::from_ref(&third));
+    let again = bench.take(|ingest| ingest.prepare_tick(later(62), Look::default()));
+    assert_eq!(again.news.letters, second);
 }
 
 #[test]

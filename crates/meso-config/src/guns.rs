@@ -17,8 +17,8 @@ use crate::values;
 
 pub use decimal::{Quantity, exact_steps};
 pub use modbus::{
-    CounterLife, ModbusProfile, NumberField, RecordLayout, RegisterMap, Registers, TableKind,
-    WindowLayout, WordOrder,
+    CounterLife, InhibitPlace, ModbusProfile, NumberField, RecordLayout, RegisterMap, Registers,
+    TableKind, WindowLayout, WordOrder,
 };
 pub use text_line::{
     Capture, DecimalMark, LineEnding, LineKind, LinePattern, LineRule, PATTERN_BYTES_MAX,

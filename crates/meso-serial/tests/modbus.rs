@@ -410,7 +410,19 @@ fn a_shot_is_dated_by_the_clock_of_its_gun() {
 
 #[test]
 fn a_gun_with_an_inhibit_register_is_inhibited_and_resumed() {
-    let bench = over_tcp(&hasty(), 256);
+    inhibit_and_resume(&over_tcp(&hasty(), 256));
+}
+
+#[test]
+fn a_gun_with_an_inhibit_coil_is_inhibited_and_resumed_over_either_line() {
+    let register = "inhibit = { address = 0x0032 }";
+    let coil = "inhibit = { coil = 0x0005 }";
+    let profile = modbus_with(&[(register, coil), ("poll_ms = 100", "poll_ms = 10")]);
+    inhibit_and_resume(&over_tcp(&profile, 256));
+    inhibit_and_resume(&over_serial(&profile));
+}
+
+fn inhibit_and_resume(bench: &Bench) {
     let (mut driver, mut journal) = bench.met();
     let serial = GunSerial::parse(SERIAL).unwrap();
     let answered = |journal: &Journal, number: u16, kind: CommandKind| {

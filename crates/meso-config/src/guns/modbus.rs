@@ -67,6 +67,15 @@ pub enum CounterLife {
     Gun,
 }
 
+/// Where a gun is told to fire no more, and says whether it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InhibitPlace {
+    /// A holding register, function code 16; it lies in the status block.
+    Register(Registers),
+    /// A coil by its address, function codes 1 and 5; it is read after the status block.
+    Coil(u16),
+}
+
 /// A run of registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -107,7 +116,7 @@ pub struct RegisterMap {
     /// The gun's clock, and the µs of one step.
     pub clock: Option<(Registers, u64)>,
     /// 1 while the gun is inhibited; written by the host.
-    pub inhibit: Option<Registers>,
+    pub inhibit: Option<InhibitPlace>,
 }
 
 impl RegisterMap {
@@ -132,7 +141,11 @@ impl RegisterMap {
             self.lost,
         ];
         let clock = self.clock.map(|(registers, _)| registers);
-        let sometimes = [self.epoch, clock, self.inhibit];
+        let inhibit = match self.inhibit {
+            Some(InhibitPlace::Register(at)) => Some(at),
+            Some(InhibitPlace::Coil(_)) | None => None,
+        };
+        let sometimes = [self.epoch, clock, inhibit];
         always.into_iter().chain(sometimes.into_iter().flatten())
     }
 }
@@ -316,7 +329,7 @@ impl RegisterMap {
             let step = step(at, Quantity::Duration, "1 us");
             Some((registers?, u64::try_from(step?).ok()?))
         });
-        let inhibit = section.optional_section("inhibit", |at| registers(at, &[1], 1));
+        let inhibit = section.optional_section("inhibit", inhibit_place);
         let map = RegisterMap {
             map_version: map_version?,
             serial: serial?,
@@ -419,6 +432,20 @@ fn registers(section: &Section<'_>, words: &[u8], default_words: u8) -> Option<R
         address: address?,
         words: words?,
     })
+}
+
+/// Reads `{ address }` or `{ coil }`.
+fn inhibit_place(section: &Section<'_>) -> Option<InhibitPlace> {
+    match section.optional_number("coil", 0..=u16::MAX)? {
+        None => registers(section, &[1], 1).map(InhibitPlace::Register),
+        Some(coil) => match section.optional_number("address", 0..=u16::MAX)? {
+            None => Some(InhibitPlace::Coil(coil)),
+            Some(_) => {
+                section.forbid("coil", "address or coil, not both");
+                None
+            }
+        },
+    }
 }
 
 fn text_registers(section: &Section<'_>) -> Option<Registers> {

@@ -112,6 +112,23 @@ fn an_epoch_register_is_there_exactly_where_the_counter_needs_one() {
 }
 
 #[test]
+fn a_gun_is_inhibited_by_a_register_or_by_a_coil() {
+    let register = "inhibit = { address = 0x0032 }";
+    let coil = MODBUS.replace(register, "inhibit = { coil = 0x0005 }");
+    let map = modbus(&coil).registers;
+    assert_eq!(map.inhibit, Some(InhibitPlace::Coil(5)));
+    assert_eq!(map.status_block(), 0x20..0x32, "a coil is no register");
+    let both = "inhibit = { address = 0x0032, coil = 0x0005 }";
+    assert_one_problem(MODBUS, register, both, "registers.inhibit.coil = 0x0005");
+    let neither = "inhibit = { words = 1 }";
+    let told = problems(&MODBUS.replace(register, neither));
+    assert!(
+        told.contains("registers.inhibit.address is missing"),
+        "{told}"
+    );
+}
+
+#[test]
 fn what_cannot_be_read_at_once_is_refused() {
     assert_one_problem(
         MODBUS,

@@ -101,6 +101,41 @@ impl Client {
         let asked = self.context.write_multiple_registers(address, words);
         closing(timeout(self.answer_max, asked).await)
     }
+
+    /// Whether a coil is on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::read`].
+    pub(super) async fn read_coil(&mut self, address: u16) -> Result<bool, DetachReason> {
+        let asked = self.context.read_coils(address, 1);
+        match closing(timeout(self.answer_max, asked).await)? {
+            Ok(coils) if !coils.is_empty() => Ok(coils[0]),
+            Ok(_) => Err(DetachReason::WrongAnswer {
+                problem: format!("coil {address:#06x} was asked for and none came"),
+            }),
+            Err(exception) => Err(DetachReason::WrongAnswer {
+                problem: format!(
+                    "coil {address:#06x} cannot be read: {exception}; compare the profile with the \
+                     gun's map"
+                ),
+            }),
+        }
+    }
+
+    /// Switches a coil; what the gun refuses comes back inside.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::read`].
+    pub(super) async fn write_coil(
+        &mut self,
+        address: u16,
+        is_on: bool,
+    ) -> Result<Result<(), ExceptionCode>, DetachReason> {
+        let asked = self.context.write_single_coil(address, is_on);
+        closing(timeout(self.answer_max, asked).await)
+    }
 }
 
 fn open_serial(

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use meso_config::guns::{CounterLife, ModbusProfile, Registers};
+use meso_config::guns::{CounterLife, InhibitPlace, ModbusProfile, Registers};
 use meso_link_proto::clock::{ClockMapper, ClockSample, HostNow};
 use meso_link_proto::{
     Capabilities, CommandOutcome, GunLimits, GunText, Hello, LeaseLoss, ResultCode, Status,
@@ -229,7 +229,11 @@ impl<'a> Session<'a> {
         let words = self.client.read(block.start, count).await?;
         self.teller.read_ns = self.shared.clocks.elapsed_ns();
         let after = self.shared.clocks.now();
-        Ok((before, RingStatus::decode(self.profile(), &words), after))
+        let mut status = RingStatus::decode(self.profile(), &words);
+        if let Some(InhibitPlace::Coil(coil)) = self.profile().registers.inhibit {
+            status.is_inhibited = self.client.read_coil(coil).await?;
+        }
+        Ok((before, status, after))
     }
 
     fn epoch_of(&self, serial: &GunSerial, status: &RingStatus) -> Option<Epoch> {
@@ -280,16 +284,10 @@ impl<'a> Session<'a> {
                     ResultCode::Done
                 }
             },
-            ForeignCommand::Inhibit | ForeignCommand::Resume => match map.inhibit {
-                Some(at) => {
-                    let value = u16::from(waiting.command == ForeignCommand::Inhibit);
-                    match self.client.write(at.address, &[value]).await? {
-                        Ok(()) => ResultCode::Done,
-                        Err(_) => ResultCode::OtherInhibition,
-                    }
-                }
-                None => ResultCode::Unsupported,
-            },
+            ForeignCommand::Inhibit | ForeignCommand::Resume => {
+                let is_inhibit = waiting.command == ForeignCommand::Inhibit;
+                self.write_inhibit(is_inhibit).await?
+            }
         };
         let (_, status, _) = self.read_status().await?;
         self.teller.tell(GunEvent::Command {
@@ -305,6 +303,22 @@ impl<'a> Session<'a> {
             ForeignCommand::AssignEpoch(_) if result == ResultCode::Done => self.greet().await,
             _ => Ok(()),
         }
+    }
+
+    /// Tells the gun to fire no more, or to go on, by whichever the map has.
+    async fn write_inhibit(&mut self, is_inhibit: bool) -> Result<ResultCode, DetachReason> {
+        let written = match self.profile().registers.inhibit {
+            Some(InhibitPlace::Register(at)) => {
+                let value = u16::from(is_inhibit);
+                self.client.write(at.address, &[value]).await?
+            }
+            Some(InhibitPlace::Coil(coil)) => self.client.write_coil(coil, is_inhibit).await?,
+            None => return Ok(ResultCode::Unsupported),
+        };
+        Ok(match written {
+            Ok(()) => ResultCode::Done,
+            Err(_) => ResultCode::OtherInhibition,
+        })
     }
 
     /// Tells the gun what the journal holds. The gun takes nothing beyond its newest shot, and

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use meso_config::guns::{ModbusProfile, RegisterMap, Registers, WordOrder};
+use meso_config::guns::{InhibitPlace, ModbusProfile, RegisterMap, Registers, WordOrder};
 use meso_link_proto::Inventory;
 use meso_units::{BootId, Epoch, ShotCounter};
 
@@ -90,7 +90,11 @@ impl RingStatus {
             clock_us: map
                 .clock
                 .map(|(at, step_us)| block.number(at).saturating_mul(step_us)),
-            is_inhibited: map.inhibit.is_some_and(|at| block.number(at) != 0),
+            is_inhibited: match map.inhibit {
+                Some(InhibitPlace::Register(at)) => block.number(at) != 0,
+                // A coil is read behind this block.
+                Some(InhibitPlace::Coil(_)) | None => false,
+            },
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use meso_config::guns::{ModbusProfile, NumberField, Registers, WordOrder};
+use meso_config::guns::{InhibitPlace, ModbusProfile, NumberField, Registers, WordOrder};
 use meso_units::GunSerial;
 use rand_core::Rng;
 use rand_pcg::Pcg64Mcg;
@@ -168,7 +168,7 @@ impl Device {
         if let Some((at, step_us)) = map.clock {
             put(at, self.tick_us() / step_us.max(1));
         }
-        if let Some(at) = map.inhibit {
+        if let Some(InhibitPlace::Register(at)) = map.inhibit {
             put(at, self.is_inhibited.into());
         }
         let texts = [
@@ -245,6 +245,27 @@ impl Device {
         record[crc_word] = super::server::crc16(&bytes);
     }
 
+    /// Reads one coil; only that of the interlock is there.
+    pub(crate) fn read_coil(&self, address: u16) -> Result<bool, u8> {
+        match self.profile.registers.inhibit {
+            Some(InhibitPlace::Coil(coil)) if coil == address => Ok(self.is_inhibited),
+            _ => Err(ILLEGAL_ADDRESS),
+        }
+    }
+
+    /// Switches one coil, by the values of the standard.
+    pub(crate) fn write_coil(&mut self, address: u16, value: u16) -> Result<(), u8> {
+        if self.profile.registers.inhibit != Some(InhibitPlace::Coil(address)) {
+            return Err(ILLEGAL_ADDRESS);
+        }
+        self.is_inhibited = match value {
+            0xFF00 => true,
+            0 => false,
+            _ => return Err(ILLEGAL_VALUE),
+        };
+        Ok(())
+    }
+
     /// Writes registers; only those that the map gives to the host can be written.
     pub(crate) fn write(&mut self, address: u16, words: &[u16]) -> Result<(), u8> {
         let map = &self.profile.registers;
@@ -273,7 +294,10 @@ impl Device {
             self.window_from = small;
             return Ok(());
         }
-        if map.inhibit.is_some_and(is) && value <= 1 {
+        if let Some(InhibitPlace::Register(at)) = map.inhibit
+            && is(at)
+            && value <= 1
+        {
             self.is_inhibited = value == 1;
             return Ok(());
         }

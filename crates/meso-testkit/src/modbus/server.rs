@@ -43,6 +43,14 @@ fn answer(gun: &SharedGun, request: &[u8]) -> Answered {
             pdu.extend(words.iter().flat_map(|word| word.to_be_bytes()));
             pdu
         }),
+        1 if word(3) == 1 => gun
+            .device
+            .read_coil(word(1))
+            .map(|is_on| vec![function, 1, u8::from(is_on)]),
+        5 if request.len() == 5 => gun
+            .device
+            .write_coil(word(1), word(3))
+            .map(|()| request.to_vec()),
         16 => {
             let count = usize::from(word(3));
             let words: Vec<u16> = (0..count).map(|place| word(6 + 2 * place)).collect();

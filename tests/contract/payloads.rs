@@ -14,8 +14,8 @@ use meso_ledger::{LogKey, sign_note};
 use meso_units::{Epoch, GunSerial, JournalIncarnation, SessionId, ShotCounter};
 
 use crate::samples::{
-    at, sample_amendment, sample_ended, sample_gap, sample_header, sample_judgement, sample_opened,
-    sample_segment, sample_shot,
+    at, sample_amendment, sample_ended, sample_gap, sample_header, sample_interlock,
+    sample_judgement, sample_opened, sample_segment, sample_shot,
 };
 use crate::statement_samples;
 
@@ -108,6 +108,21 @@ fn custody() -> RecordBlock {
         at: at(1_795_000_000_000_000_000),
     };
     RecordBlock::seal(header, vec![Record::Custody(custody)], Vec::new()).unwrap()
+}
+
+/// A hand at STOP, in a session.
+fn interlock() -> RecordBlock {
+    let event = sample_interlock();
+    let header = BlockHeader {
+        place: BlockPlace {
+            stream: Stream::Room,
+            ..sample_header().place
+        },
+        epoch: None,
+        session: event.session,
+        ..sample_header()
+    };
+    RecordBlock::seal(header, vec![Record::Interlock(event)], Vec::new()).unwrap()
 }
 
 /// A watermark as an ingest says it: by hashes, and signed.
@@ -230,6 +245,7 @@ pub(crate) fn all() -> Vec<Payload> {
             watermark().encode().unwrap(),
         ),
         payload("BlockMessage", "custody", block(&custody())),
+        payload("BlockMessage", "interlock", block(&interlock())),
         payload(
             "WatermarkMessage",
             "signed_watermark",
@@ -284,6 +300,10 @@ fn every_pinned_payload_is_still_read_as_what_it_was() {
         watermark()
     );
     assert_eq!(BlockMessage::decode(&read("custody")).unwrap(), custody());
+    assert_eq!(
+        BlockMessage::decode(&read("interlock")).unwrap(),
+        interlock()
+    );
     assert_eq!(
         WatermarkMessage::decode(&read("signed_watermark")).unwrap(),
         signed_watermark()

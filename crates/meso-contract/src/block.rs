@@ -2,11 +2,12 @@
 
 use meso_domain::{
     BlockHash, BlockHeader, BlockPlace, Bound, Custody, Finding, Gap, GapReason, GapState,
-    Judgement, NotCheckable, Record, RecordBlock, Rule, Severity, Shot, Stream,
+    InterlockChange, InterlockEvent, Judgement, NotCheckable, Record, RecordBlock, Rule, Severity,
+    Shot, Stream,
 };
 use meso_units::{
     BlockNumber, ClinicId, DriverId, Epoch, GunSerial, JournalIncarnation, LibraryVersion,
-    SessionId, ShotCounter,
+    OperatorId, SessionId, ShotCounter,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -79,6 +80,8 @@ pub enum RecordBody {
     Amendment(AmendmentBody),
     /// A driver has a gun.
     Custody(CustodyBody),
+    /// A gun was told to fire no more, or let go on.
+    Interlock(InterlockEventBody),
 }
 
 /// A named hole in the counters of a gun.
@@ -116,6 +119,27 @@ pub struct CustodyBody {
     pub newest: u32,
     /// When it greeted, nanoseconds since 1970 as text.
     pub at_ns: String,
+}
+
+/// A gun was told to fire no more, or let go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InterlockEventBody {
+    /// The gun.
+    pub gun: String,
+    /// The session that it worked in, 32 hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub session: Option<String>,
+    /// When, nanoseconds since 1970 as text.
+    pub at_ns: String,
+    /// `stopped by hand`, `stopped by a breach`, `resumed` or `cannot be stopped`.
+    pub change: String,
+    /// Who; absent where no person did, or nobody was signed in.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub by: Option<String>,
+    /// Why, in words; empty where nobody said.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub reason: String,
 }
 
 /// A verdict on one shot.
@@ -272,6 +296,7 @@ impl From<&Record> for RecordBody {
             Record::Gap(gap) => RecordBody::Gap(gap.into()),
             Record::Amendment(amendment) => RecordBody::Amendment(amendment.into()),
             Record::Custody(custody) => RecordBody::Custody(custody.into()),
+            Record::Interlock(event) => RecordBody::Interlock(event.into()),
         }
     }
 }
@@ -286,6 +311,7 @@ impl TryFrom<&RecordBody> for Record {
             RecordBody::Gap(gap) => Record::Gap(gap.try_into()?),
             RecordBody::Amendment(amendment) => Record::Amendment(amendment.try_into()?),
             RecordBody::Custody(custody) => Record::Custody(custody.try_into()?),
+            RecordBody::Interlock(event) => Record::Interlock(event.try_into()?),
         })
     }
 }
@@ -342,6 +368,34 @@ impl TryFrom<&CustodyBody> for Custody {
             first: ShotCounter(body.first),
             newest: ShotCounter(body.newest),
             at: parse_at("at_ns", &body.at_ns)?,
+        })
+    }
+}
+
+impl From<&InterlockEvent> for InterlockEventBody {
+    fn from(event: &InterlockEvent) -> InterlockEventBody {
+        InterlockEventBody {
+            gun: event.gun.to_string(),
+            session: event.session.map(|session| session.to_string()),
+            at_ns: event.at.unix_ns().to_string(),
+            change: event.change.to_string(),
+            by: event.by.as_ref().map(ToString::to_string),
+            reason: event.reason.clone(),
+        }
+    }
+}
+
+impl TryFrom<&InterlockEventBody> for InterlockEvent {
+    type Error = PayloadError;
+
+    fn try_from(body: &InterlockEventBody) -> Result<InterlockEvent, PayloadError> {
+        Ok(InterlockEvent {
+            gun: GunSerial::parse(&body.gun)?,
+            session: body.session.as_deref().map(SessionId::parse).transpose()?,
+            at: parse_at("at_ns", &body.at_ns)?,
+            change: word("change", &body.change, InterlockChange::parse)?,
+            by: body.by.as_deref().map(OperatorId::parse).transpose()?,
+            reason: body.reason.clone(),
         })
     }
 }

@@ -40,7 +40,8 @@ pub mod topics;
 mod watermark;
 
 pub use block::{
-    BlockMessage, CustodyBody, FindingBody, GapBody, HeaderBody, JudgementBody, RecordBody,
+    BlockMessage, CustodyBody, FindingBody, GapBody, HeaderBody, InterlockEventBody, JudgementBody,
+    RecordBody,
 };
 pub use block_file::{
     BlockFileError, BlockFileHeader, BlockFileTrailer, BlockFileWriter, read_block_file,

@@ -339,6 +339,9 @@ fn belongs(header: &BlockHeader, record: &Record) -> bool {
         Record::Session(event) => {
             header.place.stream == Stream::Room && header.session == Some(event.session())
         }
+        Record::Interlock(event) => {
+            header.place.stream == Stream::Room && header.session == event.session
+        }
         Record::Amendment(_) => header.place.stream == Stream::Room,
     }
 }

@@ -1,7 +1,7 @@
 //! Anything that a record block can carry.
 
 use crate::canonical::{Canonical, CanonicalError, RecordHash};
-use crate::{Amendment, Custody, Gap, Said, SessionEvent, Shot};
+use crate::{Amendment, Custody, Gap, InterlockEvent, Said, SessionEvent, Shot};
 
 /// One sealed record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +16,8 @@ pub enum Record {
     Amendment(Amendment),
     /// A driver has a gun.
     Custody(Custody),
+    /// A gun was told to fire no more, or let go on.
+    Interlock(InterlockEvent),
 }
 
 impl Record {
@@ -27,6 +29,7 @@ impl Record {
             Record::Gap(gap) => gap.canonical_bytes(),
             Record::Amendment(amendment) => amendment.canonical_bytes(),
             Record::Custody(custody) => custody.canonical_bytes(),
+            Record::Interlock(event) => event.canonical_bytes(),
         }
     }
 
@@ -42,6 +45,9 @@ impl Record {
             Some(Gap::KIND) => Gap::from_canonical(bytes).map(Record::Gap),
             Some(Amendment::KIND) => Amendment::from_canonical(bytes).map(Record::Amendment),
             Some(Custody::KIND) => Custody::from_canonical(bytes).map(Record::Custody),
+            Some(InterlockEvent::KIND) => {
+                InterlockEvent::from_canonical(bytes).map(Record::Interlock)
+            }
             Some(kind) => Err(CanonicalError::UnknownCode {
                 field: "record kind",
                 code: kind.into(),

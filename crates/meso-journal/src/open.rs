@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use meso_domain::canonical::Canonical;
-use meso_domain::{SessionEvent, Shot, Stream};
+use meso_domain::{Record, SessionEvent, Shot, Stream};
 use meso_units::{JournalIncarnation, SessionId, Timestamp};
 use rusqlite::Connection;
 
@@ -99,7 +99,7 @@ impl OpenedJournal {
         schema::values_under(&self.connection, prefix)
     }
 
-    /// Hands over the newest 8,192 session events, oldest first.
+    /// Hands over the session events among the newest 8,192 records of sessions, oldest first.
     ///
     /// # Errors
     ///
@@ -123,7 +123,10 @@ impl OpenedJournal {
             .during("read session events")?;
         while let Some(row) = rows.next().during("read session events")? {
             let body: Vec<u8> = row.get(0).during("read session events")?;
-            take(SessionEvent::from_canonical(&body)?);
+            // A stop of a gun lies in the same stream, and may name the session that it fell into.
+            if let Record::Session(event) = Record::from_canonical(&body)? {
+                take(event);
+            }
         }
         Ok(())
     }

@@ -247,7 +247,7 @@ struct EventRows {
     sessions: u64,
 }
 
-/// Session events and amendments, in the order of their blocks.
+/// Session events, stops of guns and amendments, in the order of their blocks.
 fn event_rows(blocks: &[BlockRow<'_>]) -> Result<EventRows, ReportError> {
     let mut sessions = BTreeSet::new();
     let mut lines = Vec::new();
@@ -255,7 +255,10 @@ fn event_rows(blocks: &[BlockRow<'_>]) -> Result<EventRows, ReportError> {
         if let Record::Session(event) = record {
             sessions.insert(SessionEvent::session(event));
         }
-        if matches!(record, Record::Session(_) | Record::Amendment(_)) {
+        if matches!(
+            record,
+            Record::Session(_) | Record::Interlock(_) | Record::Amendment(_)
+        ) {
             lines.push(record_line(record, &place)?);
         }
     }

@@ -1,6 +1,6 @@
 //! The rows of `sessions.json`, `gaps.json` and `alerts.json`: one JSON object on each line.
 //!
-//! Session events, amendments and gaps carry their canonical bytes in hexadecimal; everything else
+//! Session events, stops of guns, amendments and gaps carry their canonical bytes in hexadecimal; everything else
 //! in their rows is written from those bytes, so a verifier writes it anew and compares.
 
 mod said;
@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
-    Amendment, CheckItem, Custody, Delivery, Gap, Record, SegmentOpened, SessionEnded,
-    SessionEvent, SessionOpened,
+    Amendment, CheckItem, Custody, Delivery, Gap, InterlockEvent, Record, SegmentOpened,
+    SessionEnded, SessionEvent, SessionOpened,
 };
 use serde::Serialize;
 
@@ -83,6 +83,12 @@ pub(crate) fn record_line(record: &Record, place: &Place<'_>) -> Result<String, 
         ),
         Record::Gap(gap) => ("gap", gap.at, None, gap_details(gap)),
         Record::Custody(custody) => ("custody", custody.at, None, custody_details(custody)),
+        Record::Interlock(event) => (
+            "interlock",
+            event.at,
+            event.session,
+            interlock_details(event),
+        ),
         Record::Shot(shot) => ("shot", shot.at, None, Details::new()),
     };
     serde_json::to_string(&EventRow {
@@ -265,6 +271,16 @@ fn custody_details(custody: &Custody) -> Details {
         ("epoch", hex64(custody.epoch.get())),
         ("first", custody.first.to_string()),
         ("newest", custody.newest.to_string()),
+    ])
+}
+
+fn interlock_details(event: &InterlockEvent) -> Details {
+    let by = event.by.as_ref();
+    Details::from([
+        ("gun", event.gun.to_string()),
+        ("change", event.change.to_string()),
+        ("by", by.map_or_else(String::new, ToString::to_string)),
+        ("reason", event.reason.clone()),
     ])
 }
 

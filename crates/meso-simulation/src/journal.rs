@@ -95,7 +95,10 @@ impl JournalModel {
             let key = match &new.record {
                 Record::Shot(shot) => (shot.identity.gun.clone(), shot.identity.epoch),
                 Record::Gap(gap) => (gap.gun.clone(), gap.epoch),
-                Record::Session(_) | Record::Amendment(_) | Record::Custody(_) => continue,
+                Record::Session(_)
+                | Record::Amendment(_)
+                | Record::Custody(_)
+                | Record::Interlock(_) => continue,
             };
             if !touched.contains(&key) {
                 touched.push(key);
@@ -156,7 +159,7 @@ impl JournalModel {
             Record::Custody(custody) => Outcome::Recorded {
                 sequence: rows.insert(new, Some(custody.epoch)),
             },
-            Record::Session(_) | Record::Amendment(_) => Outcome::Recorded {
+            Record::Session(_) | Record::Amendment(_) | Record::Interlock(_) => Outcome::Recorded {
                 sequence: rows.insert(new, None),
             },
         }

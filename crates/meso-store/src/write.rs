@@ -416,6 +416,7 @@ fn record_at_ns(record: &Record) -> i64 {
         Record::Gap(gap) => gap.at.unix_ns(),
         Record::Amendment(amendment) => amendment.at.unix_ns(),
         Record::Custody(custody) => custody.at.unix_ns(),
+        Record::Interlock(event) => event.at.unix_ns(),
     }
 }
 

@@ -163,7 +163,8 @@ fn read(reader: &Reader<'_>) -> Result<Arrived, StoreError> {
                     Record::Gap(_)
                     | Record::Session(_)
                     | Record::Amendment(_)
-                    | Record::Custody(_) => continue,
+                    | Record::Custody(_)
+                    | Record::Interlock(_) => continue,
                 },
             };
             arrived

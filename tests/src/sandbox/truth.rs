@@ -58,7 +58,10 @@ impl Stored {
         match record {
             Record::Shot(shot) => self.shots.push(shot),
             Record::Gap(gap) => self.gaps.push(gap),
-            Record::Session(_) | Record::Amendment(_) | Record::Custody(_) => {}
+            Record::Session(_)
+            | Record::Amendment(_)
+            | Record::Custody(_)
+            | Record::Interlock(_) => {}
         }
     }
 }

@@ -12,8 +12,8 @@ use meso_units::{
 use proptest::prelude::*;
 
 use crate::samples::{
-    sample_amendment, sample_custody, sample_ended, sample_gap, sample_header, sample_judgement,
-    sample_opened, sample_segment, sample_shot,
+    sample_amendment, sample_custody, sample_ended, sample_gap, sample_header, sample_interlock,
+    sample_judgement, sample_opened, sample_segment, sample_shot,
 };
 
 prop_compose! {
@@ -88,6 +88,7 @@ fn every_kind_of_record_survives_its_canonical_bytes() {
         Record::Gap(sample_gap()),
         Record::Amendment(sample_amendment()),
         Record::Custody(sample_custody()),
+        Record::Interlock(sample_interlock()),
     ] {
         assert_eq!(
             Record::from_canonical(&record.canonical_bytes()).unwrap(),

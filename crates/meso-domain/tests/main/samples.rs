@@ -2,10 +2,10 @@
 
 use meso_domain::{
     Amendment, BlockHeader, BlockPlace, Bound, CheckItem, Checklist, Component, Custody, Delivery,
-    Finding, Gap, GapReason, GapState, GunPosition, Judgement, Needle, Purpose, PurposeDecidedBy,
-    Quantity, RecordHash, Rule, SegmentOpened, SessionEnded, SessionEvent, SessionOpened,
-    SessionOutcome, Severity, Shot, ShotFlags, ShotIdentity, Sourced, Stream, SyringeLoad,
-    Technique,
+    Finding, Gap, GapReason, GapState, GunPosition, InterlockChange, InterlockEvent, Judgement,
+    Needle, Purpose, PurposeDecidedBy, Quantity, RecordHash, Rule, SegmentOpened, SessionEnded,
+    SessionEvent, SessionOpened, SessionOutcome, Severity, Shot, ShotFlags, ShotIdentity, Sourced,
+    Stream, SyringeLoad, Technique,
 };
 use meso_units::{
     BlockNumber, ClinicId, ClockSegment, DriverId, Epoch, GaugePascals, GunSerial, GunTick,
@@ -161,6 +161,17 @@ pub(crate) fn sample_custody() -> Custody {
         first: ShotCounter(8),
         newest: ShotCounter(9),
         at: at(1_795_000_001_000_000_000),
+    }
+}
+
+pub(crate) fn sample_interlock() -> InterlockEvent {
+    InterlockEvent {
+        gun: gun(),
+        session: Some(SessionId::from_bytes([0x11; 16])),
+        at: at(1_795_000_002_000_000_000),
+        change: InterlockChange::StoppedByHand,
+        by: Some(OperatorId::parse("op-7").unwrap()),
+        reason: "patient moved".into(),
     }
 }
 

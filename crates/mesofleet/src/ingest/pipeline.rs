@@ -166,7 +166,8 @@ impl<S: ShotStore> Ingest<S> {
                     Some(Record::Session(SessionEvent::Ended(ended))) => {
                         self.receiver.record_session_end(ended);
                     }
-                    Some(Record::Session(_) | Record::Amendment(_)) | None => {}
+                    Some(Record::Session(_) | Record::Amendment(_) | Record::Interlock(_))
+                    | None => {}
                 }
             }
         }

@@ -233,7 +233,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
                         self.take_event(event);
                     }
                 }
-                Record::Amendment(_) => {}
+                Record::Amendment(_) | Record::Interlock(_) => {}
             }
         }
         let new_count = fates

@@ -6,6 +6,10 @@
 //! [`RoomGunBody`], 409 where the gun is not there or not inhibited.
 //! `GET /api/v1/questionnaire` answers with a [`QuestionnaireBody`]: what is to be asked before a
 //! session, in the order in which it is asked.
+//! `POST /api/v1/patients` takes a [`PatientCodeBody`] and answers with a [`PatientBody`]: what
+//! records say in place of the code, and whether the patient has answered the questionnaire here.
+//! `GET /api/v1/history` answers with a [`RoomHistoryBody`]: what was said of the sessions that
+//! something may still be said of.
 //! `POST /api/v1/guns/{serial}/inhibit` takes an [`InhibitGunBody`], with the same answers; it is
 //! the one request that wants nobody's permission.
 //! `GET /api/v1/state` answers with a [`RoomStateBody`], `GET /api/v1/live` and the `live` events of
@@ -31,6 +35,7 @@
 //!
 //! A step that must come first is a 409 whose code and message name it; a bad value is a 422.
 
+mod history;
 mod live;
 mod step;
 
@@ -39,12 +44,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{FindingBody, SegmentOpenedBody};
+use crate::{CourseBody, DetailsBody, FindingBody, MaterialBody, SegmentOpenedBody};
 
+pub use history::{RoomEntryBody, RoomFieldBody, RoomHistoryBody, RoomHistorySessionBody};
 pub use live::{
     DoorBody, DoorGunBody, GaugeBody, LiveBody, LiveGunBody, LiveSegmentBody, LiveSessionBody,
     LiveShotBody, PatientBody, PatientCodeBody, PersonBody, RoomLibraryBody, RoomProtocolBody,
-    ScanBody, ScannedBody, SignInBody,
+    ScanBody, ScannedBody, SignInBody, StrayShotsBody,
 };
 pub use step::{
     AddendumStepBody, AmendStepBody, AnswerBody, ClaimStepBody, CourseStepBody, DetailsStepBody,
@@ -180,6 +186,15 @@ pub struct RoomSessionBody {
     pub manual_entry_count: u32,
     /// Its segments, in the order in which they began.
     pub segments: Vec<SegmentOpenedBody>,
+    /// What is known of the material of each segment, as it was said last.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub materials: Vec<MaterialBody>,
+    /// Papers, anaesthesia and other treatments, as they were said last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub details: Option<DetailsBody>,
+    /// The course so far, as it was said last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub course: Option<CourseBody>,
     /// The rules that did not pass so far, and those that lack a fact.
     pub findings: Vec<FindingBody>,
 }

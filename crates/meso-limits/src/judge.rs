@@ -50,7 +50,7 @@ use crate::Library;
 use compiled::{Compiled, compile};
 pub use facts::{CourseHistory, Day, LotFact, ManualInjection, SegmentFacts, SessionFacts};
 pub use lane::Arrival;
-pub use near::{NEAR_PERCENT, Nearness, nearness};
+pub use near::{NEAR_PERCENT, Nearness, nearness, warning};
 use rules::Measured;
 use segment::{Held, Segment};
 use session::Session;

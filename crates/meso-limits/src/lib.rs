@@ -47,7 +47,7 @@ pub use error::{LimitsError, Problem};
 pub use judge::{
     Arrival, CourseHistory, Day, ENGINE_VERSION, EVEN_SHOT_COUNT_MIN, Judge, LateFinding, LotFact,
     ManualInjection, NEAR_PERCENT, Nearness, RuleVerdict, SegmentFacts, SessionFacts,
-    SessionVerdict, Weighed, ZoneSum, general, nearness, rules_of_protocol,
+    SessionVerdict, Weighed, ZoneSum, general, nearness, rules_of_protocol, warning,
 };
 pub use library::{
     Check, Choices, Drug, Layer, Library, Limits, Pack, PackTopic, Phase, Protocol, ProtocolFile,

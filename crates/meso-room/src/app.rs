@@ -9,14 +9,14 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use meso_contract::PayloadError;
 use meso_contract::room::{
-    InhibitGunBody, PatientBody, PatientCodeBody, ResumeGunBody, RoomStepBody, ScanBody,
-    ScannedBody, ScreeningAnswersBody,
+    InhibitGunBody, PatientCodeBody, ResumeGunBody, RoomStepBody, ScanBody, ScannedBody,
+    ScreeningAnswersBody,
 };
 use meso_units::{GunSerial, OperatorId};
 use serde::de::DeserializeOwned;
 
 use crate::guard::{Caller, guard};
-use crate::{Room, RoomRequest, StepFailure, StopRequest, door, events, gs1, page, patients};
+use crate::{Room, RoomRequest, StepFailure, StopRequest, door, events, gs1, page};
 
 /// The longest body in bytes; a longer one is answered with 413.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -32,6 +32,7 @@ pub fn app(room: Room) -> Router {
         .route("/api/v1/live", get(say_live))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/library", get(say_library))
+        .route("/api/v1/history", get(say_history))
         .route("/api/v1/scan", post(scan))
         .route("/api/v1/patients", post(commit_to_patient))
         .route("/api/v1/sign-in", get(door::show_door))
@@ -222,6 +223,23 @@ async fn commit_to_patient(
 ) -> Result<Response, StepFailure> {
     caller.may_act_as(&[])?;
     let body: PatientCodeBody = read(&body)?;
-    let patient = patients::commitment(&room.shared.folder, &body.code)?;
-    Ok(Json(PatientBody { patient }).into_response())
+    let keys = std::sync::Arc::clone(&room.shared.patients);
+    let patient = tokio::task::spawn_blocking(move || keys.commitment(&body.code));
+    let patient = patient
+        .await
+        .map_err(|_| StepFailure::unavailable("the patient's code could not be looked at"))??;
+    let known = room
+        .ask(|reply| RoomRequest::Patient { patient, reply })
+        .await?;
+    Ok(Json(known).into_response())
+}
+
+async fn say_history(
+    State(room): State<Room>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, StepFailure> {
+    // Whom a session is about is none of a locked screen's business, nor is what was said of it.
+    caller.may_act_as(&[])?;
+    let history = room.ask(|reply| RoomRequest::History { reply }).await?;
+    Ok(Json(history).into_response())
 }

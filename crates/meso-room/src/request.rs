@@ -5,11 +5,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use meso_contract::PayloadError;
 use meso_contract::room::{
-    InhibitGunBody, LiveBody, QuestionnaireBody, ResumeGunBody, RoomGunBody, RoomLibraryBody,
-    RoomStateBody, RoomStepBody, StepRefusedBody, StepTakenBody,
+    InhibitGunBody, LiveBody, PatientBody, QuestionnaireBody, ResumeGunBody, RoomGunBody,
+    RoomHistoryBody, RoomLibraryBody, RoomStateBody, RoomStepBody, StepRefusedBody, StepTakenBody,
 };
 use meso_sessions::Refusal;
-use meso_units::GunSerial;
+use meso_units::{GunSerial, PatientCommitment};
 use tokio::sync::oneshot;
 
 /// What the room asks of the driver.
@@ -35,6 +35,18 @@ pub enum RoomRequest {
     Questionnaire {
         /// Takes the answer.
         reply: oneshot::Sender<QuestionnaireBody>,
+    },
+    /// Say what was said of sessions.
+    History {
+        /// Takes the answer.
+        reply: oneshot::Sender<RoomHistoryBody>,
+    },
+    /// Say what the room knows of a patient.
+    Patient {
+        /// The patient.
+        patient: PatientCommitment,
+        /// Takes the answer.
+        reply: oneshot::Sender<PatientBody>,
     },
     /// Say how the room is.
     State {

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use meso_contract::room::LiveBody;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::patients::PatientKey;
 use crate::sign_ins::SignIns;
 use crate::{RoomRequest, StepFailure, StopRequest, Token};
 
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) address: SocketAddr,
     /// The driver's data folder.
     pub(crate) folder: PathBuf,
+    pub(crate) patients: Arc<PatientKey>,
     time_zone: TimeZone,
     requests: mpsc::Sender<RoomRequest>,
     stops: mpsc::Sender<StopRequest>,
@@ -70,6 +72,7 @@ impl Room {
             token,
             address,
             folder: folder.to_owned(),
+            patients: Arc::new(PatientKey::of(folder)),
             time_zone,
             requests: request_sender,
             stops: stop_sender,

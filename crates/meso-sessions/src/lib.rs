@@ -34,7 +34,7 @@ mod step;
 
 pub use refusal::{Refusal, RequiredCheck};
 pub use screening::{CONSENT_AGE_YEARS, Question, QuestionKind, Questionnaire};
-pub use state::{OpenSession, Sessions};
+pub use state::{OpenSession, RecentSession, Sessions};
 pub use step::{
     AmendStep, ChecklistAnswers, EndStep, HandOverStep, OpenStep, SamePatientStep, SayStep,
     SegmentStep, Step,

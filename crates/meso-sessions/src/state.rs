@@ -2,6 +2,7 @@
 
 mod check;
 mod open;
+mod recent;
 mod said;
 mod spans;
 
@@ -16,6 +17,7 @@ use meso_units::{GunSerial, SegmentId, SessionId, Timestamp};
 use crate::{EndStep, OpenStep, Refusal, SegmentStep, Step};
 pub use open::OpenSession;
 use open::{EndedSession, gun_of};
+pub use recent::RecentSession;
 use said::stated;
 use spans::{Span, Spans};
 

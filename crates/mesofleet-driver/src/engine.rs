@@ -17,6 +17,7 @@ mod screening;
 mod shot;
 mod status;
 mod stop;
+mod strays;
 mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -235,7 +236,7 @@ impl Engine {
                 self.port_problems.remove(port.as_str());
                 self.gun(&serial).port = Some(port);
                 self.take_attached(now, &hello, new_epoch, work);
-                self.reconcile(&serial, work);
+                self.reconcile(now.utc, &serial, work);
             }
             GunEvent::Shot { shot, received_at } => {
                 self.take_shot(&serial, *shot, received_at, work);
@@ -270,7 +271,7 @@ impl Engine {
                 if self.gun(&serial).needs_another_try(kind, outcome) {
                     work.assigning.push((serial.clone(), Epoch(new_epoch())));
                 }
-                self.note_command(&serial, kind, outcome, work);
+                self.note_command(now.utc, &serial, kind, outcome, work);
             }
             other => {
                 if let GunEvent::Detached { reason } = &other {
@@ -281,7 +282,7 @@ impl Engine {
                     self.take_detached(now, &serial, work);
                 }
                 self.gun(&serial).note(&serial, other);
-                self.reconcile(&serial, work);
+                self.reconcile(now.utc, &serial, work);
             }
         }
     }

@@ -1,4 +1,5 @@
-// A whole treatment on the treatment room's page, in a real browser, with the network cut.
+// Whole treatments on the treatment room's page, in a real browser, with the network cut: every step
+// that the room's interface takes, and after reconnection each record of them in the server's report.
 //
 //   PROGRAMS=target/debug SCREENSHOTS=folder npm run e2e:room
 //
@@ -6,6 +7,7 @@
 // server hands its protocol library to the room and is then taken away until the treatment is
 // over. CHROMIUM names another browser than /usr/bin/chromium.
 import { spawn, execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
@@ -15,6 +17,7 @@ import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
 
 import { checks } from './checks.mjs';
+import { unzip } from './zip.mjs';
 
 const root = resolve(import.meta.dirname, '../../..');
 const programs = resolve(root, process.env.PROGRAMS ?? 'target/debug');
@@ -23,6 +26,8 @@ const axe = createRequire(import.meta.url)('axe-core').source;
 
 const DESKTOP = { width: 1280, height: 800 };
 const TABLET = { width: 820, height: 1180 };
+const PHONE = { width: 390, height: 844 };
+const VIEWS = Object.entries({ desktop: DESKTOP, tablet: TABLET, phone: PHONE });
 /** How long anything may take to appear, in ms: generous, for a busy machine. */
 const PATIENCE_MS = 30_000;
 const PIN = '2468';
@@ -150,11 +155,16 @@ function plugIn() {
   });
 }
 
+const newestShot = async () => {
+  const state = await gunState();
+  return `${state?.gun.epoch} ${state?.last_shot?.counter ?? 0}`;
+};
+
 /** Pulls the trigger and waits until the driver has the shot. */
 async function fire() {
-  const before = (await gunState())?.last_shot?.counter ?? 0;
+  const before = await newestShot();
   gun.stdin.write('{"do":"trigger"}\n');
-  await until('the shot is read', async () => ((await gunState())?.last_shot?.counter ?? 0) > before);
+  await until('the shot is read', async () => (await newestShot()) !== before);
 }
 
 // --- A browser --------------------------------------------------------------------------------
@@ -173,15 +183,25 @@ page.setDefaultTimeout(PATIENCE_MS);
 const complaints = [];
 const foreign = [];
 page.on('console', (message) => {
-  // A PIN that is asked for once more is an answer 401 or 403, which browsers call an error.
-  if (message.type() === 'error' && !/status of 40[13]/.test(message.text())) complaints.push(message.text());
+  // A PIN that is asked for once more is an answer 401 or 403, a refused step 409, which browsers
+  // call errors.
+  if (message.type() === 'error' && !/status of 40[139]/.test(message.text())) complaints.push(message.text());
 });
 page.on('pageerror', (error) => complaints.push(String(error)));
+
+/** What each step of the page was answered with: its name, its session, the hashes of its records. */
+const taken = [];
+page.on('response', async (response) => {
+  const request = response.request();
+  if (request.method() !== 'POST' || !response.url().endsWith('/api/v1/steps') || !response.ok()) return;
+  const name = Object.keys(request.postDataJSON())[0];
+  taken.push(response.json().then((answer) => ({ name, ...answer })));
+});
 
 async function look(name) {
   for (const theme of ['light', 'dark']) {
     await page.evaluate((theme) => document.documentElement.setAttribute('data-theme', theme), theme);
-    for (const [size, view] of [['desktop', DESKTOP], ['tablet', TABLET]]) {
+    for (const [size, view] of VIEWS) {
       await page.setViewportSize(view);
       if (pictures) {
         mkdirSync(pictures, { recursive: true });
@@ -200,7 +220,7 @@ async function look(name) {
       );
       must(small.length === 0, `${name}: lower than 48 px: ${small}`);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-      must(wide <= view.width, `${name}: the page is ${wide} wide, the screen ${view.width}`);
+      must(wide <= view.width, `${name}, ${size}: the page is ${wide} wide, the screen ${view.width}`);
     }
   }
   await page.setViewportSize(DESKTOP);
@@ -213,8 +233,139 @@ async function typePin() {
 
 const button = (name) => page.getByRole('button', { name, exact: true });
 const gauge = (name) => page.getByRole('article', { name, exact: true });
+const dialog = () => page.getByRole('dialog').last();
+const within = (name) => dialog().getByRole('button', { name, exact: true });
+
+/** Does the step of a dialog, with the PIN again where the driver wants it. */
+async function submit(name) {
+  const frame = dialog();
+  await within(name).click();
+  const pin = frame.getByLabel('PIN', { exact: true });
+  await until(`${name} is done`, async () => {
+    if (await pin.isVisible().catch(() => false)) {
+      await typePin();
+      await until('the PIN is taken', async () => !(await pin.isVisible().catch(() => false)));
+    }
+    return (await page.getByRole('dialog').count()) === 0;
+  });
+}
+
+async function signIn(name) {
+  const out = button('Sign out');
+  if (await out.isVisible()) await out.click();
+  await page.getByRole('button', { name }).click();
+  await typePin();
+  await page.locator('.me', { hasText: name }).waitFor();
+}
+
+/** Chooses an answer of a question, or of another choice with a name. */
+const choose = (group, answer) =>
+  page.getByRole('group', { name: group }).getByRole('button', { name: answer, exact: true }).click();
+
+async function chooseTreatment() {
+  await page.getByLabel('Find a protocol').fill('mesolift');
+  await page.getByRole('group', { name: 'Protocol' }).getByRole('button').first().click();
+  await choose('Zone', 'Cheek');
+  await choose('Technique', 'Nappage');
+}
+
+async function scan(which, code) {
+  const field = page.getByLabel('Scan or type a code')[which]();
+  await field.fill(code);
+  await field.press('Enter');
+}
+
+/** No number may hide behind STOP, wherever the page is read from. */
+async function seeEveryGauge() {
+  for (const [size, view] of VIEWS) {
+    await page.setViewportSize(view);
+    await page.evaluate(() => scrollTo(0, 0));
+    const hidden = await page.evaluate(() => {
+      const bar = document.querySelector('section.bar').getBoundingClientRect();
+      const gauges = [...document.querySelectorAll('.gauges article')];
+      return gauges.filter((it) => it.getBoundingClientRect().bottom > bar.top + 0.5).map((it) => it.ariaLabel);
+    });
+    must(hidden.length === 0, `${size}: STOP covers ${hidden.join(', ')}`);
+  }
+  await page.setViewportSize(DESKTOP);
+}
 
 let session;
+const choosePlain = (name) => dialog().getByRole('button', { name, exact: true }).click();
+
+async function more(name) {
+  await button('More').click();
+  await within(name).click();
+}
+
+async function ask(path) {
+  try {
+    const answer = await fetch(`http://127.0.0.1:${httpPort}${path}`);
+    return answer.ok ? await answer.json() : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The report over what the request selects; null while the server is not ready for it. */
+async function download(request) {
+  const answer = await fetch(`http://127.0.0.1:${httpPort}/api/v1/reports`, {
+    method: 'POST',
+    body: JSON.stringify(request),
+    headers: { 'content-type': 'application/json' },
+  }).catch(() => null);
+  return answer?.ok ? Buffer.from(await answer.arrayBuffer()) : null;
+}
+
+/** The hashes that a report proves, and its session events with the hashes of their own bytes. */
+function recordsOf(report) {
+  const files = unzip(report);
+  const proofs = JSON.parse(files.get('proofs.json'));
+  const hashes = new Set(proofs.blocks.flatMap((block) => block.records.map((record) => record.hash)));
+  const events = JSON.parse(files.get('sessions.json')).map((row) => {
+    const hash = createHash('sha256').update('mesofleet/record/v1\0').update(Buffer.from(row.canonical, 'hex'));
+    return { ...row, hash: hash.digest('hex') };
+  });
+  return { hashes, events };
+}
+
+/** Every step that the room's interface takes. */
+const STEPS = [
+  ...['open', 'screening', 'patient', 'details', 'course', 'segment', 'material', 'hand_over', 'manual'],
+  ...['override', 'pause', 'resume', 'same_patient', 'end', 'adverse_event', 'addendum', 'amend', 'claim'],
+];
+
+/** What the report must say of the first session: event, field and value. */
+const SAID = [
+  ['session opened', 'operator', 'op-07'],
+  ['session opened', 'asepsis', 'skipped: prepared by the nurse'],
+  ['screening', 'decision', 'treat'],
+  ['screening', 'decided_by', 'op-07'],
+  ['course', 'sessions_before', '2'],
+  ['course', 'sessions_before', '3'],
+  ['session details', 'consent', 'C-17'],
+  ['session details', 'after_care', 'done'],
+  ['segment opened', 'delivery', 'manual syringe'],
+  ['segment opened', 'needle_lot', 'N-31'],
+  ['segment opened', 'operator', 'op-12'],
+  ['material', 'consumables_are_new', 'true'],
+  ['manual injection', 'points', '150'],
+  ['limit overridden', 'text', 'last points of the second cheek'],
+  ['pause reason', 'reason', 'Patient rests'],
+  ['same patient asked', 'cause', 'unplugged'],
+  ['same patient answered', 'is_same', 'true'],
+  ['adverse event', 'code', 'bruise'],
+  ['adverse event', 'action', 'cooled'],
+  ['addendum', 'text', 'skin very thin at the left cheek'],
+  ['addendum', 'text', 'telephoned the day after: well'],
+  ['amendment', 'old_value', '150'],
+  ['amendment', 'new_value', '151'],
+  ['interlock', 'change', 'stopped by hand'],
+  ['interlock', 'change', 'resumed'],
+  ['interlock', 'reason', 'Pressed by mistake'],
+  ['session ended', 'outcome', 'completed'],
+];
+
 /** Patient shots of the session, as the driver counted them. */
 let treated = 0;
 
@@ -249,26 +400,50 @@ try {
     await button(`STOP ${GUN}`).waitFor();
   });
 
-  await check('protocol, zone, technique, lots and checklist are chosen, scanned and ticked', async () => {
-    await page.getByLabel('Find a protocol').fill('mesolift');
-    await page.getByRole('group', { name: 'Protocol' }).getByRole('button').first().click();
-    await page.getByRole('group', { name: 'Zone' }).getByRole('button').first().click();
-    await page.getByRole('group', { name: 'Technique' }).getByRole('button').first().click();
+  await check('protocol, zone, technique and lots are chosen and scanned', async () => {
+    await chooseTreatment();
     await page.getByLabel('Product', { exact: true }).fill('hyaluronic acid');
     await page.getByLabel('Concentration').fill('1 %');
-    const scan = page.getByLabel('Scan or type a code');
-    await scan.first().fill('(01)09506000134352(17)200101(10)OLD-1');
-    await scan.first().press('Enter');
+    await scan('first', '(01)09506000134352(17)200101(10)OLD-1');
     await page.getByText('This lot expired on 2020-01-01').waitFor();
-    await scan.first().fill(']d2010950600013435217491231' + '10HA-77\u001d21S1');
-    await scan.first().press('Enter');
+    await scan('first', ']d2010950600013435217491231' + '10HA-77\u001d21S1');
     await page.getByText('Use by 2049-12-31').waitFor();
     must((await page.getByLabel('Lot', { exact: true }).inputValue()) === 'HA-77', 'the lot is not filled in');
-    await scan.last().fill('(01)09506000134352(10)N-30');
-    await scan.last().press('Enter');
+    await scan('last', '(01)09506000134352(10)N-30');
+    await until('the needle is read', async () => (await page.getByLabel('Lot of the needle').inputValue()) === 'N-30');
+    await page.getByLabel('Needle, syringe and tube are new').check();
+  });
+
+  await check('every question is asked, and a yes asks for the prescriber’s decision', async () => {
     await page.getByRole('textbox', { name: /^Patient code/ }).fill('P-0042');
+    await button('Ask the 19 questions').click();
+    for (const no of await dialog().getByRole('button', { name: 'No', exact: true }).all()) await no.click();
+    await choose('Urticaria?', 'Yes');
+    await dialog().getByLabel('What was said').fill('as a child');
+    await page.getByText('The prescriber decides').waitFor();
+    await look('questions');
+    const words = await dialog().innerText();
+    must(!/(stop|pause|skip)\s+(taking|the|your)\s+\w*(medicine|drug|tablet)/i.test(words.replace('Nothing here says to stop a medicine', '')), 'the page advises to stop a medicine');
+    await choose('Decision', 'Treat');
+    await dialog().getByLabel('Reason of the decision').fill('long ago, talked with the patient');
+    await within('Keep the answers').click();
+    await page.getByText('Answered, 1 for the prescriber to decide').waitFor();
+  });
+
+  await check('age, weight, papers and course are said, the checklist ticked, and it begins', async () => {
+    await page.getByText('Age, weight, papers, anaesthetic').click();
+    await page.getByLabel('Age, years').fill('41');
+    await page.getByLabel('Weight, kg').fill('62,5');
+    await page.getByLabel('Consent, document number').fill('C-17');
+    await page.getByLabel('None', { exact: true }).check();
+    await page.getByText('Course so far', { exact: true }).click();
+    await page.getByLabel('Sessions before this one').fill('2');
+    await page.getByLabel('Their volume, ml').fill('7');
+    await button('Add a zone').click();
+    await page.locator('details[open] input[maxlength="100"]').last().fill('cheek');
+    await page.getByLabel('Day', { exact: true }).fill(new Date(Date.now() - 30 * 86_400_000).toISOString().slice(0, 10));
     for (const done of await page.getByRole('button', { name: 'Done', exact: true }).all()) await done.click();
-    await page.getByRole('button', { name: 'Skip', exact: true }).nth(2).click();
+    await choose('Zone disinfected', 'Skip');
     await page.getByLabel('Why it is skipped').fill('prepared by the nurse');
     await look('prepare');
     await button('Begin treatment').click();
@@ -287,6 +462,20 @@ try {
     for (let shot = 0; shot < 5; shot += 1) await fire();
     await page.getByText('Patient shots').waitFor();
     await look('treat');
+    await seeEveryGauge();
+  });
+
+  await check('a hard limit cannot be overridden, and page and driver say so', async () => {
+    await page.getByText('A hard limit cannot be overridden').first().waitFor();
+    const refused = await page.evaluate(async (session) => {
+      const override = { session, operator: 'op-07', rule: 'needle depth', code: 'other', text: 'x' };
+      const body = JSON.stringify({ override });
+      const answer = await fetch('/api/v1/steps', { method: 'POST', body });
+      return { status: answer.status, ...(await answer.json()) };
+    }, session);
+    // The sign-in may be too old for an override at all; then the PIN comes first.
+    if (refused.code === 'pin_needed') return;
+    must(refused.status === 409 && refused.code === 'hard_limit', JSON.stringify(refused));
   });
 
   await check('STOP stops the gun although the interlock is off', async () => {
@@ -300,58 +489,217 @@ try {
     must((await gunState()).last_shot.counter === before, 'it went on firing');
   });
 
+  await check('STOP stands in every dialog, which covers that of the page', async () => {
+    await button('Let it fire again').click();
+    await button('Gun checked').click();
+    await submit('Let it fire again');
+    await button(`STOP ${GUN}`).waitFor();
+    await button('More').click();
+    await dialog().getByRole('button', { name: `STOP ${GUN}` }).click();
+    await dialog().getByText('Stopped', { exact: true }).waitFor();
+    await look('more');
+    await within('Cancel').click();
+  });
+
   await check('a person lets it fire again, with a PIN and a reason', async () => {
     await button('Let it fire again').click();
     await button('Pressed by mistake').click();
     await look('resume');
-    await page.getByRole('dialog').getByRole('button', { name: 'Let it fire again' }).click();
-    const pin = page.getByLabel('PIN', { exact: true });
-    const stop = button(`STOP ${GUN}`);
-    await pin.or(stop).first().waitFor();
-    if (await pin.isVisible()) await typePin();
-    await stop.waitFor();
+    await submit('Let it fire again');
+    await button(`STOP ${GUN}`).waitFor();
     await fire();
   });
 
-  await check('the session is paused, goes on, and is handed over in a new segment', async () => {
+  await check('the session is paused with a reason and goes on', async () => {
     await button('Pause').click();
+    await choosePlain('Patient rests');
+    await submit('Pause');
     await page.getByText('Paused', { exact: true }).waitFor();
     await button('Go on').click();
     await button('Pause').waitFor();
-    await button('Sign out').click();
-    await page.getByRole('button', { name: /Nurse Example/ }).click();
-    await typePin();
+  });
+
+  await check('points by hand count, and the warning comes before the limit', async () => {
+    await button('By hand').click();
+    await look('segment');
+    await within('Begin segment').click();
+    await dialog().getByLabel('Points', { exact: true }).fill('150');
+    await dialog().getByLabel('Volume together, ml').fill('3,7');
+    await look('by-hand');
+    await submit('Record');
+    await gauge('Session volume').getByText('close to the limit').waitFor();
+    await look('near');
+  });
+
+  await check('a person goes on beyond a soft limit, with a reason and a PIN', async () => {
+    await button('By hand').click();
+    await dialog().getByLabel('Points', { exact: true }).fill('20');
+    await dialog().getByLabel('Volume together, ml').fill('0.5');
+    await submit('Record');
+    await gauge('Session volume').getByText('past the soft limit').waitFor();
+    await page.locator('li.soft', { hasText: /session volume/i }).getByRole('button').click();
+    await choose('Reason', 'Clinical judgement');
+    await dialog().getByLabel('In words').fill('last points of the second cheek');
+    await look('override');
+    await submit('Go on beyond the limit');
+    await page.locator('li.soft', { hasText: /session volume/i }).getByText('a person goes on beyond it').waitFor();
+  });
+
+  await check('an unplugged gun has the room asked for the same patient', async () => {
+    gun.stdin.end();
+    await page.getByText('Is this still the same patient?').waitFor();
+    await look('same-patient');
+    await button('Same patient').click();
+    await page.getByText('Is this still the same patient?').waitFor({ state: 'hidden' });
+    plugIn();
+    await button(`STOP ${GUN}`).waitFor();
+  });
+
+  await check('another person takes over, and a new segment begins', async () => {
+    await signIn('Nurse Example');
     await button('Hand over').click();
-    const dialog = page.getByRole('dialog');
-    await dialog.getByLabel('Product', { exact: true }).fill('hyaluronic acid');
-    await dialog.getByLabel('Concentration').fill('1 %');
-    await dialog.getByLabel('Lot', { exact: true }).fill('HA-77');
-    await dialog.getByLabel('Lot of the needle').fill('N-31');
+    await choosePlain('Shift ends');
     await look('hand-over');
-    await dialog.getByRole('button', { name: 'Begin segment' }).click();
-    await page.getByText('By op-12').waitFor();
+    await submit('Take over');
+    await page.getByText(/By op-12/).waitFor();
+    await button('New segment').click();
+    await choosePlain('New needle');
+    await dialog().getByLabel('Lot of the needle').fill('N-31');
+    await dialog().getByRole('combobox', { name: /^Gun/ }).selectOption(GUN);
+    await dialog().getByRole('combobox', { name: /^Zone/ }).selectOption('forehead');
+    await submit('Begin segment');
+    await page.getByText(/Forehead/).first().waitFor();
     await fire();
   });
 
-  await check('the session ends with an outcome', async () => {
+  await check('an adverse event, material, papers, course, age and words are recorded', async () => {
+    await button('Adverse event').click();
+    await choose('What happened', 'Bruise');
+    await choose('Put down to', 'The needle');
+    await choose('Known to happen after such a treatment?', 'Yes');
+    await dialog().getByLabel('What was done').fill('cooled');
+    await look('adverse');
+    await submit('Record');
+    await more('Material of a segment');
+    await dialog().getByLabel('Left in the syringe, ml').fill('0.3');
+    await choose('Needle, syringe, tube new?', 'Yes');
+    await choose('Gun enrolled here?', 'Yes');
+    await look('material');
+    await submit('Record');
+    await more('Papers, anaesthetic, other treatments');
+    must((await dialog().getByLabel('Consent, document number').inputValue()) === 'C-17', 'what was said before is not there');
+    await choose('Sheet for after the treatment', 'Given');
+    await look('papers');
+    await submit('Record');
+    await more('Course so far');
+    await dialog().getByLabel('Sessions before this one').fill('3');
+    await submit('Record');
+    await more('Age and weight');
+    await dialog().getByLabel('Age, years').fill('42');
+    await submit('Record');
+    await more('Add words');
+    await dialog().getByLabel('Words').fill('skin very thin at the left cheek');
+    await submit('Record');
+  });
+
+  await check('the questionnaire is answered once more during the session', async () => {
+    await more('Questionnaire');
+    for (const no of await dialog().getByRole('button', { name: 'No', exact: true }).all()) await no.click();
+    await submit('Record the answers');
+  });
+
+  await check('a wrong entry is corrected, and the original stays', async () => {
+    await more('What was said, and corrections');
+    await page.getByText('entry 1').waitFor();
+    await look('history');
+    await page.locator('li', { hasText: 'entry 1' }).getByRole('button', { name: 'Correct' }).click();
+    await choose('What is wrong', 'Points');
+    await dialog().getByLabel('Right value').fill('151');
+    await dialog().getByLabel('Reason').fill('counted once more');
+    await look('amend');
+    await within('Correct it').click();
+    await page.getByText(/points: 150 is now 151/).waitFor();
+    await button('Close').click();
+  });
+
+  await check('the session ends with an outcome, and words are added afterwards', async () => {
     await button('End').click();
     await look('end');
     treated = (await live()).sessions[0].patient_shot_count;
     await button('Completed').click();
     await page.getByRole('heading', { name: 'Protocol', exact: true }).waitFor();
+    await button('Earlier sessions').click();
+    await within('Add words').click();
+    await dialog().getByLabel('Words').fill('telephoned the day after: well');
+    await within('Record').click();
+    await page.getByText('telephoned the day after: well').waitFor();
+    await button('Close').click();
+  });
+
+  await check('STOP needs no session, and is a record all the same', async () => {
+    await button(`STOP ${GUN}`).click();
+    await page.getByText('Stopped', { exact: true }).waitFor();
+    await button('Let it fire again').click();
+    await button('Patient checked').click();
+    await submit('Let it fire again');
+    await button(`STOP ${GUN}`).waitFor();
+  });
+
+  let second;
+  await check('a returning patient confirms allergy and changes only, and it begins', async () => {
+    await fire();
+    await fire();
+    await chooseTreatment();
+    await page.getByLabel('Product', { exact: true }).fill('hyaluronic acid');
+    await page.getByLabel('Concentration').fill('1 %');
+    await scan('first', '(01)09506000134352(17)491231(10)HA-78');
+    await page.getByText('Use by 2049-12-31').waitFor();
+    await scan('last', '(01)09506000134352(10)N-32');
+    const began = Date.now();
+    const code = page.getByRole('textbox', { name: /^Patient code/ });
+    await code.fill('p-0042 ');
+    await code.press('Tab');
+    await page.getByText('two questions are left').waitFor();
+    for (const no of await page.getByRole('button', { name: 'No', exact: true }).all()) await no.click();
+    for (const done of await page.getByRole('button', { name: 'Done', exact: true }).all()) await done.click();
+    await look('returning');
+    await button('Begin treatment').click();
+    await gauge('Needle depth').waitFor();
+    second = (await live()).sessions[0].session;
+    console.log(`      from the patient's code to the gauges: ${Date.now() - began} ms, pictures and checks of the page in between included`);
+  });
+
+  await check('shots that were fired without a session are claimed', async () => {
+    await page.getByText(`2 shots of ${GUN} belong to no session`).waitFor();
+    await button('Claim them …').click();
+    await choosePlain('Session was opened too late');
+    await look('claim');
+    await submit('Claim them');
+    await page.getByText(`2 shots of ${GUN} belong to no session`).waitFor({ state: 'hidden' });
+    await fire();
+    await button('End').click();
+    await button('Completed').click();
+    await page.getByRole('heading', { name: 'Protocol', exact: true }).waitFor();
+  });
+
+  await check('where the prescriber decides not to treat, that is recorded and nothing is fired', async () => {
+    await page.getByLabel('Find a protocol').fill('mesolift');
+    await page.getByRole('group', { name: 'Protocol' }).getByRole('button').first().click();
+    await page.getByRole('textbox', { name: /^Patient code/ }).fill('P-0043');
+    await button('Ask the 19 questions').click();
+    for (const no of await dialog().getByRole('button', { name: 'No', exact: true }).all()) await no.click();
+    await choose('Pregnant, or possibly so?', 'Not known');
+    await choose('Decision', 'Not today');
+    await dialog().getByLabel('Reason of the decision').fill('to be tested first');
+    await within('Keep the answers').click();
+    for (const done of await page.getByRole('button', { name: 'Done', exact: true }).all()) await done.click();
+    await button('Record, and do not treat').click();
+    await until('the session is over', async () => (await live()).sessions.length === 0);
   });
 
   await check('after reconnection the server holds every step and every shot', async () => {
     const fired = (await gunState()).last_shot.counter;
     server = startServer();
-    const ask = async (path) => {
-      try {
-        const answer = await fetch(`http://127.0.0.1:${httpPort}${path}`);
-        return answer.ok ? await answer.json() : null;
-      } catch {
-        return null;
-      }
-    };
     const held = await until('the server holds the session', async () => {
       const stored = await ask(`/api/v1/sessions/${session}`);
       const gun = await ask(`/api/v1/guns/${GUN}`);
@@ -362,9 +710,34 @@ try {
     });
     must(held.outcome === 'completed', `it ended as ${held.outcome}`);
     must(held.operator === 'op-07', `it was begun by ${held.operator}`);
-    // What was settled is stored and logged: with nothing left, every step has arrived.
     await until('nothing waits any more', async () => (await live()).waiting_record_count === 0);
     await page.getByText('Connected', { exact: true }).waitFor();
+  });
+
+  await check('the report proves the record of every step, and the verifier agrees', async () => {
+    const steps = await Promise.all(taken);
+    const report = await until('the report is made', () => download({}));
+    const { hashes, events } = recordsOf(report);
+    const lost = steps.flatMap((step) => step.records.filter((hash) => !hashes.has(hash)).map((hash) => `${step.name} ${hash}`));
+    must(lost.length === 0, `not in the report: ${lost.join(', ')}`);
+    const names = new Set(steps.map((step) => step.name));
+    const missing = STEPS.filter((name) => !names.has(name));
+    must(missing.length === 0, `the page never took: ${missing.join(', ')}`);
+    // Age and weight are withheld; everything else stands there in its own words.
+    const own = events.filter((it) => it.session === session);
+    const withheld = steps.filter((step) => step.session === session).flatMap((step) => step.records).filter((hash) => !events.some((it) => it.hash === hash));
+    must(withheld.length === 2, `${withheld.length} records are withheld, age and weight were said twice`);
+    for (const [event, field, value] of SAID) {
+      must(own.some((it) => it.event === event && it.details[field] === value), `no ${event} with ${field} ${value}: ${JSON.stringify(own.filter((it) => it.event === event).map((it) => it.details))}`);
+    }
+    must(events.some((it) => it.session === second && it.event === 'shots claimed'), 'the claim is not there');
+    const stops = events.filter((it) => it.event === 'interlock' && !it.session);
+    must(stops.length === 2 && stops[1].details.reason === 'Patient checked', `without a session: ${JSON.stringify(stops.map((it) => it.details))}`);
+    must(events.some((it) => it.event === 'session ended' && it.details.outcome === 'not treated'), 'the session without a treatment is not there');
+    writeFileSync(join(folder, 'report.zip'), report);
+    const verdict = run('mesofleet-verify', ['report.zip']);
+    must(/\bOK\b/.test(verdict), verdict);
+    console.log(`      ${steps.length} steps of ${names.size} kinds made ${steps.flatMap((step) => step.records).length} records; all are in the report`);
   });
 
   await check('the page asked nobody but the driver, and did not complain', () => {

@@ -51,6 +51,32 @@ pub struct LiveGunBody {
     pub last_shot: Option<LiveShotBody>,
     /// Needle depth, volume per trigger and shot rate, in this order, also before the first shot.
     pub gauges: Vec<GaugeBody>,
+    /// Patient shots since the start of the driver that were fired without a session and are claimed by
+    /// none, newest first, at most [`StrayShotsBody::COUNT_MAX`] runs.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub strays: Vec<StrayShotsBody>,
+}
+
+/// A run of shots that were fired without a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StrayShotsBody {
+    /// Epoch, 16 hexadecimal digits.
+    pub epoch: String,
+    /// First counter.
+    pub first: u32,
+    /// Last counter.
+    pub last: u32,
+    /// When the first was fired, milliseconds since 1970.
+    pub from_ms: i64,
+    /// When the last was fired, milliseconds since 1970.
+    pub to_ms: i64,
+}
+
+impl StrayShotsBody {
+    /// The most runs of a gun; of more the oldest is no longer offered, and is claimed by its
+    /// counters on the command line.
+    pub const COUNT_MAX: usize = 16;
 }
 
 /// The last shot of a gun.
@@ -100,6 +126,12 @@ pub struct GaugeBody {
     /// Above this it must stop.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hard_max: Option<i64>,
+    /// Down from here the warning before the lower limit begins.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub near_min: Option<i64>,
+    /// From here on the warning before the upper limit begins.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub near_max: Option<i64>,
     /// `waiting` for a first value, `unlimited`, `within`, `near` (the warning before the limit),
     /// `soft`, `hard`, `not checkable`, or `not judged` for a shot that was for no patient.
     pub standing: String,
@@ -141,6 +173,9 @@ pub struct LiveSessionBody {
     pub sums: Vec<GaugeBody>,
     /// What the session's verdict says so far of rules that did not simply pass, a line each.
     pub findings: Vec<String>,
+    /// The rules beyond whose soft limit a person has chosen to go on.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub overridden: Vec<String>,
 }
 
 /// A segment that is open.
@@ -278,6 +313,10 @@ impl core::fmt::Debug for PatientCodeBody {
 pub struct PatientBody {
     /// The commitment, 64 hexadecimal digits.
     pub patient: String,
+    /// Digest of the newest full questionnaire that this patient answered in this room, 64
+    /// hexadecimal digits: a returning patient may confirm it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub screening_digest: Option<String>,
 }
 
 /// A code as the scanner read it: `POST /api/v1/scan`.

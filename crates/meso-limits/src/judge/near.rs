@@ -66,34 +66,45 @@ pub fn nearness(limits: &Limits, value: i64, set: Option<i64>, measured: bool) -
         Some(_) => return Nearness::Soft,
         None => {}
     }
+    let (near_min, near_max) = warning(limits, set);
+    let is_near = near_max.is_some_and(|from| value >= from)
+        || near_min.is_some_and(|down_to| value <= down_to);
+    match is_near {
+        true => Nearness::Near,
+        false => Nearness::Within,
+    }
+}
+
+/// Where the warning before the limits begins, in their unit: up to the first value (near a
+/// minimum) and from the second one on (near a maximum). `None` where nothing warns on that side.
+///
+/// ```
+/// use meso_limits::{Limits, warning};
+///
+/// let depth = Limits { soft_max: Some(5_000), ..Limits::default() };
+/// assert_eq!(warning(&depth, Some(4_000)), (None, Some(4_900)));
+/// assert_eq!(warning(&depth, None), (None, Some(4_500)));
+/// ```
+pub fn warning(limits: &Limits, set: Option<i64>) -> (Option<i64>, Option<i64>) {
     let tighter = |a: Option<i64>, b: Option<i64>, pick: fn(i64, i64) -> i64| match (a, b) {
         (Some(a), Some(b)) => Some(pick(a, b)),
         (one, other) => one.or(other),
     };
     let max = tighter(limits.soft_max, limits.hard_max, i64::min);
     let min = tighter(limits.soft_min, limits.hard_min, i64::max);
-    let near_max = max.is_some_and(|max| {
+    let near_max = max.map(|max| {
         let from = set.filter(|set| *set < max).unwrap_or(0);
-        is_far_on(from, max, value)
+        from.saturating_add(most_of(from.abs_diff(max)))
     });
-    let near_min = min
-        .zip(set)
-        .filter(|(min, set)| set > min)
-        .is_some_and(|(min, set)| is_far_on(set, min, value));
-    match near_max || near_min {
-        true => Nearness::Near,
-        false => Nearness::Within,
-    }
+    let near_min = min.zip(set).filter(|(min, set)| set > min);
+    let near_min = near_min.map(|(min, set)| set.saturating_sub(most_of(set.abs_diff(min))));
+    (near_min, near_max)
 }
 
-/// Whether a value has gone [`NEAR_PERCENT`] of the way.
-fn is_far_on(from: i64, to: i64, value: i64) -> bool {
-    let (from, to, value) = (i128::from(from), i128::from(to), i128::from(value));
-    let (way, gone) = match to >= from {
-        true => (to - from, value - from),
-        false => (from - to, from - value),
-    };
-    gone * 100 >= way * i128::from(NEAR_PERCENT)
+/// [`NEAR_PERCENT`] of a way, rounded up.
+fn most_of(way: u64) -> i64 {
+    let most = (u128::from(way) * u128::from(NEAR_PERCENT.unsigned_abs())).div_ceil(100);
+    i64::try_from(most).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

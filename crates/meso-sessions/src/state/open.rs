@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use meso_domain::{
-    AskCause, Delivery, ManualEntry, RecordHash, Said, Screening, ScreeningOutcome, SegmentOpened,
-    SessionDetails, SessionEnded, SessionEvent, SessionOpened, Statement, corrected,
+    AskCause, CourseFacts, Delivery, ManualEntry, MaterialFacts, RecordHash, Said, Screening,
+    ScreeningOutcome, SegmentOpened, SessionDetails, SessionEnded, SessionEvent, SessionOpened,
+    Statement, corrected,
 };
 use meso_units::{GunSerial, SegmentId, Timestamp};
 
@@ -94,6 +95,24 @@ impl OpenSession {
                 Said::Details(details) => Some(details),
                 _ => None,
             })
+    }
+
+    /// The course so far, as it was said last.
+    pub fn course(&self) -> Option<&CourseFacts> {
+        let mut newest = self.statements.iter().rev();
+        newest.find_map(|one| match &one.said {
+            Said::Course(course) => Some(course),
+            _ => None,
+        })
+    }
+
+    /// What is known of the material of a segment, as it was said last.
+    pub fn material(&self, segment: SegmentId) -> Option<&MaterialFacts> {
+        let mut newest = self.statements.iter().rev();
+        newest.find_map(|one| match &one.said {
+            Said::Material(material) if material.segment == segment => Some(material),
+            _ => None,
+        })
     }
 
     /// The patient's age in whole years, as it was said last.

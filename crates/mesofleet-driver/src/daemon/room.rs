@@ -55,6 +55,12 @@ impl Daemon {
             RoomRequest::Questionnaire { reply } => {
                 let _ = reply.send(self.engine.questionnaire());
             }
+            RoomRequest::History { reply } => {
+                let _ = reply.send(self.engine.history());
+            }
+            RoomRequest::Patient { patient, reply } => {
+                let _ = reply.send(self.engine.patient(patient));
+            }
             RoomRequest::ResumeGun { gun, body, reply } => {
                 let answer = self.resume_gun(&gun, &body).await?;
                 let _ = reply.send(answer);
@@ -91,7 +97,7 @@ impl Daemon {
         events: &[SessionEvent],
     ) -> Result<(), DriverError> {
         self.engine.apply_events(events);
-        let work = self.engine.reconcile_all();
+        let work = self.engine.reconcile_all(self.clocks.now().utc);
         self.write(work).await
     }
 

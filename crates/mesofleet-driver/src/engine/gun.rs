@@ -11,6 +11,7 @@ use meso_units::{ClockSegment, Epoch, GunSerial, ShotCounter, Timestamp};
 use super::clock::GunClock;
 use super::interlock::Interlock;
 use super::live::LastShot;
+use super::strays::Strays;
 
 /// One gun, attached or not.
 #[derive(Debug, Default)]
@@ -52,6 +53,8 @@ pub(super) struct Gun {
     pub(super) alarm_at: Option<Timestamp>,
     /// Its last shot since the start, for the room's page.
     pub(super) last_shot: Option<Box<LastShot>>,
+    /// Its shots that belong to no session.
+    pub(super) strays: Strays,
     pub(super) quarantined_frames: u64,
     /// Shots of a counter that went back.
     pub(super) salvaged_shots: u64,

@@ -5,9 +5,10 @@
 //! differ, the gun is told again. It is stopped between shots: never this one, always the next.
 
 use meso_contract::room::RoomInterlockBody;
-use meso_domain::{Judgement, Severity, Shot};
+use meso_domain::{InterlockChange, InterlockEvent, Judgement, Record, Severity, Shot, Stream};
+use meso_journal::NewRecord;
 use meso_link_proto::{CommandKind, CommandOutcome, ResultCode};
-use meso_units::{GunSerial, SessionId, Timestamp};
+use meso_units::{GunSerial, OperatorId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::gun::Gun;
@@ -63,6 +64,8 @@ pub(super) struct Interlock {
     /// Whether it must wait for a session.
     lacks_session: bool,
     standing: Standing,
+    /// Whether the record says already that it does not obey.
+    is_told_of: bool,
 }
 
 impl Interlock {
@@ -120,6 +123,12 @@ impl Interlock {
         }
     }
 
+    /// Whether the record is to say now that the gun does not obey: once for each hold.
+    fn must_tell_of(&mut self) -> bool {
+        let fails = matches!(self.standing, Standing::Failed { .. }) && self.reason().is_some();
+        fails && !std::mem::replace(&mut self.is_told_of, true)
+    }
+
     /// Takes the answer to a command; says whether it failed.
     fn answered(&mut self, kind: CommandKind, outcome: CommandOutcome) -> Option<String> {
         let problem = match outcome {
@@ -143,6 +152,7 @@ impl Interlock {
         match problem {
             None => {
                 self.standing = Standing::Quiet;
+                self.is_told_of = false;
                 self.hold.was_told &= !was_resuming;
                 None
             }
@@ -217,6 +227,7 @@ impl Engine {
         serial: &GunSerial,
         shot: &Shot,
         judgement: &Judgement,
+        received_at: Timestamp,
         work: &mut Work,
     ) {
         let hard = judgement
@@ -229,14 +240,45 @@ impl Engine {
         if gun.interlock.hold.breach.is_none() {
             let counter = shot.identity.counter;
             tracing::error!(gun = %serial, %counter, what, "a shot beyond a hard limit: the gun is to fire no more");
-            gun.interlock.hold.breach = Some(format!("shot {counter}: {what}"));
+            let cause = format!("shot {counter}: {what}");
+            gun.interlock.hold.breach = Some(cause.clone());
             gun.is_changed = true;
+            let change = InterlockChange::StoppedByBreach;
+            self.record_interlock(received_at, serial, change, (None, &cause), work);
         }
-        self.reconcile(serial, work);
+        self.reconcile(received_at, serial, work);
+    }
+
+    /// Writes down what became of a gun's leave to fire: by whom, and why.
+    pub(super) fn record_interlock(
+        &self,
+        at: Timestamp,
+        serial: &GunSerial,
+        change: InterlockChange,
+        (by, reason): (Option<OperatorId>, &str),
+        work: &mut Work,
+    ) {
+        let session = self.sessions.session_of(serial);
+        let end = reason.floor_char_boundary(InterlockEvent::REASON_BYTES_MAX);
+        let event = InterlockEvent {
+            gun: serial.clone(),
+            session,
+            at,
+            change,
+            by,
+            reason: reason[..end].to_owned(),
+        };
+        let record = NewRecord {
+            stream: Stream::Room,
+            record: Record::Interlock(event),
+            judgement: None,
+            session,
+        };
+        work.push(record, None, true);
     }
 
     /// Tells a gun what is wanted of it where it does something else.
-    pub(super) fn reconcile(&mut self, serial: &GunSerial, work: &mut Work) {
+    pub(super) fn reconcile(&mut self, at: Timestamp, serial: &GunSerial, work: &mut Work) {
         let interlock = self.config.interlock;
         if interlock.enabled {
             let lacks_session =
@@ -244,12 +286,24 @@ impl Engine {
             self.gun(serial).interlock.lacks_session = lacks_session;
         }
         if interlock.enabled || self.gun(serial).interlock.obeys_a_person() {
-            self.tell(serial, work);
+            self.tell(at, serial, work);
         }
     }
 
+    /// Whether a person has stopped this gun already and nobody has let it go on.
+    pub(super) fn is_held_by_hand(&self, serial: &GunSerial) -> bool {
+        let gun = self.guns.get(serial);
+        gun.is_some_and(|gun| gun.interlock.hold.by_hand.is_some())
+    }
+
     /// Stops a gun because a person says so.
-    pub(super) fn hold_by_hand(&mut self, serial: &GunSerial, cause: String, work: &mut Work) {
+    pub(super) fn hold_by_hand(
+        &mut self,
+        at: Timestamp,
+        serial: &GunSerial,
+        cause: String,
+        work: &mut Work,
+    ) {
         let gun = self.gun(serial);
         let before = gun.interlock.hold.clone();
         gun.interlock.hold.by_hand.get_or_insert(cause);
@@ -257,10 +311,10 @@ impl Engine {
         gun.interlock.line_changed();
         gun.is_changed = true;
         keep_hold(serial, gun, &before, work);
-        self.tell(serial, work);
+        self.tell(at, serial, work);
     }
 
-    fn tell(&mut self, serial: &GunSerial, work: &mut Work) {
+    fn tell(&mut self, at: Timestamp, serial: &GunSerial, work: &mut Work) {
         let gun = self.gun(serial);
         let before = gun.interlock.hold.clone();
         if gun.is_attached {
@@ -278,14 +332,31 @@ impl Engine {
             }
         }
         keep_hold(serial, gun, &before, work);
+        self.tell_of_failure(at, serial, work);
+    }
+
+    /// Has the record say that a gun does not obey: who reads it later must know that the gun may
+    /// have gone on.
+    fn tell_of_failure(&mut self, at: Timestamp, serial: &GunSerial, work: &mut Work) {
+        let interlock = &mut self.gun(serial).interlock;
+        if !interlock.must_tell_of() {
+            return;
+        }
+        let problem = match &interlock.standing {
+            Standing::Failed { problem, .. } => problem.as_str(),
+            _ => CANNOT_BE_STOPPED,
+        };
+        let reason = format!("{problem}; it was to stop because: {}", interlock.cause());
+        let change = InterlockChange::NotStopped;
+        self.record_interlock(at, serial, change, (None, &reason), work);
     }
 
     /// What every gun is told after sessions have changed.
-    pub(crate) fn reconcile_all(&mut self) -> Work {
+    pub(crate) fn reconcile_all(&mut self, at: Timestamp) -> Work {
         let mut work = Work::default();
         let guns: Vec<GunSerial> = self.guns.keys().cloned().collect();
         for gun in guns {
-            self.reconcile(&gun, &mut work);
+            self.reconcile(at, &gun, &mut work);
         }
         work
     }
@@ -293,6 +364,7 @@ impl Engine {
     /// Takes what became of a command.
     pub(super) fn note_command(
         &mut self,
+        at: Timestamp,
         serial: &GunSerial,
         kind: CommandKind,
         outcome: CommandOutcome,
@@ -317,6 +389,7 @@ impl Engine {
             gun.is_changed = true;
         }
         keep_hold(serial, gun, &before, work);
+        self.tell_of_failure(at, serial, work);
     }
 
     /// A command could not even be handed to its port: it is told again with the next status.
@@ -330,7 +403,7 @@ impl Engine {
     }
 
     /// A person lets a gun fire again.
-    pub(super) fn lift_hold(&mut self, serial: &GunSerial, work: &mut Work) {
+    pub(super) fn lift_hold(&mut self, at: Timestamp, serial: &GunSerial, work: &mut Work) {
         let gun = self.gun(serial);
         let before = gun.interlock.hold.clone();
         gun.interlock.hold.breach = None;
@@ -338,9 +411,10 @@ impl Engine {
         // Also an inhibition that this driver does not remember: the person says so.
         gun.interlock.hold.was_told = gun.is_inhibited;
         gun.interlock.standing = Standing::Quiet;
+        gun.interlock.is_told_of = false;
         gun.is_changed = true;
         keep_hold(serial, gun, &before, work);
-        self.tell(serial, work);
+        self.tell(at, serial, work);
     }
 
     /// Whether a person's word is wanted before this gun fires again.

@@ -2,12 +2,15 @@
 //! open sessions amount to.
 
 mod gauges;
+mod history;
+
+use std::collections::BTreeSet;
 
 use meso_contract::room::{
     LiveBody, LiveGunBody, LiveSegmentBody, LiveSessionBody, LiveShotBody, RoomLibraryBody,
     RoomProtocolBody,
 };
-use meso_domain::{Delivery, Judgement, SegmentOpened, Severity, Shot};
+use meso_domain::{Delivery, Judgement, Said, SegmentOpened, Severity, Shot};
 use meso_limits::{Protocol, describe};
 use meso_sessions::OpenSession;
 use meso_units::{GunSerial, SessionId};
@@ -69,6 +72,7 @@ impl Engine {
             session: session.map(|session| session.to_string()),
             last_shot: last.map(last_shot_body),
             gauges: gauges::of_gun(self.protocol_of(session), last),
+            strays: gun.strays.bodies(),
             ..LiveGunBody::default()
         }
     }
@@ -105,8 +109,19 @@ impl Engine {
                 .filter_map(|rule| rule.worst)
                 .map(|finding| describe(&finding))
                 .collect(),
+            overridden: overridden(open),
         }
     }
+}
+
+/// The rules beyond whose soft limit a person has chosen to go on, each once.
+fn overridden(open: &OpenSession) -> Vec<String> {
+    let rules = open.statements().iter().filter_map(|one| match &one.said {
+        Said::Override(limit) => Some(limit.finding.rule.to_string()),
+        _ => None,
+    });
+    let rules: BTreeSet<String> = rules.collect();
+    rules.into_iter().collect()
 }
 
 fn last_shot_body(last: &LastShot) -> LiveShotBody {

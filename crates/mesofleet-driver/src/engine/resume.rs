@@ -1,9 +1,10 @@
-//! A person lets a gun fire again, and the journal remembers who did and why.
+//! A person lets a gun fire again, and record and journal remember who did and why.
 
 use jiff::Timestamp as Moment;
 use meso_contract::room::{ResumeGunBody, RoomGunBody};
+use meso_domain::InterlockChange;
 use meso_room::StepFailure;
-use meso_units::GunSerial;
+use meso_units::{GunSerial, OperatorId};
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, Work};
@@ -76,7 +77,10 @@ impl Engine {
         work.keep(format!("{RESUME_VALUES}{place:04}"), bytes);
         let count = self.resume_count.to_le_bytes().to_vec();
         work.keep(RESUME_COUNT_VALUE.to_owned(), count);
-        self.lift_hold(serial, &mut work);
+        let by = OperatorId::parse(operator).ok();
+        let change = InterlockChange::Resumed;
+        self.record_interlock(now.utc, serial, change, (by, reason), &mut work);
+        self.lift_hold(now.utc, serial, &mut work);
         Ok(work)
     }
 

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use jiff::Timestamp as Moment;
-use meso_contract::room::{QuestionnaireBody, RoomStepBody, StepTakenBody};
+use meso_contract::room::{PatientBody, QuestionnaireBody, RoomStepBody, StepTakenBody};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{AskCause, GunPosition, Record, Said, SessionEvent, Stream};
 use meso_journal::NewRecord;
 use meso_limits::SignerList;
 use meso_room::{StepContext, StepFailure, answers_of, questionnaire, to_step};
 use meso_sessions::Step;
-use meso_units::{LibraryVersion, SegmentId, SessionId, ShotCounter};
+use meso_units::{LibraryVersion, PatientCommitment, SegmentId, SessionId, ShotCounter};
 
 use super::{Engine, Work};
 use crate::library::{self, Checked, ReleaseRefused};
@@ -74,7 +74,8 @@ impl Engine {
             .collect();
         let mut work = session_work(&events);
         if let Some(answers) = answers {
-            self.keep_screening(&answers, &mut work)?;
+            let patient = self.patient_of(&events);
+            self.keep_screening(&answers, patient, &mut work)?;
         }
         Ok(StepTaken {
             work,
@@ -129,7 +130,12 @@ impl Engine {
             return;
         };
         match &statement.said {
-            Said::Screening(screening) => self.screenings.note(screening),
+            Said::Screening(screening) => {
+                let mut recent = self.sessions.recent();
+                let known = recent.find(|it| it.opened.session == statement.session);
+                let patient = known.map(|it| it.opened.patient);
+                self.screenings.note(screening, patient);
+            }
             Said::Amended(amendment) => {
                 let (session, original) = (statement.session, amendment.original);
                 if let Some(corrected) = self.sessions.corrected(session, original) {
@@ -137,8 +143,30 @@ impl Engine {
                 }
             }
             // The room reads no shots back; the server counts them in.
-            Said::Claim(_) => self.judge.set_history_missing(statement.session),
+            Said::Claim(claim) => {
+                self.judge.set_history_missing(statement.session);
+                self.gun(&claim.gun).strays.claimed(claim);
+            }
             _ => {}
+        }
+    }
+
+    /// Whom events are about that a step makes.
+    fn patient_of(&self, events: &[SessionEvent]) -> Option<PatientCommitment> {
+        let first = events.first()?;
+        if let SessionEvent::Opened(opened) = first {
+            return Some(opened.patient);
+        }
+        let mut open = self.sessions.open_sessions();
+        let open = open.find(|open| open.opened().session == first.session())?;
+        Some(open.opened().patient)
+    }
+
+    /// What the room knows of a patient.
+    pub(crate) fn patient(&self, patient: PatientCommitment) -> PatientBody {
+        PatientBody {
+            patient: patient.to_string(),
+            screening_digest: self.screenings.of(&patient).map(hex::encode),
         }
     }
 

@@ -3,17 +3,22 @@
 //! Records carry their digest only; the journal keeps the answers themselves under names of their
 //! own, so that they can be erased and no record changes.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{Screening, ScreeningAnswers};
 use meso_journal::JournalError;
 use meso_room::StepFailure;
+use meso_units::PatientCommitment;
 
 use super::{Engine, JournalContents, Work};
 
 /// Under this and a number the journal keeps answers.
 const SCREENING_VALUES: &str = "screening/";
+
+/// Under this and the same number the journal keeps whose they are: the commitment to the patient
+/// and the digest of the answers.
+const PATIENT_VALUES: &str = "screening_patient/";
 
 /// Under this name the journal keeps how many there were.
 const SCREENING_COUNT_VALUE: &str = "screening_count";
@@ -30,13 +35,21 @@ pub(super) struct Screenings {
     /// Digests of full questionnaires, oldest first.
     order: VecDeque<[u8; 32]>,
     known: BTreeSet<[u8; 32]>,
+    /// The newest full questionnaire of each patient.
+    of_patient: BTreeMap<PatientCommitment, [u8; 32]>,
 }
 
 impl Screenings {
     /// A questionnaire whose digest is in a record: a returning patient may confirm it.
-    pub(super) fn note(&mut self, screening: &Screening) {
+    pub(super) fn note(&mut self, screening: &Screening, patient: Option<PatientCommitment>) {
         self.count += 1;
-        if screening.confirms.is_some() || !self.known.insert(screening.digest) {
+        if screening.confirms.is_some() {
+            return;
+        }
+        if let Some(patient) = patient {
+            self.of_patient.insert(patient, screening.digest);
+        }
+        if !self.known.insert(screening.digest) {
             return;
         }
         self.order.push_back(screening.digest);
@@ -44,7 +57,13 @@ impl Screenings {
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);
+            self.of_patient.retain(|_, digest| *digest != oldest);
         }
+    }
+
+    /// The newest full questionnaire of a patient that the room knows.
+    pub(super) fn of(&self, patient: &PatientCommitment) -> Option<&[u8; 32]> {
+        self.of_patient.get(patient)
     }
 }
 
@@ -64,6 +83,7 @@ impl Engine {
     pub(super) fn keep_screening(
         &self,
         answers: &ScreeningAnswers,
+        patient: Option<PatientCommitment>,
         work: &mut Work,
     ) -> Result<(), StepFailure> {
         if let Some(earlier) = answers.confirms
@@ -80,6 +100,11 @@ impl Engine {
         let place = self.screenings.count % SCREENINGS_MAX as u64;
         let name = format!("{SCREENING_VALUES}{place:04}");
         work.keep(name, answers.canonical_bytes());
+        // A place that is used again must not go on naming whoever was there before.
+        let whose = patient.map_or_else(Vec::new, |patient| {
+            [*patient.as_bytes(), answers.digest()].concat()
+        });
+        work.keep(format!("{PATIENT_VALUES}{place:04}"), whose);
         let count = (self.screenings.count + 1).to_le_bytes().to_vec();
         work.keep(SCREENING_COUNT_VALUE.to_owned(), count);
         Ok(())
@@ -98,16 +123,37 @@ impl Engine {
             }
         }
         kept.sort_by_key(|answers| answers.at);
+        let whose = patients_by_digest(journal)?;
         for answers in kept {
-            self.screenings.note(&Screening {
-                digest: answers.digest(),
+            let digest = answers.digest();
+            let screening = Screening {
+                digest,
                 confirms: answers.confirms,
                 decision: None,
-            });
+            };
+            self.screenings
+                .note(&screening, whose.get(&digest).copied());
         }
         let count = journal.value(SCREENING_COUNT_VALUE)?;
         let count = count.and_then(|bytes| bytes.try_into().ok());
         self.screenings.count = count.map_or(0, u64::from_le_bytes);
         Ok(())
     }
+}
+
+/// Whose answers of a digest are, as far as the journal says.
+fn patients_by_digest(
+    journal: &impl JournalContents,
+) -> Result<BTreeMap<[u8; 32], PatientCommitment>, JournalError> {
+    let mut whose = BTreeMap::new();
+    for (place, bytes) in journal.values_under(PATIENT_VALUES)? {
+        match <[[u8; 32]; 2]>::try_from(bytes.as_chunks().0) {
+            Ok([patient, digest]) => {
+                whose.insert(digest, PatientCommitment::from_bytes(patient));
+            }
+            Err(_) if bytes.is_empty() => {}
+            Err(_) => tracing::warn!(place, "whose answers these are is not readable"),
+        }
+    }
+    Ok(whose)
 }

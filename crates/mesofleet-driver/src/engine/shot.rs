@@ -37,7 +37,7 @@ impl Engine {
         let is_new = self.counts_anew(serial, epoch, counter);
         let judgement = self.judge_once(is_new, &shot, session);
         if is_new && self.stops_its_gun(&judgement, &shot, session, received_at) {
-            self.hold_for_breach(serial, &shot, &judgement, work);
+            self.hold_for_breach(serial, &shot, &judgement, received_at, work);
         }
         let is_urgent = self.begins_episode(serial, at, &judgement);
         self.sessions.note_shot(serial, at);
@@ -45,6 +45,9 @@ impl Engine {
         gun.take(epoch, event.key.counter, event.key.counter);
         gun.newest_counter = gun.newest_counter.max(counter);
         gun.is_changed = true;
+        if is_new && session.is_none() {
+            gun.strays.note(&shot);
+        }
         if is_new {
             gun.last_shot = Some(Box::new(LastShot {
                 shot: shot.clone(),

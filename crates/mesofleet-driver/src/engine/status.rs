@@ -67,6 +67,13 @@ impl Engine {
             screening_digest: open.screening().map(|it| hex::encode(it.digest)),
             manual_entry_count: numbers.max().unwrap_or(0),
             segments: open.segments().iter().map(Into::into).collect(),
+            materials: open
+                .segments()
+                .iter()
+                .filter_map(|segment| open.material(segment.segment).map(Into::into))
+                .collect(),
+            details: open.details().map(Into::into),
+            course: open.course().map(Into::into),
             findings: rules
                 .iter()
                 .filter_map(|rule| rule.worst.as_ref().map(Into::into))

@@ -1,8 +1,9 @@
-//! A person stops a gun, and the journal remembers who did.
+//! A person stops a gun, and record and journal remember who did.
 
 use meso_contract::room::{InhibitGunBody, RoomGunBody};
+use meso_domain::InterlockChange;
 use meso_room::StepFailure;
-use meso_units::GunSerial;
+use meso_units::{GunSerial, OperatorId};
 use serde::{Deserialize, Serialize};
 
 use super::resume::moment;
@@ -68,7 +69,14 @@ impl Engine {
             true => format!("stopped by {who}"),
             false => format!("stopped by {who}: {reason}"),
         };
-        self.hold_by_hand(serial, cause, work);
+        // Pressed again, it is told again and recorded once: anybody may press, as often as they like.
+        if !self.is_held_by_hand(serial) {
+            let by = body.operator.as_deref();
+            let by = by.and_then(|by| OperatorId::parse(by).ok());
+            let change = InterlockChange::StoppedByHand;
+            self.record_interlock(now.utc, serial, change, (by, reason), work);
+        }
+        self.hold_by_hand(now.utc, serial, cause, work);
         let place = self.stop_count % STOPS_MAX;
         self.stop_count += 1;
         // Text always has a JSON form.

@@ -5,6 +5,7 @@ use meso_contract::room::GaugeBody;
 use meso_domain::{Finding, Purpose, Rule, Severity, Shot};
 use meso_limits::{
     Limited, Limits, Nearness, Protocol, SessionVerdict, ZoneSum, describe, general, nearness,
+    warning,
 };
 
 use super::LastShot;
@@ -28,6 +29,7 @@ struct Reading {
 
 impl Reading {
     fn gauge(self, standing: &str, finding: Option<String>) -> GaugeBody {
+        let (near_min, near_max) = warning(&self.limits, self.set);
         GaugeBody {
             quantity: self.rule.as_str().to_owned(),
             unit: self.unit.to_owned(),
@@ -39,6 +41,8 @@ impl Reading {
             soft_max: self.limits.soft_max,
             hard_min: self.limits.hard_min,
             hard_max: self.limits.hard_max,
+            near_min,
+            near_max,
             standing: standing.to_owned(),
             finding,
         }

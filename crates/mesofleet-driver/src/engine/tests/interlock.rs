@@ -198,7 +198,7 @@ fn a_gun_waits_for_its_segment_where_the_clinic_wants_that() {
     assert!(calls.contains(&Call::Inhibit(serial(), REASON_NO_SESSION)));
     bench.hear(vec![answer(CommandKind::Inhibit, true)]);
     bench.open_session();
-    let work = bench.engine.reconcile_all();
+    let work = bench.engine.reconcile_all(bench.now().utc);
     assert_eq!(bench.write(work), vec![resume()]);
     bench.hear(vec![answer(CommandKind::Resume, false)]);
     let (calls, _) = bench.hear(vec![shot_at(1, 1_000, HARD_UM)]);
@@ -210,7 +210,7 @@ fn a_gun_that_another_room_holds_is_not_let_go_by_a_session_here() {
     let mut bench = Bench::with(UNTIL_SESSION);
     bench.hear(vec![greeting(true), GunEvent::Clock(mapping(0))]);
     bench.open_session();
-    let work = bench.engine.reconcile_all();
+    let work = bench.engine.reconcile_all(bench.now().utc);
     assert_eq!(bench.write(work), vec![]);
     assert_eq!(let_go(&mut bench), vec![resume()], "a person may");
 }
@@ -260,6 +260,75 @@ fn a_person_stops_a_gun_before_anything_is_written_also_with_the_interlock_off()
     assert_eq!(let_go(&mut bench), vec![resume()]);
     bench.hear(vec![answer(CommandKind::Resume, false)]);
     assert_eq!(state(&bench), None);
+}
+
+/// What a record says of a stop: change, person and reason.
+type Stop = (String, Option<String>, String);
+
+fn interlocks<'r>(records: impl Iterator<Item = &'r Record>) -> Vec<Stop> {
+    let events = records.filter_map(|record| match record {
+        Record::Interlock(event) => Some((
+            event.change.to_string(),
+            event.by.as_ref().map(ToString::to_string),
+            event.reason.clone(),
+        )),
+        _ => None,
+    });
+    events.collect()
+}
+
+/// Writes work of the room; says what it recorded of stops, and which streams are sealed with it.
+fn written(bench: &mut Bench, mut work: Work) -> (Vec<Stop>, Vec<Stream>) {
+    let batch = std::mem::take(&mut work.batch);
+    let said = interlocks(batch.records.iter().map(|new| &new.record));
+    let committed = bench.commit(batch);
+    let after = bench.engine.after_commit(bench.now(), work, &committed);
+    let sealed = after.seals.iter().map(|order| order.stream.clone());
+    let sealed = sealed.collect();
+    bench.seal(after.seals);
+    (said, sealed)
+}
+
+#[test]
+fn who_stops_a_gun_and_who_lets_it_go_is_recorded_and_sealed_at_once() {
+    let mut bench = treating("");
+    let (_, work) = stop(&mut bench);
+    let op = || Some("op-1".to_owned());
+    let (said, sealed) = written(&mut bench, work);
+    assert_eq!(said, [("stopped by hand".to_owned(), op(), String::new())]);
+    assert_eq!(sealed, [Stream::Room]);
+    let (_, work) = stop(&mut bench);
+    assert_eq!(
+        written(&mut bench, work).0,
+        [],
+        "pressed twice it is one stop"
+    );
+    bench.hear(vec![answer(CommandKind::Inhibit, true)]);
+    let body = ResumeGunBody {
+        operator: "op-1".to_owned(),
+        reason: "depth was set right".to_owned(),
+    };
+    let work = bench.engine.take_resume(bench.now(), &serial(), &body);
+    let (said, sealed) = written(&mut bench, work.unwrap());
+    let reason = "depth was set right".to_owned();
+    assert_eq!(said, [("resumed".to_owned(), op(), reason)]);
+    assert_eq!(sealed, [Stream::Room]);
+    let bench = bench.restart();
+    assert_eq!(bench.engine.sessions.open_sessions().count(), 1);
+}
+
+#[test]
+fn a_breach_and_a_gun_that_does_not_obey_are_recorded_once() {
+    let mut bench = Bench::with(ON);
+    bench.attach(1, 9);
+    bench.open_session();
+    let (_, mut records) = bench.hear(vec![shot_at(1, 1_000, HARD_UM), shot_at(2, 1_200, HARD_UM)]);
+    records.extend(bench.hear(vec![status(), status()]).1);
+    let said = interlocks(records.iter());
+    let changes: Vec<&str> = said.iter().map(|(change, ..)| change.as_str()).collect();
+    assert_eq!(changes, ["stopped by a breach", "cannot be stopped"]);
+    assert!(said[1].2.contains("this gun cannot be stopped"), "{said:?}");
+    assert!(said[1].2.contains("shot 1"), "{said:?}");
 }
 
 #[test]

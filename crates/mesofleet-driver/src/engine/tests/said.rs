@@ -6,6 +6,8 @@ use meso_contract::room::{
     ScreeningAnswersBody, ScreeningReasonBody,
 };
 
+use meso_units::PatientCommitment;
+
 use super::*;
 
 /// Every question answered `no`, but for this one.
@@ -68,8 +70,18 @@ fn answers_stay_in_the_room_and_a_returning_patient_confirms_them_after_a_restar
     let digest = session.unwrap().screening_digest.clone().unwrap();
     assert_eq!(taken.answer.records.len(), 2);
     let kept = bench.engine.screenings_kept();
+    let patient = PatientCommitment::parse(&open_body().patient).unwrap();
+    let known = |bench: &Bench, patient| bench.engine.patient(patient).screening_digest;
+    assert_eq!(known(&bench, patient), Some(digest.clone()));
+    let stranger = PatientCommitment::from_bytes([1; 32]);
+    assert_eq!(known(&bench, stranger), None);
     let mut bench = bench.restart();
     assert_eq!(bench.engine.screenings_kept(), kept);
+    assert_eq!(
+        known(&bench, patient),
+        Some(digest.clone()),
+        "after a restart"
+    );
     bench.bring_library();
     bench.now_ms = 3_000;
     let mut again = answers(&bench, "");

@@ -1,6 +1,17 @@
 // Questions to the driver on this computer.
 import { ApiFailure, failure } from '../../lib/api';
-import type { Door, Person, RoomLibrary, Scanned, SignIn, Step, StepTaken } from './types';
+import type {
+  Door,
+  History,
+  Patient,
+  Person,
+  Questionnaire,
+  RoomLibrary,
+  Scanned,
+  SignIn,
+  Step,
+  StepTaken,
+} from './types';
 
 async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
   let response: Response;
@@ -29,8 +40,9 @@ export const api = {
   library: () => ask<RoomLibrary>('GET', '/api/v1/library'),
   step: (step: Step) => ask<StepTaken>('POST', '/api/v1/steps', step),
   scan: (text: string) => ask<Scanned>('POST', '/api/v1/scan', { text }),
-  patient: async (code: string) =>
-    (await ask<{ patient: string }>('POST', '/api/v1/patients', { code })).patient,
+  patient: (code: string) => ask<Patient>('POST', '/api/v1/patients', { code }),
+  questionnaire: () => ask<Questionnaire>('GET', '/api/v1/questionnaire'),
+  history: () => ask<History>('GET', '/api/v1/history'),
   stop: (gun: string) =>
     ask<unknown>('POST', `/api/v1/guns/${encodeURIComponent(gun)}/inhibit`, { reason: '' }),
   resume: (gun: string, operator: string, reason: string) =>

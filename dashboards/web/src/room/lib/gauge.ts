@@ -18,6 +18,8 @@ export interface Bar {
   marks: Mark[];
   /** The stretch between the soft limits, else the hard ones; what is absent is open to that side. */
   good: { from: number; to: number };
+  /** The stretches before the limits in which the page warns. */
+  near: { from: number; to: number }[];
 }
 
 /** Lays a gauge out; the scale begins at zero and leaves room behind the last limit. */
@@ -42,7 +44,11 @@ export function bar(gauge: Gauge): Bar {
   add('hard', gauge.hard_max);
   const from = gauge.soft_min ?? gauge.hard_min;
   const to = gauge.soft_max ?? gauge.hard_max;
+  const near: Bar['near'] = [];
+  if (gauge.near_min != null && from != null) near.push({ from: x(from), to: x(gauge.near_min) });
+  if (gauge.near_max != null && to != null) near.push({ from: x(gauge.near_max), to: x(to) });
   return {
+    near,
     value: gauge.value == null ? null : x(gauge.value),
     set: gauge.set == null ? null : x(gauge.set),
     marks,

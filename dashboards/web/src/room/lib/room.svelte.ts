@@ -2,7 +2,8 @@
 import { ApiFailure } from '../../lib/api';
 import { api, sentence } from './api';
 import { warn } from './sound';
-import type { Door, Live, LiveGun, Person, RoomLibrary } from './types';
+import { t } from './text';
+import type { Door, Gauge, Live, LiveGun, Person, Questionnaire, RoomLibrary } from './types';
 
 /** A touch is told to the driver at most this often, in ms. */
 const TOUCH_EVERY_MS = 20_000;
@@ -17,6 +18,7 @@ class Room {
   door = $state.raw<Door | null>(null);
   live = $state.raw<Live | null>(null);
   library = $state.raw<RoomLibrary | null>(null);
+  questionnaire = $state.raw<Questionnaire | null>(null);
   /** Whether the driver is heard. */
   heard = $state(true);
   problem = $state<string | null>(null);
@@ -28,6 +30,10 @@ class Room {
   #heardAt = Date.now();
   #pending: Live | null = null;
   #shots = new Map<string, string>();
+  /** The gauges that warn before a limit, by gun or session. */
+  #near = new Set<string>();
+  /** The guns that go on although they were told to stop. */
+  #alarms = new Set<string>();
 
   get me(): Person | null {
     return this.door?.signed_in ?? null;
@@ -89,7 +95,12 @@ class Room {
   #show(live: Live): void {
     const version = this.live?.room.library_version;
     this.live = live;
-    for (const gun of live.guns) this.#announce(gun);
+    for (const gun of live.guns) {
+      this.#announce(gun);
+      this.#warn(gun.gun.serial, gun.gauges);
+      this.#alarm(gun);
+    }
+    for (const session of live.sessions) this.#warn(session.session, session.sums);
     if (!this.library || version !== live.room.library_version) void this.#readLibrary();
   }
 
@@ -109,8 +120,34 @@ class Room {
     }
   }
 
+  /** Says and sounds, once, that a value has come close to its limit and is not past it yet. */
+  #warn(whose: string, gauges: Gauge[]): void {
+    for (const gauge of gauges) {
+      const key = `${whose} ${gauge.quantity} ${gauge.zone ?? ''}`;
+      if (gauge.standing !== 'near') {
+        this.#near.delete(key);
+      } else if (!this.#near.has(key)) {
+        this.#near.add(key);
+        warn(0);
+        this.announced = t.nearSaid(t.quantity[gauge.quantity] ?? gauge.quantity);
+      }
+    }
+  }
+
+  /** Says and sounds, once, that a gun does not obey. */
+  #alarm(gun: LiveGun): void {
+    const { serial, interlock } = gun.gun;
+    if (interlock?.state !== 'failed') {
+      this.#alarms.delete(serial);
+    } else if (!this.#alarms.has(serial)) {
+      this.#alarms.add(serial);
+      warn(2);
+    }
+  }
+
   async #readLibrary(): Promise<void> {
     try {
+      this.questionnaire = await api.questionnaire();
       this.library = await api.library();
     } catch (error) {
       this.problem = sentence(error);

@@ -1,5 +1,6 @@
 // What a person fills in of syringe and needle, and what the driver is told of it.
-import type { SegmentStep } from './types';
+import { dayOf } from './facts';
+import type { MaterialFacts, Segment, SegmentStep } from './types';
 
 export interface Row {
   key: number;
@@ -19,6 +20,8 @@ export interface Material {
   gauge: string;
   needles: string;
   needleLot: string;
+  /** Whether needle, syringe and tube are new for this patient. */
+  isNew: boolean;
   nextKey: number;
 }
 
@@ -36,7 +39,44 @@ export function emptyMaterial(): Material {
     gauge: '30',
     needles: '1',
     needleLot: '',
+    isNew: false,
     nextKey: 1,
+  };
+}
+
+/** The material of a segment, to begin the next one with. */
+export function materialOf({ syringe, needle }: Segment, isNewSyringe: boolean, isNewNeedle: boolean): Material {
+  const ml = (nl: number) => String(nl / 1_000_000);
+  return {
+    rows: syringe.components.map((it, key) => ({
+      ...emptyRow(key),
+      name: it.name,
+      concentration: it.concentration,
+      lot: isNewSyringe ? '' : it.lot,
+    })),
+    readyMade: syringe.ready_made,
+    loadedMl: ml(syringe.loaded_nl),
+    deadMl: ml(syringe.dead_volume_nl),
+    lengthMm: String(needle.length_um / 1_000),
+    gauge: String(needle.gauge),
+    needles: String(needle.needle_count),
+    needleLot: isNewNeedle ? '' : needle.lot,
+    isNew: false,
+    nextKey: syringe.components.length,
+  };
+}
+
+/** What scanning told of the material of a segment; null where it told nothing. */
+export function scannedFacts(material: Material, segment: string): MaterialFacts | null {
+  const lots = material.rows.flatMap((row) => {
+    const day = row.expiry === null ? null : dayOf(row.expiry);
+    return day === null ? [] : [{ lot: row.lot.trim(), usable_until_day: day }];
+  });
+  if (lots.length === 0 && !material.isNew) return null;
+  return {
+    segment,
+    ...(lots.length > 0 ? { lots } : {}),
+    ...(material.isNew ? { consumables_are_new: true, needle_shots_before: 0 } : {}),
   };
 }
 

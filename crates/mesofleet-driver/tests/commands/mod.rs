@@ -4,6 +4,7 @@ mod beside_a_driver;
 mod offline;
 #[cfg(target_os = "linux")]
 mod service;
+mod treatment;
 
 use std::ffi::OsStr;
 use std::process::Command;

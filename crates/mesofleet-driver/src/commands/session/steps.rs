@@ -108,7 +108,20 @@ pub(crate) struct SegmentArguments {
     json: bool,
 }
 
-/// Options of `session pause` and `session resume`.
+/// Options of `session pause`.
+#[derive(Args, Debug)]
+pub(crate) struct PauseArguments {
+    /// Why.
+    #[arg(long, value_name = "TEXT", requires = "operator")]
+    reason: Option<String>,
+    /// Who pauses.
+    #[arg(long, value_name = "ID")]
+    operator: Option<String>,
+    #[command(flatten)]
+    step: StepArguments,
+}
+
+/// Options of `session resume`.
 #[derive(Args, Debug)]
 pub(crate) struct StepArguments {
     /// The session; may be left out while only one is open.
@@ -124,7 +137,7 @@ pub(crate) struct StepArguments {
 /// Options of `session end`.
 #[derive(Args, Debug)]
 pub(crate) struct EndArguments {
-    /// How it ended: completed, stopped, emergency, or "consent withdrawn".
+    /// How it ended: completed, stopped, emergency, "consent withdrawn" or "not treated".
     #[arg(long, value_name = "OUTCOME")]
     outcome: String,
     #[command(flatten)]
@@ -255,11 +268,11 @@ fn segment_body(arguments: &SegmentArguments) -> anyhow::Result<SegmentStepBody>
     })
 }
 
-pub(super) fn pause(arguments: &StepArguments) -> Result<ExitCode, Failure> {
-    plain(arguments, |session| RoomStepBody::Pause {
+pub(super) fn pause(arguments: &PauseArguments) -> Result<ExitCode, Failure> {
+    plain(&arguments.step, |session| RoomStepBody::Pause {
         session,
-        reason: None,
-        operator: None,
+        reason: arguments.reason.clone(),
+        operator: arguments.operator.clone(),
     })
 }
 

@@ -303,9 +303,8 @@ fn store_block(
     };
     let block = insert_block(transaction, new, stream, gun, session, claim.as_ref())?;
     for (position, record) in new.block.records().iter().enumerate() {
-        match record {
-            Record::Shot(_) => {}
-            _ => insert_record(transaction, block, position, record, session)?,
+        if record.as_shot().is_none() {
+            insert_record(transaction, block, position, record, session)?;
         }
     }
     insert_other_copies(transaction, block, new)?;

@@ -4,14 +4,18 @@
 use meso_contract::room::RoomInterlockBody;
 use meso_contract::{
     BlockMessage, DriverStatusMessage, GunAlertBody, GunAlertsMessage, GunStatusMessage,
-    HeldMessage, LibraryMessage, NumberRange, NumberedHash, PAYLOAD_VERSION, SuccessorMessage,
-    WantedMessage, WatermarkMessage,
+    HeldMessage, LibraryMessage, NumberRange, NumberedHash, PAYLOAD_VERSION, PatientBody,
+    PatientsMessage, SuccessorMessage, WantedMessage, WatermarkMessage,
 };
 use meso_domain::{
-    BlockHash, BlockHeader, BlockPlace, Custody, Record, RecordBlock, SessionEvent, Stream,
+    BlockHash, BlockHeader, BlockPlace, Custody, EarlierSession, Record, RecordBlock, SessionEvent,
+    Stream,
 };
 use meso_ledger::{LogKey, sign_note};
-use meso_units::{Epoch, GunSerial, JournalIncarnation, SessionId, ShotCounter};
+use meso_units::{
+    Epoch, GunSerial, JournalIncarnation, Nanolitres, PatientCommitment, ProtocolId, SessionId,
+    ShotCounter,
+};
 
 use crate::samples::{
     at, sample_amendment, sample_ended, sample_gap, sample_header, sample_interlock,
@@ -232,6 +236,21 @@ fn library() -> LibraryMessage {
     }
 }
 
+fn patients() -> PatientsMessage {
+    let earlier = EarlierSession {
+        session: SessionId::from_bytes([0x11; 16]),
+        opened_at: at(1_795_000_000_000_000_000),
+        day: 20_775,
+        protocol: ProtocolId::parse("mesolift-face").unwrap(),
+        volume: Nanolitres::new(1_840_000).unwrap(),
+        zones: ["cheek".to_owned(), "forehead".to_owned()].into(),
+        drugs: ["hyaluronic acid".to_owned()].into(),
+        is_cut: false,
+    };
+    let patient = PatientCommitment::from_bytes([0x21; 32]);
+    PatientsMessage::new(8, vec![PatientBody::new(&patient, &[earlier])])
+}
+
 /// Every kind of payload.
 pub(crate) fn all() -> Vec<Payload> {
     let block = |block: &RecordBlock| BlockMessage::encode(block).unwrap();
@@ -275,6 +294,7 @@ pub(crate) fn all() -> Vec<Payload> {
             gun_alerts().encode().unwrap(),
         ),
         payload("LibraryMessage", "library", library().encode().unwrap()),
+        payload("PatientsMessage", "patients", patients().encode().unwrap()),
     ]
 }
 
@@ -323,4 +343,8 @@ fn every_pinned_payload_is_still_read_as_what_it_was() {
         gun_status()
     );
     assert_eq!(LibraryMessage::decode(&read("library")).unwrap(), library());
+    assert_eq!(
+        PatientsMessage::decode(&read("patients")).unwrap(),
+        patients()
+    );
 }

@@ -10,6 +10,7 @@
 mod bad_input;
 mod bundle;
 mod conform;
+mod courses;
 mod demo;
 mod interfaces;
 mod programs;

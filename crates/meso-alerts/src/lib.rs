@@ -62,7 +62,7 @@ pub use alert::{Alert, AlertState, Sighting, Worst};
 pub use cause::FleetCause;
 pub use error::AlertError;
 pub use id::{AlertId, AlertKey, Subject};
-pub use machine::{Alerts, Deed, Escalation, JudgedShot, Observation, Outcome};
+pub use machine::{Alerts, Deed, Escalation, JudgedShot, LateBreach, Observation, Outcome};
 pub use outbox::{Channel, Item, Letter, Outbox, QuietHours};
 pub use seen::SeenShots;
 pub use track::{RuleTrack, Track};

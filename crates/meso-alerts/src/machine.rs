@@ -2,6 +2,7 @@
 
 mod episode;
 mod fleet;
+mod late;
 mod memory;
 mod people;
 
@@ -11,6 +12,7 @@ use meso_domain::{Finding, Judgement, Purpose, Rule, Shot, ShotIdentity};
 use meso_units::{ClinicId, GunSerial, LibraryVersion, SessionId, Timestamp};
 
 pub use fleet::Observation;
+pub use late::LateBreach;
 pub use people::Deed;
 
 use crate::track::is_breach;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use meso_domain::PATIENT_LIST_COUNT;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
@@ -12,7 +13,8 @@ use utoipa::openapi::{RefOr, Schema};
 use crate::topics::{PARTITION_COUNT, PAYLOAD_BYTES_MAX, PREFIX, Topic};
 use crate::{
     BlockMessage, DriverStatusMessage, GunAlertsMessage, GunStatusMessage, HeldMessage,
-    LibraryMessage, PAYLOAD_VERSION, SuccessorMessage, WantedMessage, WatermarkMessage,
+    LibraryMessage, PAYLOAD_VERSION, PatientsMessage, SuccessorMessage, WantedMessage,
+    WatermarkMessage,
 };
 
 /// A topic with places for what varies, and the only payload that it carries.
@@ -27,7 +29,7 @@ struct Channel {
     summary: &'static str,
 }
 
-const CHANNELS: [Channel; 9] = [
+const CHANNELS: [Channel; 10] = [
     Channel {
         name: "blocks",
         address: "{clinic}/{driver}/blocks/{partition}/{stream}",
@@ -101,6 +103,15 @@ const CHANNELS: [Channel; 9] = [
         is_retained: true,
         summary: "The signed release of the protocol library that is in force.",
     },
+    Channel {
+        name: "patients",
+        address: "{clinic}/patients/{list}",
+        message: "PatientsMessage",
+        is_from_driver: false,
+        is_retained: true,
+        summary: "Earlier sessions of the clinic's patients, by commitment only, so that rooms \
+                  judge intervals and courses with the network down.",
+    },
 ];
 
 /// The name of the channel of a topic in the document.
@@ -115,6 +126,7 @@ pub const fn channel_of(topic: &Topic) -> &'static str {
         Topic::Gun { .. } => "gun",
         Topic::Alerts { .. } => "alerts",
         Topic::Library { .. } => "library",
+        Topic::Patients { .. } => "patients",
     }
 }
 
@@ -130,6 +142,7 @@ pub fn document() -> String {
     add::<GunStatusMessage>(&mut schemas);
     add::<GunAlertsMessage>(&mut schemas);
     add::<LibraryMessage>(&mut schemas);
+    add::<PatientsMessage>(&mut schemas);
     let document = json!({
         "asyncapi": "3.0.0",
         "info": {
@@ -177,14 +190,19 @@ fn channel_json(channel: &Channel) -> Value {
              {PARTITION_COUNT}.",
             PARTITION_COUNT - 1
         ),
+        "list" => format!(
+            "0 to {}: the six highest bits of the commitments of its patients.",
+            PATIENT_LIST_COUNT - 1
+        ),
         "stream" => "The serial number of a gun, or room for what belongs to none.".to_owned(),
         _ => "The serial number of a gun.".to_owned(),
     };
-    let parameters: Map<String, Value> = ["clinic", "driver", "partition", "stream", "serial"]
-        .into_iter()
-        .filter(|name| channel.address.contains(&format!("{{{name}}}")))
-        .map(|name| (name.to_owned(), json!({ "description": parameter(name) })))
-        .collect();
+    let parameters: Map<String, Value> =
+        ["clinic", "driver", "partition", "list", "stream", "serial"]
+            .into_iter()
+            .filter(|name| channel.address.contains(&format!("{{{name}}}")))
+            .map(|name| (name.to_owned(), json!({ "description": parameter(name) })))
+            .collect();
     let message = channel.message;
     json!({
         "address": format!("{PREFIX}/{}", channel.address),

@@ -35,6 +35,8 @@ pub struct OverviewView {
     pub declared_missing_count: u64,
     /// Records in quarantine.
     pub quarantined_count: u64,
+    /// Patient shots that belong to no session, and that none has claimed: not under protocol.
+    pub not_under_protocol_count: u64,
     /// Size of the ledger in leaves.
     pub ledger_size: u64,
     /// Release of the protocol library in force.
@@ -233,8 +235,24 @@ pub struct SessionView {
     pub not_checkable_count: u64,
     /// Limits of its protocol; absent where the library that it ran under is not at hand.
     pub limits: Option<LimitsView>,
+    /// Verdicts that changed after the fact, oldest first, the newest hundred; only where one
+    /// session is asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub late_findings: Vec<LateFindingView>,
     /// Whether it is a demonstration.
     pub demo: bool,
+}
+
+/// What is said of one rule over a whole session changed, because shots came late or were claimed,
+/// or an event was corrected.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LateFindingView {
+    /// When it became known, milliseconds since 1970.
+    pub at_ms: i64,
+    /// What was said before; absent where the rule had passed.
+    pub before: Option<crate::FindingBody>,
+    /// What is said now; absent where the rule passes.
+    pub after: Option<crate::FindingBody>,
 }
 
 /// An alert.

@@ -31,6 +31,7 @@ mod json;
 mod json_id;
 pub mod metric_names;
 pub mod pages;
+mod patients;
 pub mod permissions;
 pub mod room;
 mod session;
@@ -49,6 +50,7 @@ pub use block_file::{
 pub use error::PayloadError;
 pub use inquiry::{HeldMessage, WantedMessage};
 pub use json_id::parse_bytes;
+pub use patients::{EarlierSessionBody, PatientBody, PatientsMessage};
 pub use session::{
     AdverseEventBody, AmendmentBody, AnaestheticBody, CheckItemBody, ChecklistBody, ClaimBody,
     CombinedTreatmentBody, ComponentBody, CourseBody, DetailsBody, GunPositionBody, LastDayBody,

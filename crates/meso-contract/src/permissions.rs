@@ -57,6 +57,7 @@ pub fn of_driver(clinic: &ClinicId, driver: &DriverId) -> Vec<Permission> {
         Permission::read(topics::wanted_filter(clinic, driver)),
         Permission::read(topics::library(clinic)),
         Permission::read(topics::alerts_filter(clinic)),
+        Permission::read(topics::patients_filter(clinic)),
         // What it asks before it takes another computer's place.
         Permission::read(topics::status(clinic, driver)),
         Permission::read(topics::successor(clinic, driver)),
@@ -75,6 +76,7 @@ pub fn of_ingest() -> Vec<Permission> {
         Permission::write(format!("{prefix}/+/+/wanted/+")),
         Permission::write(format!("{prefix}/+/library")),
         Permission::write(format!("{prefix}/+/alerts/+")),
+        Permission::write(format!("{prefix}/+/patients/+")),
     ]
 }
 

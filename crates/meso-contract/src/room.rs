@@ -144,6 +144,10 @@ pub struct RoomStateBody {
     /// Whether this computer's clock can be right: rules about time are not judged where not.
     #[serde(default)]
     pub clock_trusted: bool,
+    /// Lists of patients that the server has told, of 64: with all of them the room knows of every
+    /// patient what was done elsewhere, also while the network is down.
+    #[serde(default)]
+    pub patient_list_count: u32,
     /// Sealed blocks that no message can carry; they stay in the journal.
     #[serde(default)]
     pub unsendable_block_count: u64,

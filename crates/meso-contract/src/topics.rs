@@ -11,8 +11,9 @@
 //! | `mesofleet/v1/{clinic}/{driver}/guns/{serial}` | driver → all | 1 | yes | [`crate::GunStatusMessage`] |
 //! | `mesofleet/v1/{clinic}/alerts/{serial}` | server → all | 1 | yes | [`crate::GunAlertsMessage`] |
 //! | `mesofleet/v1/{clinic}/library` | server → drivers | 1 | yes | [`crate::LibraryMessage`] |
+//! | `mesofleet/v1/{clinic}/patients/{list}` | server → drivers | 1 | yes | [`crate::PatientsMessage`] |
 
-use meso_domain::{Stream, partition_of};
+use meso_domain::{PATIENT_LIST_COUNT, Stream, partition_of};
 use meso_units::{ClinicId, DriverId, GunSerial, Partition};
 
 use crate::PayloadError;
@@ -114,6 +115,16 @@ pub fn alerts_filter(clinic: &ClinicId) -> String {
     format!("{PREFIX}/{clinic}/alerts/+")
 }
 
+/// Where a list of the clinic's patients with their earlier sessions is kept for its rooms.
+pub fn patients(clinic: &ClinicId, list: u8) -> String {
+    format!("{PREFIX}/{clinic}/patients/{list}")
+}
+
+/// What a driver subscribes to for all lists of patients.
+pub fn patients_filter(clinic: &ClinicId) -> String {
+    format!("{PREFIX}/{clinic}/patients/+")
+}
+
 /// A topic taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Topic {
@@ -188,6 +199,13 @@ pub enum Topic {
         /// The clinic.
         clinic: ClinicId,
     },
+    /// A list of patients.
+    Patients {
+        /// The clinic.
+        clinic: ClinicId,
+        /// The list.
+        list: u8,
+    },
 }
 
 impl Topic {
@@ -217,6 +235,13 @@ impl Topic {
         {
             let serial = GunSerial::parse(serial)?;
             return Ok(Topic::Alerts { clinic, serial });
+        }
+        // A driver of that name has no topic of two levels that ends in a number.
+        if let Some(["patients", list]) = parts.get(1..)
+            && let Ok(list) = list.parse()
+            && list < PATIENT_LIST_COUNT
+        {
+            return Ok(Topic::Patients { clinic, list });
         }
         let driver = DriverId::parse(parts.get(1).copied().unwrap_or_default())?;
         match parts.get(2..).unwrap_or_default() {
@@ -337,6 +362,14 @@ mod tests {
                 driver: named_so,
             })
         );
+        assert_eq!(
+            Topic::parse(&patients(&c, 63)),
+            Ok(Topic::Patients {
+                clinic: c.clone(),
+                list: 63
+            })
+        );
+        assert!(Topic::parse(&patients(&c, 64)).is_err());
         assert_eq!(Topic::parse(&library(&c)), Ok(Topic::Library { clinic: c }));
     }
 

@@ -36,6 +36,7 @@ mod custody;
 mod gap;
 mod interlock;
 mod judgement;
+mod late;
 mod quantity;
 mod record;
 mod session;
@@ -52,14 +53,16 @@ pub use custody::Custody;
 pub use gap::{Gap, GapReason, GapState};
 pub use interlock::{InterlockChange, InterlockEvent};
 pub use judgement::{Bound, Finding, Judgement, NotCheckable, Rule, Severity};
+pub use late::LateVerdict;
 pub use quantity::{Derivation, Quantity, Source, Sourced};
 pub use record::Record;
 pub use session::{
     AdverseCause, AdverseCode, AdverseEvent, Anaesthetic, Answer, AnsweredQuestion, AskCause,
     CheckItem, Checklist, CombinedTreatment, Component, CorrectionError, CourseFacts, CourseSource,
-    Day, Delivery, GunPosition, LastDay, LimitOverride, LotFacts, ManualEntry, MaterialFacts,
-    Needle, OverrideCode, PatientFacts, Said, Screening, ScreeningAnswers, ScreeningDecision,
-    ScreeningOutcome, SegmentOpened, SessionDetails, SessionEnded, SessionEvent, SessionOpened,
-    SessionOutcome, SessionSeal, ShotClaim, Statement, SyringeLoad, Technique, correct, corrected,
+    Day, Delivery, EarlierSession, GunPosition, LastDay, LimitOverride, LotFacts, ManualEntry,
+    MaterialFacts, Needle, OverrideCode, PATIENT_LIST_COUNT, PatientFacts, Said, Screening,
+    ScreeningAnswers, ScreeningDecision, ScreeningOutcome, SegmentOpened, SessionDetails,
+    SessionEnded, SessionEvent, SessionOpened, SessionOutcome, SessionSeal, ShotClaim, Statement,
+    SyringeLoad, Technique, correct, corrected, patient_list_of,
 };
 pub use shot::{Purpose, PurposeDecidedBy, Shot, ShotError, ShotFlags, ShotIdentity};

@@ -3,6 +3,7 @@
 mod answers;
 mod codec;
 mod correction;
+mod earlier;
 mod statement;
 
 use meso_units::{
@@ -13,6 +14,7 @@ use meso_units::{
 use crate::canonical::coded;
 pub use answers::{Answer, AnsweredQuestion, ScreeningAnswers};
 pub use correction::{CorrectionError, correct, corrected};
+pub use earlier::{EarlierSession, PATIENT_LIST_COUNT, patient_list_of};
 pub use statement::{
     AdverseCause, AdverseCode, AdverseEvent, Anaesthetic, AskCause, CombinedTreatment, CourseFacts,
     CourseSource, Day, LastDay, LimitOverride, LotFacts, ManualEntry, MaterialFacts, OverrideCode,

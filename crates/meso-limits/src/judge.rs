@@ -38,6 +38,7 @@ mod session;
 mod sessions;
 mod standing;
 mod tally;
+mod treated;
 mod verdict;
 
 use std::collections::BTreeMap;

@@ -10,6 +10,9 @@
 //! times come from the caller. One gun works in one open session at most; the order of the steps
 //! is enforced here and nowhere else.
 //!
+//! [`Histories`] is what a room knows of its patients' earlier sessions, and what follows from that for
+//! the rules about courses and intervals.
+//!
 //! Read first: [`Step`], [`Sessions`], [`Refusal`].
 //!
 //! ```
@@ -27,11 +30,13 @@
 //! );
 //! ```
 
+mod history;
 mod refusal;
 mod screening;
 mod state;
 mod step;
 
+pub use history::{Histories, PatientHistory, PatientList};
 pub use refusal::{Refusal, RequiredCheck};
 pub use screening::{CONSENT_AGE_YEARS, Question, QuestionKind, Questionnaire};
 pub use state::{OpenSession, RecentSession, Sessions};

@@ -8,8 +8,8 @@
 //! Nothing here says what to do. An answer of `yes` or `unknown` asks for the prescriber's decision
 //! and records it; nothing ever advises to stop a medicine.
 
-use meso_domain::{Answer, Screening, ScreeningAnswers};
-use meso_limits::{Library, PackTopic, Stance};
+use meso_domain::{Answer, AnsweredQuestion, Screening, ScreeningAnswers};
+use meso_limits::{Library, Pack, PackTopic, Stance};
 use meso_units::ProtocolId;
 
 use crate::Refusal;
@@ -47,6 +47,17 @@ pub struct Question {
     pub kind: QuestionKind,
     /// The pack that the clinic chose, where sources disagree.
     pub pack: Option<ProtocolId>,
+    /// Of a washout: hours since the last dose from which on the pack has nothing against a
+    /// treatment. The longest that it gives for any group of medicines, since nobody asks which.
+    pub washout_hours: Option<u32>,
+}
+
+impl Question {
+    /// Whether the last dose was so long ago that the pack has nothing against a treatment.
+    fn is_washed_out(&self, answer: &AnsweredQuestion) -> bool {
+        let passed = answer.last_dose_hours.zip(self.washout_hours);
+        answer.answer == Answer::Yes && passed.is_some_and(|(passed, needed)| passed >= needed)
+    }
 }
 
 /// The question that a returning patient is asked beside [`CHANGES`].
@@ -112,6 +123,7 @@ impl Questionnaire {
             text,
             kind,
             pack: None,
+            washout_hours: None,
         };
         let mut full: Vec<Question> = DO_NOT
             .into_iter()
@@ -184,7 +196,10 @@ impl Questionnaire {
         }
         let concerns: Vec<&'static str> = asked
             .iter()
-            .filter(|question| answer_to(question.id).is_some_and(|one| one.answer != Answer::No))
+            .filter(|question| {
+                let answer = answer_to(question.id);
+                answer.is_some_and(|one| one.answer != Answer::No && !question.is_washed_out(one))
+            })
             .map(|question| question.id)
             .collect();
         let decision = answers.decision.as_ref();
@@ -263,7 +278,21 @@ fn disputed(
         text,
         kind,
         pack: pack.map(|pack| pack.id.clone()),
+        washout_hours: pack
+            .filter(|_| kind == QuestionKind::Washout)
+            .and_then(washout_hours),
     }
+}
+
+/// The longest washout of a pack, by its soft limits where it has them.
+fn washout_hours(pack: &Pack) -> Option<u32> {
+    let seconds = pack
+        .washout
+        .values()
+        .map(|limits| limits.soft_min.or(limits.hard_min));
+    // A group without a limit says that there is none to wait for.
+    let longest_s = seconds.flatten().max()?;
+    u32::try_from(longest_s.div_euclid(3_600) + i64::from(longest_s.rem_euclid(3_600) > 0)).ok()
 }
 
 /// The age from which a patient consents alone. A choice of the house: it is the age of majority in

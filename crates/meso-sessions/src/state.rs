@@ -9,8 +9,8 @@ mod spans;
 use std::collections::{BTreeMap, VecDeque};
 
 use meso_domain::{
-    AskCause, GunPosition, Said, SegmentOpened, SessionEnded, SessionEvent, SessionOpened,
-    SessionOutcome,
+    AskCause, CourseFacts, CourseSource, GunPosition, Said, SegmentOpened, SessionEnded,
+    SessionEvent, SessionOpened, SessionOutcome,
 };
 use meso_units::{GunSerial, SegmentId, SessionId, Timestamp};
 
@@ -62,6 +62,8 @@ impl Sessions {
     pub const ENDED_COUNT_MAX: usize = 256;
     /// The longest text of a step, in bytes; a longer one is refused.
     pub const TEXT_LENGTH_MAX: usize = 256;
+    /// The most entries of a list in a statement; more are refused.
+    pub const LIST_LENGTH_MAX: usize = 64;
     /// The most components of a syringe; more are refused.
     pub const COMPONENT_COUNT_MAX: usize = 32;
 
@@ -206,6 +208,25 @@ impl Sessions {
         open.question(now, cause)
     }
 
+    /// What the room knows by now of the course of an open session's patient, where that is other
+    /// than what it knew before; `None` where it is not, where a person has said how it is, and
+    /// beyond [`Sessions::STATEMENT_COUNT_MAX`]. Changes nothing.
+    pub fn course_known(
+        &self,
+        now: Timestamp,
+        session: SessionId,
+        course: CourseFacts,
+    ) -> Option<SessionEvent> {
+        let open = self.open.get(&session)?;
+        let is_news = match open.course() {
+            Some(said) => said.source == CourseSource::Summaries && *said != course,
+            None => true,
+        };
+        let has_room = open.statements.len() < Sessions::STATEMENT_COUNT_MAX;
+        let event = || stated(session, open.next_at(now), None, Said::Course(course));
+        (is_news && has_room).then(event)
+    }
+
     /// The open sessions, in the order of their ids.
     pub fn open_sessions(&self) -> impl Iterator<Item = &OpenSession> {
         self.open.values()
@@ -304,7 +325,15 @@ impl Sessions {
             // Segments of one gun never overlap, even where the clock went back between sessions.
             segment.at = segment.at.max(self.free_from(gun, segment.session)?);
         }
-        Ok(vec![SessionEvent::SegmentOpened(segment)])
+        // A needle is for one patient: another one may mean that nobody ended the session.
+        let before = open.present(&segment.delivery);
+        let is_other_needle = before.is_some_and(|before| before.needle != segment.needle);
+        let asked = is_other_needle.then(|| {
+            let at = segment.at.saturating_add_ns(1);
+            open.question(at, AskCause::NewNeedle)
+        });
+        let begun = SessionEvent::SegmentOpened(segment);
+        Ok(std::iter::once(begun).chain(asked.flatten()).collect())
     }
 
     /// From when on the gun can begin a segment of this session.

@@ -5,6 +5,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod history;
+mod mended;
 mod said;
 mod samples;
 

@@ -61,7 +61,7 @@ struct Process {
 #[derive(Debug)]
 enum Stage {
     Idle,
-    Prepared(Prepared, Vec<u64>),
+    Prepared(Box<Prepared>, Vec<u64>),
     Stored(Stored, Vec<u64>),
     Logged(Logged, Vec<u64>),
 }
@@ -212,7 +212,7 @@ impl Server {
                 Ok(is_work)
             }
             Stage::Prepared(prepared, ids) => {
-                match process.ingest.store(prepared) {
+                match process.ingest.store(*prepared) {
                     Ok(stored) => process.stage = Stage::Stored(stored, ids),
                     Err(_) => process.fail(ids),
                 }
@@ -267,7 +267,7 @@ impl Server {
             return;
         }
         match process.ingest.prepare(arrivals, now) {
-            Ok(prepared) => process.stage = Stage::Prepared(prepared, ids),
+            Ok(prepared) => process.stage = Stage::Prepared(Box::new(prepared), ids),
             Err(_) => process.fail(ids),
         }
     }

@@ -10,16 +10,16 @@ use meso_alerts::{Alert, Track};
 use meso_delivery::{CountersCheckpoint, Receiver, StreamCheckpoint, StreamKey};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
-    BlockHash, BlockHeader, BlockPlace, Gap, Judgement, LedgerEntry, LedgerEntryKind, Record,
-    RecordHash, SessionEvent, Shot, ShotIdentity,
+    BlockHash, BlockHeader, BlockPlace, EarlierSession, Gap, Judgement, LedgerEntry,
+    LedgerEntryKind, Record, RecordHash, SessionEvent, Shot, ShotIdentity,
 };
 use meso_ledger::{Frontier, Hash, HashKey};
 use meso_store::{
-    AlertRow, BlockRef, Commit, EntryRef, LoadedBlock, LoadedRecord, LogCommit, NewBlock,
+    AlertRow, BlockRef, ClaimRow, Commit, EntryRef, LoadedBlock, LoadedRecord, LogCommit, NewBlock,
     Quarantined, SealParts, SealedSession, ShotCursor, ShotFate, StoreError, StoredShot, TrackRow,
     Unlogged,
 };
-use meso_units::{ClinicId, Epoch, GunSerial, SessionId, Timestamp};
+use meso_units::{ClinicId, Epoch, GunSerial, PatientCommitment, SessionId, Timestamp};
 use mesofleet::ingest::{Recalled, ShotStore};
 
 /// A block and what lies in it.
@@ -307,6 +307,7 @@ impl StoreModel {
                 .map_err(|error| damaged("a track", error))?,
             outbox: Vec::new(),
             sessions: Vec::new(),
+            claimed_guns: Vec::new(),
             streams: streams
                 .filter_map(|(key, (clinic, _))| Some((clinic.clone()?, key.clone())))
                 .collect(),
@@ -382,6 +383,18 @@ impl ShotStore for StoreHandle {
     }
 
     fn session_events(&self, _: SessionId) -> Result<Vec<SessionEvent>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn claims_of(&self, _: &GunSerial, _: Epoch) -> Result<Vec<ClaimRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn treated_in(
+        &self,
+        _: &ClinicId,
+        _: u8,
+    ) -> Result<Vec<(PatientCommitment, EarlierSession)>, StoreError> {
         Ok(Vec::new())
     }
 

@@ -2,11 +2,13 @@
 
 use meso_delivery::Changes;
 use meso_domain::{
-    BlockHash, BlockHeader, Judgement, LedgerEntryKind, Record, RecordBlock, RecordHash,
-    SessionOutcome, SessionSeal, Severity, Shot,
+    BlockHash, BlockHeader, EarlierSession, Judgement, LateVerdict, LedgerEntryKind, Purpose,
+    Record, RecordBlock, RecordHash, SessionOutcome, SessionSeal, Severity, Shot, ShotFlags,
 };
 use meso_ledger::{Hash, HashKey};
-use meso_units::{ClinicId, GunSerial, SessionId, ShotCounter, Timestamp};
+use meso_units::{
+    ClinicId, GunSerial, PatientCommitment, SegmentId, SessionId, ShotCounter, Timestamp,
+};
 
 /// What becomes of one shot of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +113,32 @@ pub struct OutboxRow {
     pub body: Vec<u8>,
 }
 
+/// A claim of a session to shots of a gun and epoch that were fired without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClaimRow {
+    /// When it was said.
+    pub at: Timestamp,
+    /// The session.
+    pub session: SessionId,
+    /// The segment that the shots are counted in.
+    pub segment: SegmentId,
+    /// The first counter.
+    pub first: ShotCounter,
+    /// The last counter.
+    pub last: ShotCounter,
+}
+
+/// What a session amounts to for the later ones of its patient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TreatedRow {
+    /// The clinic.
+    pub clinic: ClinicId,
+    /// The patient, by commitment.
+    pub patient: PatientCommitment,
+    /// The session.
+    pub earlier: EarlierSession,
+}
+
 /// Everything that one commit makes durable before the ledger knows of it.
 #[derive(Clone, Debug, Default)]
 pub struct Commit {
@@ -122,6 +150,12 @@ pub struct Commit {
     pub tracks: Vec<TrackRow>,
     /// What waits to be told, of channels where that changed.
     pub outbox: Vec<OutboxRow>,
+    /// Verdicts on sessions that changed after the fact.
+    pub late: Vec<LateVerdict>,
+    /// What the shots add up to that sessions claim; replaces what was known of it.
+    pub claimed: Vec<(SessionId, SessionCounts)>,
+    /// Sessions that amount to something else for later ones; what was known of them is replaced.
+    pub treated: Vec<TreatedRow>,
     /// Further things for the ledger.
     pub entries: Vec<NewEntry>,
     /// What was refused.
@@ -139,6 +173,9 @@ impl Commit {
             && self.alerts.is_empty()
             && self.tracks.is_empty()
             && self.outbox.is_empty()
+            && self.late.is_empty()
+            && self.claimed.is_empty()
+            && self.treated.is_empty()
             && self.entries.is_empty()
             && self.quarantined.is_empty()
             && self.blocks_again_count == 0
@@ -312,6 +349,35 @@ pub struct SessionCounts {
     pub not_checkable_count: u64,
 }
 
+impl SessionCounts {
+    /// What one shot adds, whose worst finding is this.
+    pub fn of(shot: &Shot, worst: Option<Severity>) -> SessionCounts {
+        let is = |severity| u64::from(worst == Some(severity));
+        let patient = shot.purpose == Purpose::Patient;
+        let volume = shot.volume.actual_value().or(shot.volume.set);
+        SessionCounts {
+            shot_count: 1,
+            patient_shot_count: u64::from(patient),
+            volume_nl: volume.filter(|_| patient).map_or(0, |v| v.get()),
+            failed_count: u64::from(shot.flags.contains(ShotFlags::FAILED_INJECTION)),
+            soft_count: is(Severity::Soft),
+            hard_count: is(Severity::Hard),
+            not_checkable_count: is(Severity::NotCheckable),
+        }
+    }
+
+    /// Adds what others add up to.
+    pub const fn add(&mut self, other: &SessionCounts) {
+        self.shot_count += other.shot_count;
+        self.patient_shot_count += other.patient_shot_count;
+        self.volume_nl = self.volume_nl.saturating_add(other.volume_nl);
+        self.failed_count += other.failed_count;
+        self.soft_count += other.soft_count;
+        self.hard_count += other.hard_count;
+        self.not_checkable_count += other.not_checkable_count;
+    }
+}
+
 /// Where a gun works now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenSegment {
@@ -365,6 +431,8 @@ pub struct Totals {
     pub open_session_count: u64,
     /// Sessions that ended and are not sealed.
     pub unsealed_session_count: u64,
+    /// Patient shots that belong to no session, and that none has claimed.
+    pub not_under_protocol_count: u64,
     /// Alerts that are not resolved, of a hard limit.
     pub open_hard_alert_count: u64,
     /// Alerts that are not resolved, of a soft limit.

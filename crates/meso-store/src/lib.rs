@@ -38,9 +38,10 @@ mod shot_row;
 mod write;
 
 pub use commit::{
-    AlertRow, BlockRef, Commit, DayRow, EntryRef, LeafRow, LoadedBlock, LoadedRecord, LogCommit,
-    NewBlock, NewEntry, OpenSegment, OutboxRow, QuarantineRow, Quarantined, SealedSession,
-    SessionCounts, SessionRow, ShotFate, StoredShot, Totals, TrackRow, Unlogged,
+    AlertRow, BlockRef, ClaimRow, Commit, DayRow, EntryRef, LeafRow, LoadedBlock, LoadedRecord,
+    LogCommit, NewBlock, NewEntry, OpenSegment, OutboxRow, QuarantineRow, Quarantined,
+    SealedSession, SessionCounts, SessionRow, ShotFate, StoredShot, Totals, TrackRow, TreatedRow,
+    Unlogged,
 };
 pub use copy::{Inspection, Progress, copy_store, inspect};
 pub use error::StoreError;

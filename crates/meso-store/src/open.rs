@@ -13,10 +13,16 @@ use crate::shelf::{Embedded, Shelf};
 use crate::{Reader, StoreError, StorePlace, Writer};
 
 /// The layout that this program writes.
-const LAYOUT: i64 = 5;
+const LAYOUT: i64 = 6;
+
+/// The layout before courses, claims and late findings.
+const LAYOUT_WITHOUT_COURSES: i64 = 5;
 
 /// The layout before notifications waited in the store; one table is all that it lacks.
 const LAYOUT_WITHOUT_OUTBOX: i64 = 4;
+
+/// What the present layout adds to the one before.
+const COURSES: &str = include_str!("courses.sql");
 
 /// Where shots are that lie in the file itself.
 const EMBEDDED: &str = "its own file";
@@ -222,7 +228,7 @@ fn migrate(
         0 => {
             let schema = include_str!("schema.sql");
             let batch = format!(
-                "BEGIN; {schema}
+                "BEGIN; {schema} {COURSES}
                  INSERT INTO meta VALUES ('incarnation', x'{}'), ('shelf', x'{}'); COMMIT;",
                 hex(&new_incarnation.to_le_bytes()),
                 hex(shelf_name.as_bytes())
@@ -232,13 +238,16 @@ fn migrate(
                 .during("lay out its tables")
         }
         LAYOUT_WITHOUT_OUTBOX => connection
-            .execute_batch(
+            .execute_batch(&format!(
                 "BEGIN;
                  CREATE TABLE outbox (channel TEXT PRIMARY KEY, body BLOB NOT NULL)
                    STRICT, WITHOUT ROWID;
-                 PRAGMA user_version = 5; COMMIT;",
-            )
+                 {COURSES} COMMIT;",
+            ))
             .during("add the table of what waits to be told"),
+        LAYOUT_WITHOUT_COURSES => connection
+            .execute_batch(&format!("BEGIN; {COURSES} COMMIT;"))
+            .during("add the tables of courses"),
         found => Err(StoreError::Layout {
             found,
             known: LAYOUT,

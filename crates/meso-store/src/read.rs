@@ -1,8 +1,10 @@
 //! What can be asked of the store.
 
+mod claims;
 mod evidence;
 mod fleet;
 mod sessions;
+mod treated;
 
 use rusqlite::{Connection, Params, Row};
 

@@ -2,9 +2,11 @@
 
 mod beside;
 mod claim;
+mod claimed;
 mod ledger;
 mod rows;
 mod sums;
+mod treated;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -22,11 +24,13 @@ use crate::read::Reader;
 use crate::shelf::{self, Shelf};
 use crate::shot_row::{self, Place, bits};
 use crate::{StoreError, pack};
-use beside::{add_tally, replace_outbox, replace_track, upsert_alert};
+use beside::{add_tally, insert_late, replace_outbox, replace_track, upsert_alert};
 pub(crate) use beside::{insert_entry, insert_quarantined};
 use claim::Claim;
-use rows::{gun_row, stream_row};
+use claimed::replace_claimed;
+use rows::{gun_row, insert_other_copies, stream_row};
 use sums::Sums;
+use treated::replace_treated;
 
 /// Things in quarantine; of further ones only the tally `quarantine_full` counts, and the ledger
 /// entry that names their digest stays.
@@ -261,6 +265,15 @@ fn store(
     for outbox in &commit.outbox {
         replace_outbox(transaction, outbox)?;
     }
+    for late in &commit.late {
+        insert_late(transaction, late)?;
+    }
+    for (session, counts) in &commit.claimed {
+        replace_claimed(transaction, *session, counts)?;
+    }
+    for treated in &commit.treated {
+        replace_treated(transaction, treated)?;
+    }
     for entry in &commit.entries {
         insert_entry(transaction, entry)?;
     }
@@ -449,35 +462,6 @@ fn insert_verdict(
             statement.execute(params![shot, worst, verdict.canonical_bytes()])
         })
         .during("write a verdict")?;
-    Ok(())
-}
-
-fn insert_other_copies(
-    transaction: &Transaction<'_>,
-    block: i64,
-    new: &NewBlock,
-) -> Result<(), StoreError> {
-    let records = new.block.records().iter().enumerate();
-    let shots = records.filter_map(|(position, record)| Some((position, record.as_shot()?)));
-    for ((position, shot), fate) in shots.zip(&new.fates) {
-        if matches!(fate, ShotFate::OtherCopyStored) {
-            insert_other_copy(transaction, block, position, shot)?;
-        }
-    }
-    Ok(())
-}
-
-fn insert_other_copy(
-    transaction: &Transaction<'_>,
-    block: i64,
-    position: usize,
-    shot: &Shot,
-) -> Result<(), StoreError> {
-    let counter = shot.identity.counter.get();
-    transaction
-        .prepare_cached("INSERT INTO other_copies VALUES (?1, ?2, ?3)")
-        .and_then(|mut statement| statement.execute(params![block, position as i64, counter]))
-        .during("note another copy of a shot")?;
     Ok(())
 }
 

@@ -128,7 +128,17 @@ fn a_store_of_before_notifications_goes_on_with_a_table_for_them() {
     drop(Store::open(&path, 42).unwrap());
     let older = rusqlite::Connection::open(&path).unwrap();
     older
-        .execute_batch("DROP TABLE outbox; PRAGMA user_version = 4;")
+        .execute_batch(
+            "DROP TABLE outbox; DROP TABLE late_findings; DROP TABLE claims; DROP TABLE treated;
+             ALTER TABLE sessions DROP COLUMN claimed_shot_count;
+             ALTER TABLE sessions DROP COLUMN claimed_patient_shot_count;
+             ALTER TABLE sessions DROP COLUMN claimed_volume_nl;
+             ALTER TABLE sessions DROP COLUMN claimed_failed_count;
+             ALTER TABLE sessions DROP COLUMN claimed_soft_count;
+             ALTER TABLE sessions DROP COLUMN claimed_hard_count;
+             ALTER TABLE sessions DROP COLUMN claimed_not_checkable_count;
+             PRAGMA user_version = 4;",
+        )
         .unwrap();
     drop(older);
     let mut store = Store::open(&path, 43).unwrap();

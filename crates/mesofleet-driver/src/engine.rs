@@ -6,6 +6,7 @@
 
 mod attach;
 mod clock;
+mod courses;
 mod gun;
 mod interlock;
 mod lane;
@@ -35,6 +36,7 @@ use meso_sessions::Sessions;
 use meso_units::{ClockSegment, Epoch, GunSerial, JournalIncarnation, ShotCounter};
 
 use crate::machine::Now;
+use courses::Courses;
 use gun::Gun;
 use lane::Lane;
 use screening::Screenings;
@@ -171,6 +173,8 @@ pub(crate) struct Engine {
     refused_watermark_count: u64,
     /// Questionnaires that a returning patient may confirm.
     screenings: Screenings,
+    /// Earlier sessions of the room's patients.
+    courses: Courses,
     /// Guns that were unplugged since sessions were last looked at.
     unplugged: BTreeSet<GunSerial>,
     /// When sessions were last looked at for idleness.
@@ -206,6 +210,7 @@ impl Engine {
             unsendable_block_count: 0,
             refused_watermark_count: 0,
             screenings: Screenings::default(),
+            courses: Courses::default(),
             unplugged: BTreeSet::new(),
             idle_looked_at: None,
             resume_count: 0,

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use meso_contract::room::{
-    ROOM_ACCESS_FILE_NAME, ResumeGunBody, RoomAccessFile, RoomGunBody, RoomStateBody,
+    ROOM_ACCESS_FILE_NAME, ResumeGunBody, RoomAccessFile, RoomGunBody, RoomStateBody, RoomStepBody,
+    StepTakenBody,
 };
 
 use super::{CLINIC, Programs, end_by_force, leave, wait_until};
@@ -163,6 +164,24 @@ impl Driver {
             .post(format!("http://{}{path}", access.address))
             .header("authorization", format!("Bearer {}", access.token));
         request.send_json(&body).is_ok()
+    }
+
+    /// Takes a step, as a person in the room does.
+    ///
+    /// # Errors
+    ///
+    /// What the room answered instead.
+    pub fn step(&self, body: &RoomStepBody) -> anyhow::Result<StepTakenBody> {
+        let (agent, access) = self.room().context("the driver does not run")?;
+        let request = agent
+            .post(format!("http://{}/api/v1/steps", access.address))
+            .header("authorization", format!("Bearer {}", access.token))
+            .config()
+            .http_status_as_error(false)
+            .build();
+        let mut answer = request.send_json(body)?;
+        let text = answer.body_mut().read_to_string()?;
+        serde_json::from_str(&text).with_context(|| format!("the room answered {text}"))
     }
 
     /// How to ask its room's interface.

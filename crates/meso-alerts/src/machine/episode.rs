@@ -166,7 +166,13 @@ impl Alerts {
     }
 
     /// What a person saw, or silenced, was less than it is now.
-    fn worsen(&mut self, id: AlertId, severity: Severity, at: Timestamp, outcome: &mut Outcome) {
+    pub(super) fn worsen(
+        &mut self,
+        id: AlertId,
+        severity: Severity,
+        at: Timestamp,
+        outcome: &mut Outcome,
+    ) {
         let Some(alert) = self.alerts.get_mut(&id) else {
             return;
         };

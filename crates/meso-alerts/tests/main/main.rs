@@ -7,6 +7,7 @@
 
 mod bytes;
 mod fleet;
+mod late;
 mod life;
 mod merging;
 mod order;

@@ -187,6 +187,9 @@ pub struct QuestionBody {
     /// The pack of the library that the clinic chose where sources disagree.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pack: Option<String>,
+    /// Of a washout: hours since the last dose from which on no decision is needed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub washout_hours: Option<u32>,
 }
 
 /// Age and weight. The record that they go into is erasable.

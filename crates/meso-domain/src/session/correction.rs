@@ -7,13 +7,22 @@
 use meso_units::Nanolitres;
 
 use crate::canonical::Canonical as _;
-use crate::{RecordHash, Said, SegmentOpened, SessionEvent};
+use crate::{MaterialFacts, RecordHash, Said, SegmentOpened, SessionDetails, SessionEvent};
 
 /// The fields of points set by hand.
 const OF_MANUAL: &str = "points, volume_nl";
 /// The fields of a segment. What shots were judged by (zone, technique, needle) is not among them:
 /// such a mistake is a new segment and an addendum.
 const OF_SEGMENT: &str = "needle_lot, loaded_nl, dead_volume_nl";
+
+/// The fields of what is known of a segment's material; an empty value for "not known".
+const OF_MATERIAL: &str = "residual_nl, needle_shots_before, needle_angle_degrees";
+/// The fields of papers; an empty value for "none".
+const OF_DETAILS: &str = "consent, guardian_consent, assessment";
+/// The fields of the course so far.
+const OF_COURSE: &str = "sessions_before, volume_before_nl";
+/// The fields of an adverse event.
+const OF_ADVERSE_EVENT: &str = "action, follow_up";
 
 /// Why an event cannot be corrected like that.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,6 +98,21 @@ pub fn correct(
                 "volume_nl" => replace(&mut entry.volume, volume(field, new_value)?),
                 _ => return Err(unknown(field, OF_MANUAL)),
             },
+            Said::Material(material) => of_material(material, field, new_value)?,
+            Said::Details(details) => of_details(details, field, new_value)?,
+            Said::Course(course) => match field {
+                "sessions_before" => {
+                    let count = new_value.parse().map_err(|_| bad(field, new_value))?;
+                    replace(&mut course.sessions_before, count)
+                }
+                "volume_before_nl" => replace(&mut course.volume_before, volume(field, new_value)?),
+                _ => return Err(unknown(field, OF_COURSE)),
+            },
+            Said::AdverseEvent(event) => match field {
+                "action" => replace(&mut event.action, words(field, new_value)?),
+                "follow_up" => replace(&mut event.follow_up, words(field, new_value)?),
+                _ => return Err(unknown(field, OF_ADVERSE_EVENT)),
+            },
             _ => return Err(CorrectionError::NotCorrectable),
         },
         _ => return Err(CorrectionError::NotCorrectable),
@@ -128,17 +152,66 @@ fn of_segment(
     new_value: &str,
 ) -> Result<String, CorrectionError> {
     Ok(match field {
-        "needle_lot" => {
-            let length_max = crate::canonical::TEXT_LENGTH_MAX;
-            if new_value.len() > length_max {
-                return Err(bad(field, new_value));
-            }
-            core::mem::replace(&mut segment.needle.lot, new_value.to_owned())
-        }
+        "needle_lot" => replace(&mut segment.needle.lot, words(field, new_value)?),
         "loaded_nl" => replace(&mut segment.syringe.loaded, volume(field, new_value)?),
         "dead_volume_nl" => replace(&mut segment.syringe.dead_volume, volume(field, new_value)?),
         _ => return Err(unknown(field, OF_SEGMENT)),
     })
+}
+
+fn of_material(
+    material: &mut MaterialFacts,
+    field: &str,
+    new_value: &str,
+) -> Result<String, CorrectionError> {
+    Ok(match field {
+        "residual_nl" => {
+            let residual = known(new_value, |value| volume(field, value))?;
+            replace(&mut material.residual, residual)
+        }
+        "needle_shots_before" => {
+            let shots = known(new_value, |value| number(field, value))?;
+            replace(&mut material.needle_shots_before, shots)
+        }
+        "needle_angle_degrees" => {
+            let angle = known(new_value, |value| match value.parse() {
+                Ok(angle @ 1..=90) => Ok(angle),
+                _ => Err(bad(field, value)),
+            })?;
+            replace(&mut material.needle_angle_degrees, angle)
+        }
+        _ => return Err(unknown(field, OF_MATERIAL)),
+    })
+}
+
+fn of_details(
+    details: &mut SessionDetails,
+    field: &str,
+    new_value: &str,
+) -> Result<String, CorrectionError> {
+    let place = match field {
+        "consent" => &mut details.consent,
+        "guardian_consent" => &mut details.guardian_consent,
+        "assessment" => &mut details.assessment,
+        _ => return Err(unknown(field, OF_DETAILS)),
+    };
+    let number = known(new_value, |value| words(field, value))?;
+    Ok(replace(place, number))
+}
+
+/// Empty for what is not known.
+fn known<T>(
+    value: &str,
+    read: impl FnOnce(&str) -> Result<T, CorrectionError>,
+) -> Result<Option<T>, CorrectionError> {
+    (!value.is_empty()).then(|| read(value)).transpose()
+}
+
+fn words(field: &str, value: &str) -> Result<String, CorrectionError> {
+    match value.len() <= crate::canonical::TEXT_LENGTH_MAX {
+        true => Ok(value.to_owned()),
+        false => Err(bad(field, value)),
+    }
 }
 
 fn replace<T: Shown>(place: &mut T, new: T) -> String {
@@ -153,6 +226,30 @@ trait Shown {
 impl Shown for u32 {
     fn shown(&self) -> String {
         self.to_string()
+    }
+}
+
+impl Shown for u16 {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for u8 {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for String {
+    fn shown(&self) -> String {
+        self.clone()
+    }
+}
+
+impl<T: Shown> Shown for Option<T> {
+    fn shown(&self) -> String {
+        self.as_ref().map_or_else(String::new, Shown::shown)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use meso_domain::{Finding, NotCheckable, Purpose, SessionEvent, Shot, ShotFlags};
-use meso_units::{ProtocolId, SessionId, Timestamp, Uncertainty};
+use meso_units::{ProtocolId, SegmentId, SessionId, Timestamp, Uncertainty};
 
 use super::compiled::CompiledDrug;
 use super::heard::HeardOf;
@@ -49,6 +49,8 @@ pub(super) struct Session {
     pub(super) is_stale: bool,
     /// The caller knows that older shots are missing here.
     pub(super) history_missing: bool,
+    /// Segments that shots name and that have not begun here yet.
+    unplaced: BTreeSet<SegmentId>,
     pub(super) said: HeardOf,
 }
 
@@ -75,6 +77,7 @@ impl Session {
             tallies: [Tally::default(); TALLIED.len()],
             is_stale: false,
             history_missing: false,
+            unplaced: BTreeSet::new(),
             said: HeardOf::default(),
         }
     }
@@ -83,6 +86,8 @@ impl Session {
     pub(super) fn learn(&mut self, event: &SessionEvent) -> Option<usize> {
         match event {
             SessionEvent::Opened(opened) => {
+                // What came before it was judged without a protocol.
+                self.is_stale |= self.opened_at.is_none() && !self.lanes.is_empty();
                 self.opened_at = Some(opened.at);
                 self.utc_offset_s = opened.utc_offset_s.into();
                 self.protocol = Some(opened.protocol.clone());
@@ -98,6 +103,8 @@ impl Session {
                 if self.segments.len() > Judge::SEGMENT_COUNT_MAX {
                     return None;
                 }
+                // Its shots came before it and were counted in no segment.
+                self.is_stale |= self.unplaced.remove(&opened.segment);
                 let zone = self.zone(&opened.zone);
                 self.segments.reserve_exact(1);
                 self.segments.push(Segment::of(opened, zone));
@@ -113,6 +120,14 @@ impl Session {
                 self.hear(statement);
                 None
             }
+        }
+    }
+
+    /// Notes that a shot names a segment that is not known here; of more than can be remembered the
+    /// sums stay without a segment.
+    pub(super) fn note_unplaced(&mut self, segment: SegmentId) {
+        if self.unplaced.len() < Judge::SEGMENT_COUNT_MAX {
+            self.unplaced.insert(segment);
         }
     }
 

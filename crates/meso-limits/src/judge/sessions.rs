@@ -58,6 +58,9 @@ impl Sessions {
             return Some(place);
         }
         let slot = self.entry(id);
+        if let (Some(segment), Some(session)) = (shot.segment, self.at_mut(slot)) {
+            session.note_unplaced(segment);
+        }
         Some(Place { slot, segment: 0 })
     }
 

@@ -28,6 +28,7 @@ fn body_of(question: &Question) -> QuestionBody {
         text: question.text.to_owned(),
         kind: question.kind.as_str().to_owned(),
         pack: question.pack.as_ref().map(ToString::to_string),
+        washout_hours: question.washout_hours,
     }
 }
 

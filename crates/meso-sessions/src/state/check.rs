@@ -147,8 +147,6 @@ fn range(field: &'static str, value: i64, min: i64, max: i64) -> Result<(), Refu
     })
 }
 
-/// The most entries of a list in a statement; more are refused.
-const LIST_LENGTH_MAX: usize = 64;
 /// The last day that is believed: 31 December 9999.
 const DAY_MAX: i64 = 2_932_896;
 
@@ -256,11 +254,11 @@ fn day(field: &'static str, day: i64) -> Result<(), Refusal> {
 }
 
 fn count(what: &'static str, count: usize) -> Result<(), Refusal> {
-    match count <= LIST_LENGTH_MAX {
+    match count <= Sessions::LIST_LENGTH_MAX {
         true => Ok(()),
         false => Err(Refusal::TooMany {
             what,
-            count: LIST_LENGTH_MAX,
+            count: Sessions::LIST_LENGTH_MAX,
             next: "say the rest in an addendum",
         }),
     }

@@ -142,6 +142,30 @@ impl OpenSession {
         newest.find(|segment| segment.delivery == *delivery)
     }
 
+    /// Whether a segment came of a hand-over: another operator went on with all else as it was.
+    pub(super) fn was_handed_over(&self, segment: &SegmentOpened) -> bool {
+        let of_same = self.segments.iter().rev();
+        let of_same = of_same.filter(|one| one.delivery == segment.delivery);
+        let mut before = of_same
+            .skip_while(|one| one.segment != segment.segment)
+            .skip(1);
+        before.next().is_some_and(|before| {
+            let same = SegmentOpened {
+                segment: segment.segment,
+                at: segment.at,
+                operator: segment.operator.clone(),
+                reason: segment.reason.clone(),
+                ..before.clone()
+            };
+            before.operator != segment.operator && same == *segment
+        })
+    }
+
+    /// The segment that a gun, or the hand, works in.
+    pub fn present_segment(&self, delivery: &Delivery) -> Option<SegmentId> {
+        self.present(delivery).map(|segment| segment.segment)
+    }
+
     pub(super) fn segment(&self, segment: SegmentId) -> Result<&SegmentOpened, Refusal> {
         find_segment(&self.opened, &self.segments, segment)
     }

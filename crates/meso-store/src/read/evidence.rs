@@ -266,7 +266,7 @@ impl Reader<'_> {
         })
     }
 
-    /// The newest block of a room that holds events of this session.
+    /// The block of a room that holds events of this session and was sealed last, whatever came first.
     ///
     /// # Errors
     ///
@@ -274,7 +274,7 @@ impl Reader<'_> {
     pub fn room_block_of(&self, session: SessionId) -> Result<Option<BlockPlace>, StoreError> {
         let sql = "SELECT t.driver, t.incarnation, t.stream, b.number FROM sessions e
             JOIN blocks b ON b.session = e.id JOIN streams t ON t.id = b.stream
-            WHERE e.session = ?1 AND t.stream = ?2 ORDER BY b.id DESC LIMIT 1";
+            WHERE e.session = ?1 AND t.stream = ?2 ORDER BY t.id DESC, b.number DESC LIMIT 1";
         let values = params![session.as_bytes(), Stream::Room.to_string()];
         self.one("find the end of a session", sql, values, |row| {
             Ok(read_key(row)?.place(BlockNumber(from_bits(cell(row, 3)?))))

@@ -40,7 +40,8 @@ impl Reader<'_> {
               AND ended_at_ns IS NOT NULL),
             (SELECT count(*) FROM alerts WHERE state NOT IN ('resolved', 'merged') AND severity = 3),
             (SELECT count(*) FROM alerts WHERE state NOT IN ('resolved', 'merged') AND severity = 2),
-            (SELECT coalesce(max(leaf) + 1, 0) FROM leaves)";
+            (SELECT coalesce(max(leaf) + 1, 0) FROM leaves),
+            (SELECT coalesce(sum(value), 0) FROM tallies WHERE name = 'not_under_protocol')";
         let totals = self.one("read the totals", sql, [], |row| {
             Ok(Totals {
                 shot_count: count(row, 0)?,
@@ -53,6 +54,7 @@ impl Reader<'_> {
                 open_hard_alert_count: count(row, 7)?,
                 open_soft_alert_count: count(row, 8)?,
                 leaf_count: count(row, 9)?,
+                not_under_protocol_count: count(row, 10)?,
             })
         })?;
         Ok(totals.unwrap_or_default())

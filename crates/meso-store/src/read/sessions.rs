@@ -7,7 +7,7 @@ use meso_domain::canonical::Canonical as _;
 use meso_domain::{
     Judgement, Record, RecordHash, SessionEnded, SessionEvent, SessionOutcome, Shot, ShotIdentity,
 };
-use meso_units::{ClinicId, GunSerial, SessionId, Timestamp};
+use meso_units::{ClinicId, Epoch, GunSerial, SessionId, ShotCounter, Timestamp};
 use rusqlite::{Row, params};
 
 use super::{Reader, cell, count};
@@ -26,15 +26,18 @@ pub type ShotCursor = (i64, i64);
 /// What a seal is made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SealParts {
-    /// Hashes of the session's events in the order of arrival, then those of its stored shots in
-    /// the order of gun, epoch and counter.
-    pub record_hashes: Vec<RecordHash>,
+    /// Hashes of the session's events in the order of arrival.
+    pub event_hashes: Vec<RecordHash>,
+    /// Hashes of its stored shots in any order; without those that it claims.
+    pub shot_hashes: Vec<(ShotIdentity, RecordHash)>,
     /// What the session adds up to.
     pub counts: SessionCounts,
 }
 
-const COUNTS: &str = "e.shot_count, e.patient_shot_count, e.volume_nl, e.failed_count,
- e.soft_count, e.hard_count, e.not_checkable_count";
+const COUNTS: &str = "e.shot_count + e.claimed_shot_count,
+ e.patient_shot_count + e.claimed_patient_shot_count, e.volume_nl + e.claimed_volume_nl,
+ e.failed_count + e.claimed_failed_count, e.soft_count + e.claimed_soft_count,
+ e.hard_count + e.claimed_hard_count, e.not_checkable_count + e.claimed_not_checkable_count";
 
 fn session_sql(condition: &str) -> String {
     format!(
@@ -420,33 +423,32 @@ impl Reader<'_> {
             JOIN blocks b ON b.session = e.id AND b.first_shot IS NOT NULL
             JOIN block_bodies y ON y.block = b.id
             JOIN guns g ON g.id = b.gun WHERE e.session = ?1";
-        let mut record_hashes = self.all("read events of a seal", events, [id], hash)?;
-        let mut ordered = Vec::new();
-        for block in self.all("read shots of a seal", shots, [id], hashes_of_shots)? {
-            ordered.extend(block);
-        }
-        ordered.sort_unstable();
-        record_hashes.extend(ordered.into_iter().map(|(.., hash)| RecordHash(hash)));
+        let event_hashes = self.all("read events of a seal", events, [id], hash)?;
+        let shots = self.all("read shots of a seal", shots, [id], hashes_of_shots)?;
         let counts = self.session(session)?.map(|row| row.counts);
         Ok(SealParts {
-            record_hashes,
+            event_hashes,
+            shot_hashes: shots.into_iter().flatten().collect(),
             counts: counts.unwrap_or_default(),
         })
     }
 }
 
-/// Gun, epoch, counter and hash of the stored shots of a block.
-type HashOfShot = (String, u64, u32, [u8; 32]);
-
-fn hashes_of_shots(row: &Row<'_>) -> Result<Vec<HashOfShot>, StoreError> {
-    let serial: String = cell(row, 0)?;
-    let epoch = from_bits(cell(row, 1)?);
+/// The stored shots of a block with their hashes.
+fn hashes_of_shots(row: &Row<'_>) -> Result<Vec<(ShotIdentity, RecordHash)>, StoreError> {
+    let gun = GunSerial::parse(&cell::<String>(row, 0)?)?;
+    let epoch = Epoch(from_bits(cell(row, 1)?));
     let runs = Runs::unpack(&cell::<Vec<u8>>(row, 2)?)?;
     let hashes = pack::read_hashes(&cell::<Vec<u8>>(row, 3)?)?;
     let one = |(position, counter): (usize, u32)| {
         let hash = hashes.get(position);
         let hash = hash.ok_or_else(|| StoreError::damaged("a block", "a hash is missing"))?;
-        Ok((serial.clone(), epoch, counter, hash.0))
+        let identity = ShotIdentity {
+            gun: gun.clone(),
+            epoch,
+            counter: ShotCounter(counter),
+        };
+        Ok((identity, *hash))
     };
     runs.shots().map(one).collect()
 }

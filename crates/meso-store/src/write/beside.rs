@@ -1,5 +1,7 @@
 //! What lies beside the records: alerts, ledger entries, the quarantine.
 
+use meso_domain::LateVerdict;
+use meso_domain::canonical::Canonical as _;
 use meso_units::GunSerial;
 use rusqlite::{Transaction, params};
 
@@ -64,6 +66,19 @@ pub(super) fn replace_outbox(
     Ok(())
 }
 
+pub(super) fn insert_late(
+    transaction: &Transaction<'_>,
+    late: &LateVerdict,
+) -> Result<(), StoreError> {
+    transaction
+        .prepare_cached("INSERT INTO late_findings (session, body) VALUES (?1, ?2)")
+        .and_then(|mut statement| {
+            statement.execute(params![late.session.as_bytes(), late.canonical_bytes()])
+        })
+        .during("write a late finding")?;
+    Ok(())
+}
+
 pub(crate) fn insert_entry(
     transaction: &Transaction<'_>,
     entry: &NewEntry,
@@ -113,13 +128,16 @@ pub(crate) fn insert_quarantined(
     Ok(())
 }
 
-/// Counts under a name.
-pub(super) fn add_tally(
+/// The tally of patient shots that belong to no session and that none has claimed.
+pub(super) const NOT_UNDER_PROTOCOL: &str = "not_under_protocol";
+
+/// Counts up, or down, under a name.
+pub(super) fn change_tally(
     transaction: &Transaction<'_>,
     name: &str,
-    count: u64,
+    change: i64,
 ) -> Result<(), StoreError> {
-    if count == 0 {
+    if change == 0 {
         return Ok(());
     }
     transaction
@@ -127,7 +145,16 @@ pub(super) fn add_tally(
             "INSERT INTO tallies VALUES (?1, ?2)
              ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
         )
-        .and_then(|mut statement| statement.execute(params![name, bits(count)]))
+        .and_then(|mut statement| statement.execute(params![name, change]))
         .during("count")?;
     Ok(())
+}
+
+/// Counts under a name.
+pub(super) fn add_tally(
+    transaction: &Transaction<'_>,
+    name: &str,
+    count: u64,
+) -> Result<(), StoreError> {
+    change_tally(transaction, name, bits(count))
 }

@@ -1,11 +1,14 @@
-//! The rows that others point at: guns and streams, each written once and then known.
+//! The rows that others point at: guns and streams, each written once and then known; and those
+//! that point at shots of which another copy is stored.
 
 use meso_delivery::StreamKey;
+use meso_domain::Shot;
 use meso_units::{ClinicId, GunSerial};
 use rusqlite::{Transaction, params};
 
 use super::{Names, Spans};
 use crate::StoreError;
+use crate::commit::{NewBlock, ShotFate};
 use crate::error::During as _;
 use crate::shot_row::bits;
 
@@ -66,4 +69,33 @@ pub(super) fn stream_row(
         .during("write a stream")?;
     names.streams.insert(key.clone(), row);
     Ok(row)
+}
+
+pub(super) fn insert_other_copies(
+    transaction: &Transaction<'_>,
+    block: i64,
+    new: &NewBlock,
+) -> Result<(), StoreError> {
+    let records = new.block.records().iter().enumerate();
+    let shots = records.filter_map(|(position, record)| Some((position, record.as_shot()?)));
+    for ((position, shot), fate) in shots.zip(&new.fates) {
+        if matches!(fate, ShotFate::OtherCopyStored) {
+            insert_other_copy(transaction, block, position, shot)?;
+        }
+    }
+    Ok(())
+}
+
+fn insert_other_copy(
+    transaction: &Transaction<'_>,
+    block: i64,
+    position: usize,
+    shot: &Shot,
+) -> Result<(), StoreError> {
+    let counter = shot.identity.counter.get();
+    transaction
+        .prepare_cached("INSERT INTO other_copies VALUES (?1, ?2, ?3)")
+        .and_then(|mut statement| statement.execute(params![block, position as i64, counter]))
+        .during("note another copy of a shot")?;
+    Ok(())
 }

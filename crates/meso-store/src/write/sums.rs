@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use meso_domain::{
-    BlockHeader, Delivery, Judgement, Purpose, SegmentOpened, SessionEnded, SessionEvent,
-    SessionOpened, SessionSeal, Severity, Shot, ShotFlags,
+    BlockHeader, Delivery, Judgement, Said, SegmentOpened, SessionEnded, SessionEvent,
+    SessionOpened, SessionSeal, Shot,
 };
 use meso_units::SessionId;
 use rusqlite::{Transaction, params};
 
+use super::beside::{NOT_UNDER_PROTOCOL, change_tally};
+use super::claimed::insert_claim;
 use crate::StoreError;
 use crate::commit::{DayRow, NewBlock, SessionCounts};
 use crate::error::During as _;
@@ -23,6 +25,8 @@ pub(super) struct Sums {
     sessions: BTreeMap<i64, SessionCounts>,
     days: BTreeMap<(String, i64), DayRow>,
     guns: BTreeMap<i64, u64>,
+    /// Patient shots outside of any session.
+    without_session_count: u64,
 }
 
 /// The clinic's day of a moment, counted from 1970-01-01.
@@ -40,7 +44,7 @@ impl Sums {
         shot: &Shot,
         verdict: &Judgement,
     ) {
-        let delta = counts_of(shot, verdict);
+        let delta = SessionCounts::of(shot, verdict.worst());
         *self.guns.entry(gun).or_default() += 1;
         let key = (
             block.block.header().clinic.as_str().to_owned(),
@@ -53,14 +57,9 @@ impl Sums {
         day.soft_count += delta.soft_count;
         day.hard_count += delta.hard_count;
         if let Some(session) = session {
-            let sum = self.sessions.entry(session).or_default();
-            sum.shot_count += 1;
-            sum.patient_shot_count += delta.patient_shot_count;
-            sum.volume_nl = sum.volume_nl.saturating_add(delta.volume_nl);
-            sum.failed_count += delta.failed_count;
-            sum.soft_count += delta.soft_count;
-            sum.hard_count += delta.hard_count;
-            sum.not_checkable_count += delta.not_checkable_count;
+            self.sessions.entry(session).or_default().add(&delta);
+        } else {
+            self.without_session_count += delta.patient_shot_count;
         }
     }
 
@@ -77,23 +76,8 @@ impl Sums {
         for ((clinic, day), sum) in &self.days {
             add_day(transaction, clinic, *day, sum)?;
         }
-        Ok(())
-    }
-}
-
-fn counts_of(shot: &Shot, verdict: &Judgement) -> SessionCounts {
-    let worst = verdict.worst();
-    let is = |severity| u64::from(worst == Some(severity));
-    let patient = shot.purpose == Purpose::Patient;
-    let volume = shot.volume.actual_value().or(shot.volume.set);
-    SessionCounts {
-        shot_count: 1,
-        patient_shot_count: u64::from(patient),
-        volume_nl: volume.filter(|_| patient).map_or(0, |v| v.get()),
-        failed_count: u64::from(shot.flags.contains(ShotFlags::FAILED_INJECTION)),
-        soft_count: is(Severity::Soft),
-        hard_count: is(Severity::Hard),
-        not_checkable_count: is(Severity::NotCheckable),
+        let count = i64::try_from(self.without_session_count).unwrap_or(i64::MAX);
+        change_tally(transaction, NOT_UNDER_PROTOCOL, count)
     }
 }
 
@@ -196,9 +180,11 @@ pub(super) fn apply_event(
         SessionEvent::Opened(opened) => open_session(transaction, row, opened),
         SessionEvent::SegmentOpened(segment) => open_segment(transaction, row, segment),
         SessionEvent::Ended(ended) => end_session(transaction, row, ended),
-        SessionEvent::Paused { .. } | SessionEvent::Resumed { .. } | SessionEvent::Stated(_) => {
-            Ok(())
-        }
+        SessionEvent::Stated(statement) => match &statement.said {
+            Said::Claim(claim) => insert_claim(transaction, statement, claim),
+            _ => Ok(()),
+        },
+        SessionEvent::Paused { .. } | SessionEvent::Resumed { .. } => Ok(()),
     }
 }
 
@@ -288,7 +274,7 @@ pub(super) fn seal_session(
     let sealed = transaction
         .prepare_cached(
             "UPDATE sessions SET sealed_at_ns = ?2 WHERE session = ?1 AND sealed_at_ns IS NULL
-             RETURNING clinic, hard_count, coalesce(opened_at_ns, 0), utc_offset_s",
+             RETURNING clinic, hard_count + claimed_hard_count, coalesce(opened_at_ns, 0), utc_offset_s",
         )
         .and_then(|mut statement| {
             let values = params![seal.session.as_bytes(), seal.at.unix_ns()];

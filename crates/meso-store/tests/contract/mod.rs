@@ -38,7 +38,7 @@ macro_rules! promises {
             canonical_bytes_come_back_unchanged,
             two_shots_of_one_nanosecond_are_both_kept,
             shots_of_many_blocks_come_back_in_the_order_of_their_counters,
-            a_seal_has_the_hashes_of_events_and_then_of_shots_by_counter,
+            a_seal_has_the_hashes_of_events_and_of_shots_with_their_names,
         }
     };
     ($bench:expr; $($name:ident,)*) => {
@@ -187,7 +187,7 @@ pub(crate) fn a_session_and_its_day_add_up_and_are_sealed_once(bench: &dyn Bench
     assert_eq!(row.guns, ["GUN-0001"]);
     assert_eq!(row.zones, ["cheek"]);
     let parts = store.writer.read().seal_parts(sample_session()).unwrap();
-    assert_eq!(parts.record_hashes.len(), 3 + 4);
+    assert_eq!((parts.event_hashes.len(), parts.shot_hashes.len()), (3, 4));
     let seal = SessionSeal {
         session: sample_session(),
         at: Timestamp::UNIX_EPOCH,
@@ -378,7 +378,7 @@ pub(crate) fn shots_of_many_blocks_come_back_in_the_order_of_their_counters(benc
     assert_eq!(totals.shot_count, 900);
 }
 
-pub(crate) fn a_seal_has_the_hashes_of_events_and_then_of_shots_by_counter(bench: &dyn Bench) {
+pub(crate) fn a_seal_has_the_hashes_of_events_and_of_shots_with_their_names(bench: &dyn Bench) {
     let mut store = bench.open();
     let late = sample_block(3, Some(7), 1..=2);
     let early = sample_block(2, Some(7), 3..=5);
@@ -391,8 +391,13 @@ pub(crate) fn a_seal_has_the_hashes_of_events_and_then_of_shots_by_counter(bench
         .readers
         .with(|reader| reader.seal_parts(sample_session()))
         .unwrap();
-    let mut expected = events.record_hashes().to_vec();
-    expected.extend((1..=5).map(|n| Record::Shot(sample_shot(n)).hash()));
-    assert_eq!(parts.record_hashes, expected);
+    assert_eq!(parts.event_hashes, events.record_hashes());
+    let mut shots = parts.shot_hashes;
+    shots.sort();
+    let expected = (1..=5).map(|n| {
+        let shot = sample_shot(n);
+        (shot.identity.clone(), Record::Shot(shot).hash())
+    });
+    assert_eq!(shots, expected.collect::<Vec<_>>());
     assert_eq!(parts.counts.shot_count, 5);
 }

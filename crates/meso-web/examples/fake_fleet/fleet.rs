@@ -63,6 +63,7 @@ impl Fleet {
             shots_today_count: self.shots_today,
             volume_today_nl: self.volume_today_nl,
             declared_missing_count: 0,
+            not_under_protocol_count: 0,
             quarantined_count: 2,
             ledger_size: 4_120 + self.ticks / 10,
             library_version: Some(3),

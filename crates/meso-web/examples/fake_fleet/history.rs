@@ -208,6 +208,7 @@ pub(crate) fn session(now_ms: i64, n: u64) -> SessionView {
         hard_count: count("hard"),
         not_checkable_count: 0,
         limits: Some(setting.limits()),
+        late_findings: Vec::new(),
         demo: true,
     }
 }

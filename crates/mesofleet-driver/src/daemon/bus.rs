@@ -2,7 +2,7 @@
 
 use meso_bus::{ConnectionState, ConsumerEvent, Delivery, Message};
 use meso_contract::topics::{self, Topic};
-use meso_contract::{NumberRange, PayloadError, WantedMessage, WatermarkMessage};
+use meso_contract::{NumberRange, PatientsMessage, PayloadError, WantedMessage, WatermarkMessage};
 use meso_delivery::{Range, SenderEvent, SettledBlock, Watermark};
 use meso_domain::Stream;
 use meso_journal::JournalError;
@@ -41,6 +41,10 @@ impl Daemon {
             Ok(Topic::Wanted { serial, .. }) => self.handle_wanted(serial, &delivery.payload).await,
             Ok(Topic::Successor { .. }) => self.handle_successor(&delivery.payload),
             Ok(Topic::Library { .. }) => self.handle_library(delivery.payload).await,
+            Ok(Topic::Patients { list, .. }) => {
+                self.handle_patients(list, &delivery.topic, delivery.payload)
+                    .await
+            }
             _ => {
                 tracing::warn!(topic = delivery.topic, "a message of no use was ignored");
                 Ok(())
@@ -57,7 +61,9 @@ impl Daemon {
             }
         };
         let key = self.settings.ingest_key();
-        if let Some(Err(error)) = key.map(|key| check_signature(&message, topic, key)) {
+        let signature = message.signature.as_deref();
+        let checked = key.map(|key| check_signature(signature, &message.signed_text(topic), key));
+        if let Some(Err(error)) = checked {
             tracing::error!(%stream, %error, "ALARM: a watermark that the ingest has not signed changes nothing");
             self.engine.watermark_refused();
             return;
@@ -151,6 +157,40 @@ impl Daemon {
         }
     }
 
+    /// The server says what was done to patients, here and in other rooms.
+    async fn handle_patients(
+        &mut self,
+        list: u8,
+        topic: &str,
+        payload: Vec<u8>,
+    ) -> Result<(), DriverError> {
+        let message = match PatientsMessage::decode(&payload) {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::warn!(list, %error, "a list of patients was not understood");
+                return Ok(());
+            }
+        };
+        let signature = message.signature.as_deref();
+        let key = self.settings.ingest_key();
+        let checked = key.map(|key| check_signature(signature, &message.signed_text(topic), key));
+        if let Some(Err(error)) = checked {
+            tracing::error!(list, %error, "ALARM: a list of patients that the ingest has not signed changes nothing");
+            return Ok(());
+        }
+        if let Err(error) = self.engine.take_patients(list, &message, payload) {
+            tracing::warn!(list, %error, "a list of patients was not understood");
+            return Ok(());
+        }
+        let work = self.engine.patients_work();
+        self.write(work).await?;
+        if let Some((work, events)) = self.engine.take_courses(self.clocks.now()) {
+            self.write(work).await?;
+            self.apply_events(&events).await?;
+        }
+        Ok(())
+    }
+
     pub(super) fn handle_connection(&mut self) {
         let state = self.connection.borrow_and_update().clone();
         let event = match state {
@@ -175,14 +215,13 @@ impl Daemon {
     }
 }
 
-/// Whether the ingest has signed a watermark under its topic.
+/// Whether the ingest has signed a text, such as that of a watermark under its topic.
 fn check_signature(
-    message: &WatermarkMessage,
-    topic: &str,
+    signature: Option<&str>,
+    signed_text: &str,
     key: &VerifierKey,
 ) -> Result<(), LedgerError> {
-    let line = message.signature.as_deref().unwrap_or_default();
-    let note = format!("{}\n{line}\n", message.signed_text(topic));
+    let note = format!("{signed_text}\n{}\n", signature.unwrap_or_default());
     key.open(&note).map(|_| ())
 }
 
@@ -233,6 +272,11 @@ mod tests {
 
     const TOPIC: &str = "mesofleet/v1/riverside/room-1/watermark/GUN-1";
 
+    fn is_signed(message: &WatermarkMessage, topic: &str, key: &VerifierKey) -> bool {
+        let signature = message.signature.as_deref();
+        check_signature(signature, &message.signed_text(topic), key).is_ok()
+    }
+
     #[test]
     fn a_watermark_is_believed_under_its_topic_and_as_it_was_signed() {
         let key = LogKey::from_seed("example.org/log", &[7; 32]).unwrap();
@@ -240,9 +284,7 @@ mod tests {
         message.settled_to = 7;
         message.settled_ranges = vec![NumberRange { first: 9, last: 9 }];
         message.settled_hashes = vec![NumberedHash::new(9, &BlockHash([9; 32]))];
-        let check = |message: &WatermarkMessage, topic| {
-            check_signature(message, topic, &key.verifier()).is_ok()
-        };
+        let check = |message: &WatermarkMessage, topic| is_signed(message, topic, &key.verifier());
         assert!(!check(&message, TOPIC), "nobody has signed it");
         let note = sign_note(&message.signed_text(TOPIC), &key).unwrap();
         message.signature = note.lines().last().map(str::to_owned);
@@ -265,6 +307,6 @@ mod tests {
             assert!(!check(&changed, TOPIC), "{changed:?}");
         }
         let other = LogKey::from_seed("example.org/log", &[8; 32]).unwrap();
-        assert!(check_signature(&message, TOPIC, &other.verifier()).is_err());
+        assert!(!is_signed(&message, TOPIC, &other.verifier()));
     }
 }

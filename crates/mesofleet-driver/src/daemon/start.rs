@@ -174,6 +174,7 @@ fn listen(config: &DriverConfig) -> Result<Consumer, DriverError> {
         topics::watermark_filter(clinic, driver),
         topics::wanted_filter(clinic, driver),
         topics::library(clinic),
+        topics::patients_filter(clinic),
         topics::successor(clinic, driver),
     ];
     Ok(Consumer::start(client(config, ".in")?, filters))

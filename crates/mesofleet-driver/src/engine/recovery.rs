@@ -113,6 +113,7 @@ impl Engine {
         engine.recover_guns(journal)?;
         engine.recover_sessions(journal)?;
         engine.recover_screenings(journal)?;
+        engine.recover_courses(journal)?;
         let seals = engine.recover_streams(recovery);
         let batch = Batch {
             values: vec![clock_segment_value(segment)],

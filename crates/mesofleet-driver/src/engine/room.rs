@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp as Moment;
 use meso_contract::room::{PatientBody, QuestionnaireBody, RoomStepBody, StepTakenBody};
 use meso_domain::canonical::Canonical as _;
-use meso_domain::{AskCause, GunPosition, Record, Said, SessionEvent, Stream};
+use meso_domain::{AskCause, Delivery, GunPosition, Record, Said, SessionEvent, Stream};
 use meso_journal::NewRecord;
 use meso_limits::SignerList;
 use meso_room::{StepContext, StepFailure, answers_of, questionnaire, to_step};
@@ -67,12 +67,21 @@ impl Engine {
         let answers = answers_of(body, &context)?;
         let step = to_step(body, context)?;
         let mut answer = answer_of(&step);
-        let events = self.sessions.decide(now.utc, step)?;
+        let handed_over = match &step {
+            Step::HandOver(step) => Some((step.session, step.delivery.clone())),
+            _ => None,
+        };
+        let mut events = self.sessions.decide(now.utc, step)?;
+        if let Some((session, delivery)) = handed_over.filter(|_| events.is_empty()) {
+            answer.segment = self.segment_of(session, &delivery);
+        }
+        self.add_course(&mut events);
         answer.records = events
             .iter()
             .map(|event| event.record_hash().to_string())
             .collect();
         let mut work = session_work(&events);
+        self.keep_treated(&events, &mut work);
         if let Some(answers) = answers {
             let patient = self.patient_of(&events);
             self.keep_screening(&answers, patient, &mut work)?;
@@ -82,6 +91,14 @@ impl Engine {
             events,
             answer,
         })
+    }
+
+    /// The segment that a gun, or the hand, works in, for who repeats a hand-over.
+    fn segment_of(&self, session: SessionId, delivery: &Delivery) -> Option<String> {
+        let mut open = self.sessions.open_sessions();
+        let open = open.find(|open| open.opened().session == session)?;
+        open.present_segment(delivery)
+            .map(|segment| segment.to_string())
     }
 
     /// Ends the sessions that nobody ended, and asks whether it is still the same patient where that
@@ -107,11 +124,17 @@ impl Engine {
             let asked = asked.filter(is_new);
             events.extend(asked);
         }
-        (!events.is_empty()).then(|| (session_work(&events), events))
+        if events.is_empty() {
+            return None;
+        }
+        let mut work = session_work(&events);
+        self.keep_treated(&events, &mut work);
+        Some((work, events))
     }
 
     /// Takes over events that are on the disk.
     pub(crate) fn apply_events(&mut self, events: &[SessionEvent]) {
+        self.note_treated(events);
         for event in events {
             if let Err(refusal) = self.sessions.apply(event) {
                 tracing::warn!(session = %event.session(), %refusal, "a session event has no beginning");
@@ -269,7 +292,7 @@ fn answer_of(step: &Step) -> StepTakenBody {
     }
 }
 
-fn session_work(events: &[SessionEvent]) -> Work {
+pub(super) fn session_work(events: &[SessionEvent]) -> Work {
     let mut work = Work::default();
     for event in events {
         let record = NewRecord {

@@ -43,6 +43,7 @@ impl Engine {
             broker_connected,
             interlock_enabled: self.config.interlock.enabled,
             clock_trusted: is_plausible(now.utc),
+            patient_list_count: self.patient_list_count(),
             unsendable_block_count: self.unsendable_block_count,
             refused_watermark_count: self.refused_watermark_count,
             port_problems: self.port_problems.clone(),
@@ -65,6 +66,7 @@ impl Engine {
             same_patient_asked: open.asked().map(|cause| cause.to_string()),
             decision: open.decision().map(|outcome| outcome.to_string()),
             screening_digest: open.screening().map(|it| hex::encode(it.digest)),
+            course: open.course().map(Into::into),
             manual_entry_count: numbers.max().unwrap_or(0),
             segments: open.segments().iter().map(Into::into).collect(),
             materials: open
@@ -73,7 +75,6 @@ impl Engine {
                 .filter_map(|segment| open.material(segment.segment).map(Into::into))
                 .collect(),
             details: open.details().map(Into::into),
-            course: open.course().map(Into::into),
             findings: rules
                 .iter()
                 .filter_map(|rule| rule.worst.as_ref().map(Into::into))

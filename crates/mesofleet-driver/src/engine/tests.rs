@@ -754,6 +754,7 @@ fn a_room_follows_its_signers_and_refuses_those_who_were_taken_off() {
 }
 
 mod clocks;
+mod courses;
 mod delivery;
 mod interlock;
 mod live;

@@ -1,14 +1,18 @@
 //! Corrections and claims that come after the fact: the limit engine hears what is right, what was
 //! stored stays as it is.
 
-use meso_domain::{Said, SessionEvent, Shot, ShotIdentity, corrected};
+use meso_alerts::FleetCause;
+use meso_domain::{Said, SessionEvent, corrected};
 use meso_limits::Judge;
-use meso_units::{SessionId, ShotCounter};
+use meso_units::SessionId;
 
 use super::IngestError;
-use super::late::note;
-use super::pipeline::Ingest;
+use super::arrival::quarantined;
+use super::claims::{Claimed, claimed, counts_of};
+use super::courses::{add_treated, treated_by};
+use super::prepare::Preparation;
 use super::shot_store::ShotStore;
+use super::trouble::Trouble;
 
 /// Tells the engine a session's events in their order, and then the corrected ones in the place of
 /// their originals.
@@ -41,101 +45,105 @@ pub(super) const fn changes_sums(said: &Said) -> bool {
     matches!(said, Said::Amended(_) | Said::Claim(_))
 }
 
-/// The shots without a session that a session's events claim, each once, with the segment that they
-/// are counted in.
-///
-/// # Errors
-///
-/// [`IngestError`] when the store cannot be read.
-pub(super) fn claimed(
-    store: &impl ShotStore,
-    events: &[SessionEvent],
-) -> Result<Vec<Shot>, IngestError> {
-    let mut shots: Vec<Shot> = Vec::new();
-    for event in events {
-        let SessionEvent::Stated(statement) = event else {
-            continue;
-        };
-        let Said::Claim(claim) = &statement.said else {
-            continue;
-        };
-        for counter in claim.first.get()..=claim.last.get() {
-            let identity = ShotIdentity {
-                gun: claim.gun.clone(),
-                epoch: claim.epoch,
-                counter: ShotCounter(counter),
-            };
-            let is_known = shots.iter().any(|shot| shot.identity == identity);
-            let Some(mut shot) = store.shot(&identity)?.filter(|_| !is_known) else {
-                continue;
-            };
-            if shot.segment.is_some() {
-                tracing::warn!(%identity, "a shot is claimed that has a session already");
-                continue;
-            }
-            shot.segment = Some(claim.segment);
-            shots.push(shot);
-        }
-    }
-    Ok(shots)
-}
-
-impl<S: ShotStore> Ingest<S> {
-    /// Judges the sessions again whose events were corrected, or which claimed shots, in this commit.
-    /// What is stored must be readable: the caller has stored the commit.
+impl<S: ShotStore> Preparation<'_, S> {
+    /// Judges the sessions again whose events were corrected, or whose claims or claimed shots came,
+    /// since the last commit, with the sessions that claim the same shots.
     ///
     /// A session that is sealed is judged from the store, with its events as they came and as they
-    /// are right. Says how many verdicts the corrections changed.
-    pub(super) fn judge_amended_sessions(&mut self) -> Result<u64, IngestError> {
-        let mut changed = 0;
-        for session in std::mem::take(&mut self.amended) {
-            self.settle()?;
-            let events = self.store.session_events(session)?;
-            changed += match self.judge.verdict(session) {
-                Some(before) => {
-                    learn_corrections(&mut self.judge, &events);
-                    for shot in claimed(&self.store, &events)? {
-                        self.judge.observe(&shot, Some(session));
-                    }
-                    let after = self.judge.verdict(session);
-                    say(session, &before, after.as_ref())
-                }
-                None => self.judge_sealed(session, &events)?,
-            };
+    /// are right.
+    pub(super) fn judge_amended_sessions(&mut self) -> Result<(), IngestError> {
+        let store = &self.ingest.store;
+        for (gun, epoch) in std::mem::take(&mut self.ingest.claimed_came) {
+            let claims = store.claims_of(&gun, epoch)?.into_iter();
+            self.ingest
+                .amended
+                .extend(claims.map(|claim| claim.session));
         }
-        Ok(changed)
+        let mut left = std::mem::take(&mut self.ingest.amended);
+        if left.is_empty() {
+            return Ok(());
+        }
+        self.ingest.settle()?;
+        let mut done = std::collections::BTreeSet::new();
+        while let Some(session) = left.pop_first() {
+            done.insert(session);
+            let events = self.ingest.store.session_events(session)?;
+            let claims = claimed(&self.ingest.store, session, &events)?;
+            left.extend(claims.rivals.difference(&done));
+            self.judge_amended(session, &events, &claims)?;
+            self.name_conflicts(&events, claims)?;
+        }
+        Ok(())
     }
 
-    fn judge_sealed(
-        &self,
+    fn judge_amended(
+        &mut self,
         session: SessionId,
         events: &[SessionEvent],
-    ) -> Result<u64, IngestError> {
-        let mut judge = Judge::new(self.options.library.clone());
-        for event in events {
-            judge.session_event(event);
-        }
-        judge.judge_again(session, self.own_shots_of(session)?);
-        let Some(before) = judge.verdict(session) else {
-            return Ok(0);
+        claims: &Claimed,
+    ) -> Result<(), IngestError> {
+        let has_claims = events.iter().any(|event| {
+            matches!(event, SessionEvent::Stated(said) if matches!(said.said, Said::Claim(_)))
+        });
+        let own = match has_claims || self.ingest.judge.verdict(session).is_none() {
+            true => Some(self.ingest.own_shots_of(session)?),
+            false => None,
         };
-        learn_corrections(&mut judge, events);
-        for shot in claimed(&self.store, events)? {
-            judge.observe(&shot, Some(session));
+        let mut sealed;
+        let is_open = self.ingest.judge.verdict(session).is_some();
+        let judge = match is_open {
+            true => &mut self.ingest.judge,
+            false => {
+                sealed = Judge::new(self.ingest.options.library.clone());
+                for event in events {
+                    sealed.session_event(event);
+                }
+                sealed.judge_again(session, own.clone().unwrap_or_default());
+                &mut sealed
+            }
+        };
+        let before = judge.verdict(session);
+        learn_corrections(judge, events);
+        if let Some(mut shots) = own.filter(|_| has_claims) {
+            shots.extend(claims.shots.iter().cloned());
+            judge.judge_again(session, shots);
+            let counts = counts_of(judge, session, &claims.shots);
+            self.commit.claimed.push((session, counts));
         }
         let after = judge.verdict(session);
-        Ok(say(session, &before, after.as_ref()))
+        let findings = match (before, &after) {
+            (Some(before), Some(after)) => before.changes_to(after),
+            _ => Vec::new(),
+        };
+        if is_open {
+            self.rest.news.sessions.insert(session);
+        } else {
+            let treated = treated_by(judge, session, events);
+            add_treated(&mut self.commit, &mut self.rest, treated);
+        }
+        self.say_late(session, &findings, after.as_ref())
     }
-}
 
-fn say(
-    session: SessionId,
-    before: &meso_limits::SessionVerdict,
-    after: Option<&meso_limits::SessionVerdict>,
-) -> u64 {
-    let findings = after.map_or_else(Vec::new, |after| before.changes_to(after));
-    for finding in &findings {
-        note(session, finding);
+    fn name_conflicts(
+        &mut self,
+        events: &[SessionEvent],
+        claims: Claimed,
+    ) -> Result<(), IngestError> {
+        let clinic = events.iter().find_map(|event| match event {
+            SessionEvent::Opened(opened) => Some(&opened.clinic),
+            _ => None,
+        });
+        for (place, conflict) in claims.conflicts {
+            let bytes = format!("{place}: {conflict}").into_bytes();
+            let trouble = Trouble {
+                cause: FleetCause::Conflict,
+                clinic: clinic.cloned(),
+                driver: None,
+                gun: None,
+            };
+            self.quarantine(quarantined(&place, &conflict, bytes, self.now), trouble)?;
+            self.rest.news.conflict_count += 1;
+        }
+        Ok(())
     }
-    findings.len() as u64
 }

@@ -111,7 +111,8 @@ impl Arrival {
             | Topic::Wanted { .. }
             | Topic::Successor { .. }
             | Topic::Alerts { .. }
-            | Topic::Library { .. } => Err("nobody sends this topic to the ingest".to_owned()),
+            | Topic::Library { .. }
+            | Topic::Patients { .. } => Err("nobody sends this topic to the ingest".to_owned()),
         };
         read.unwrap_or_else(|reason| {
             refuse(

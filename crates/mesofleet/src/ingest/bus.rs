@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use meso_bus::{
     ClientOptions, ConnectionState, Consumer, ConsumerEvent, Endpoint, Message, Publisher, Ticket,
 };
-use meso_contract::{NumberRange, WantedMessage, topics};
+use meso_contract::{NumberRange, PayloadError, WantedMessage, topics};
 use meso_delivery::Question;
 use meso_ledger::{LogKey, sign_note};
 use meso_units::Partition;
@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::gun_alerts::GunAlerts;
 use super::reading::Command;
-use super::steps::Watermark;
+use super::steps::{PatientsTold, Watermark};
 use super::worker::{IngestHandle, Outgoing};
 
 /// Where to connect, and what to keep published.
@@ -78,6 +78,7 @@ pub async fn run_bus(
                 let Some(out) = out else { break };
                 let mut keys = standing.take(out.watermarks);
                 keys.extend(standing.take_gun_alerts(out.gun_alerts));
+                keys.extend(standing.take_patients(out.patients));
                 standing.publish(&publisher, keys).await;
                 ask(&publisher, out.questions).await;
                 acknowledge(&consumer, &out.tickets);
@@ -151,8 +152,9 @@ fn acknowledge(consumer: &Consumer, tickets: &[Ticket]) {
     }
 }
 
-/// What subscribers should have seen last: the library, what is wrong with each gun, and a watermark
-/// for each stream of each journal. Journals of one driver share a topic; each driver takes only those of its own.
+/// What subscribers should have seen last: the library, what is wrong with each gun, the lists of
+/// patients, and a watermark for each stream of each journal. Journals of one driver share a topic;
+/// each driver takes only those of its own.
 struct Standing {
     payloads: BTreeMap<(String, String), Vec<u8>>,
     gun_alerts_count: usize,
@@ -178,19 +180,9 @@ impl Standing {
         for mut watermark in watermarks {
             let topic = topics::watermark(&watermark.clinic, &watermark.driver, &watermark.stream);
             let text = watermark.message.signed_text(&topic);
-            match sign_note(&text, &self.log_key) {
-                Ok(note) => watermark.message.signature = note.lines().last().map(str::to_owned),
-                // Drivers that know the key will say so.
-                Err(error) => tracing::error!(%error, topic, "watermark cannot be signed"),
-            }
-            match watermark.message.encode() {
-                Ok(payload) => {
-                    let key = (topic, watermark.message.incarnation);
-                    self.payloads.insert(key.clone(), payload);
-                    keys.push(key);
-                }
-                Err(error) => tracing::error!(%error, topic, "watermark cannot be written"),
-            }
+            watermark.message.signature = self.signature(&topic, &text);
+            let payload = watermark.message.encode();
+            keys.extend(self.keep((topic, watermark.message.incarnation), payload));
         }
         keys
     }
@@ -215,6 +207,50 @@ impl Standing {
             }
         }
         keys
+    }
+
+    /// Signs lists of patients, notes them and gives their keys.
+    fn take_patients(&mut self, told: Vec<PatientsTold>) -> Vec<(String, String)> {
+        let mut keys = Vec::with_capacity(told.len());
+        for PatientsTold {
+            clinic,
+            mut message,
+        } in told
+        {
+            let topic = topics::patients(&clinic, message.list);
+            message.signature = self.signature(&topic, &message.signed_text(&topic));
+            let payload = message.encode();
+            keys.extend(self.keep((topic, String::new()), payload));
+        }
+        keys
+    }
+
+    /// The signature line of a text; drivers that know the key will miss one that cannot be made.
+    fn signature(&self, topic: &str, text: &str) -> Option<String> {
+        match sign_note(text, &self.log_key) {
+            Ok(note) => note.lines().last().map(str::to_owned),
+            Err(error) => {
+                tracing::error!(%error, topic, "what is said cannot be signed");
+                None
+            }
+        }
+    }
+
+    fn keep(
+        &mut self,
+        key: (String, String),
+        payload: Result<Vec<u8>, PayloadError>,
+    ) -> Option<(String, String)> {
+        match payload {
+            Ok(payload) => {
+                self.payloads.insert(key.clone(), payload);
+                Some(key)
+            }
+            Err(error) => {
+                tracing::error!(%error, topic = key.0, "what is said cannot be written");
+                None
+            }
+        }
     }
 
     async fn publish(&self, publisher: &Publisher, keys: Vec<(String, String)>) {

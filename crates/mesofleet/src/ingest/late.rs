@@ -1,27 +1,95 @@
 //! Sessions of which a shot came so late that the limit engine could not place it: they are judged
 //! again from the store, and what that changes is a late finding.
 
-use meso_domain::Shot;
-use meso_limits::LateFinding;
+use meso_alerts::LateBreach;
+use meso_domain::{Finding, LateVerdict, SessionEvent, Severity, Shot};
+use meso_limits::{ENGINE_VERSION, LateFinding, SessionVerdict};
 use meso_units::SessionId;
 
 use super::IngestError;
-use super::amended::claimed;
+use super::claims::claimed;
 use super::pipeline::{Ingest, RECALL_PAGE};
+use super::prepare::Preparation;
 use super::shot_store::ShotStore;
 
 /// The most shots of one session that are judged again: three hours at 9 a second. The sums of a
 /// longer one stay lower bounds, so that its verdicts answer "not checkable" and never pass.
 const SESSION_SHOTS_MAX: usize = 100_000;
 
-impl<S: ShotStore> Ingest<S> {
+impl<S: ShotStore> Preparation<'_, S> {
     /// Judges every session again that wants it. What is stored must be readable: the caller has
     /// stored the commit.
-    ///
-    /// Says how many verdicts that changed.
-    pub(super) fn judge_late_sessions(&mut self) -> Result<u64, IngestError> {
+    pub(super) fn judge_late_sessions(&mut self) -> Result<(), IngestError> {
+        for (session, findings) in self.ingest.judge_stale_sessions()? {
+            self.rest.news.sessions.insert(session);
+            let verdict = self.ingest.judge.verdict(session);
+            self.say_late(session, &findings, verdict.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// Takes note of what changed: it is stored, and each breach of the verdict raises an alert or
+    /// worsens one, unless there is one already that says as much.
+    pub(super) fn say_late(
+        &mut self,
+        session: SessionId,
+        findings: &[LateFinding],
+        verdict: Option<&SessionVerdict>,
+    ) -> Result<(), IngestError> {
+        let library = self.ingest.judge.library().map(|library| library.version());
+        for finding in findings {
+            note(session, finding);
+            self.commit.late.push(LateVerdict {
+                session,
+                at: self.now,
+                library,
+                engine: ENGINE_VERSION,
+                before: finding.before,
+                after: finding.after,
+            });
+        }
+        self.rest.news.late_finding_count += findings.len() as u64;
+        let breaches: Vec<Finding> = verdict
+            .into_iter()
+            .flat_map(|verdict| verdict.rules.iter().filter_map(|rule| rule.worst))
+            .filter(|finding| finding.severity != Severity::NotCheckable)
+            .collect();
+        if breaches.is_empty() {
+            return Ok(());
+        }
+        let Some(newest) = self.ingest.newest_shot_of(session)? else {
+            return Ok(());
+        };
+        let events = self.ingest.store.session_events(session)?;
+        let clinic = events.iter().find_map(|event| match event {
+            SessionEvent::Opened(opened) => Some(&opened.clinic),
+            _ => None,
+        });
+        let Some(clinic) = clinic else {
+            return Ok(());
+        };
+        for finding in breaches {
+            let outcome = self.ingest.alerts.late(&LateBreach {
+                clinic,
+                gun: &newest.identity.gun,
+                session,
+                at: newest.at,
+                library,
+                finding,
+            });
+            self.note(outcome);
+        }
+        Ok(())
+    }
+}
+
+impl<S: ShotStore> Ingest<S> {
+    /// Judges every session again that wants it, and says what that changed.
+    pub(super) fn judge_stale_sessions(
+        &mut self,
+    ) -> Result<Vec<(SessionId, Vec<LateFinding>)>, IngestError> {
         let stale = self.judge.stale_sessions();
-        let mut changed = 0;
+        let mut changed = Vec::new();
         if stale.is_empty() {
             return Ok(changed);
         }
@@ -32,19 +100,22 @@ impl<S: ShotStore> Ingest<S> {
                 tracing::error!(%session, limit = SESSION_SHOTS_MAX, "too many shots to be judged again");
                 self.judge.set_history_missing(session);
             }
-            for finding in self.judge.judge_again(session, shots) {
-                note(session, &finding);
-                changed += 1;
-            }
+            changed.push((session, self.judge.judge_again(session, shots)));
         }
         Ok(changed)
+    }
+
+    /// The newest shot of a session, also of those that it claimed.
+    fn newest_shot_of(&self, session: SessionId) -> Result<Option<Shot>, IngestError> {
+        let shots = self.shots_of(session)?.into_iter();
+        Ok(shots.max_by(|a, b| (a.at, &a.identity).cmp(&(b.at, &b.identity))))
     }
 
     /// The shots of a session, with those that it claimed.
     fn shots_of(&self, session: SessionId) -> Result<Vec<Shot>, IngestError> {
         let mut shots = self.own_shots_of(session)?;
         let events = self.store.session_events(session)?;
-        shots.extend(claimed(&self.store, &events)?);
+        shots.extend(claimed(&self.store, session, &events)?.shots);
         Ok(shots)
     }
 
@@ -61,8 +132,8 @@ impl<S: ShotStore> Ingest<S> {
     }
 }
 
-pub(super) fn note(session: SessionId, finding: &LateFinding) {
-    let text = |finding: Option<meso_domain::Finding>| {
+fn note(session: SessionId, finding: &LateFinding) {
+    let text = |finding: Option<Finding>| {
         finding.map_or_else(|| "passed".to_owned(), |finding| finding.to_string())
     };
     let (before, after) = (text(finding.before), text(finding.after));

@@ -11,6 +11,8 @@
 mod amended;
 mod arrival;
 mod bus;
+mod claims;
+mod courses;
 mod error;
 mod gun_alerts;
 mod inquiry;
@@ -37,7 +39,9 @@ pub use error::IngestError;
 pub use gun_alerts::GunAlerts;
 pub use pipeline::{Ingest, IngestOptions};
 pub use shot_store::{Recalled, ShotStore};
-pub use steps::{Committed, LaggingRoom, Logged, NewShot, News, Prepared, Stored, Watermark};
+pub use steps::{
+    Committed, LaggingRoom, Logged, NewShot, News, PatientsTold, Prepared, Stored, Watermark,
+};
 pub use telling::{AlertPolicy, Posted};
 pub use time_zones::TimeZones;
 pub use watch::{Look, Thresholds};

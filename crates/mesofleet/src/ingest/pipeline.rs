@@ -16,12 +16,14 @@ use meso_domain::{
 use meso_ledger::{Checkpoint, Frontier, LogKey};
 use meso_limits::{Judge, Library};
 use meso_store::{LeafRow, LogCommit};
-use meso_units::{ClinicId, SessionId, Timestamp};
+use meso_units::{ClinicId, Epoch, GunSerial, SessionId, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::IngestError;
-use super::amended::{claimed, learn};
+use super::amended::{changes_sums, learn};
 use super::arrival::Arrival;
+use super::claims::claimed;
+use super::courses::Treatment;
 use super::prepare::Preparation;
 use super::shot_store::{Recalled, ShotStore};
 use super::steps::{Committed, Logged, Prepared, Rest, Stored};
@@ -75,6 +77,16 @@ pub struct Ingest<S> {
     pub(super) watch: FleetWatch,
     /// Sessions that ended and wait for their last shots, with the block that says so.
     pub(super) ended: BTreeMap<SessionId, (BlockPlace, SessionEnded)>,
+    /// Whom the sessions that are not sealed are about.
+    pub(super) treatments: BTreeMap<SessionId, Treatment>,
+    /// Sessions that a start has read back: what they amount to for later ones is written again.
+    pub(super) recalled: BTreeSet<SessionId>,
+    /// Sessions that are not sealed and of which an event was corrected or shots are claimed.
+    pub(super) mended: BTreeSet<SessionId>,
+    /// Guns and epochs of which a session claims shots.
+    pub(super) claimed_guns: BTreeSet<(GunSerial, Epoch)>,
+    /// Those of them of which shots without a session came since the last commit.
+    pub(super) claimed_came: BTreeSet<(GunSerial, Epoch)>,
     /// Sessions of which an event was corrected since the last commit.
     pub(super) amended: BTreeSet<SessionId>,
     frontier: Frontier,
@@ -108,6 +120,11 @@ impl<S: ShotStore> Ingest<S> {
             watch: FleetWatch::default(),
             ended: BTreeMap::new(),
             amended: BTreeSet::new(),
+            treatments: BTreeMap::new(),
+            recalled: BTreeSet::new(),
+            mended: BTreeSet::new(),
+            claimed_guns: BTreeSet::new(),
+            claimed_came: BTreeSet::new(),
             receiver: Receiver::default(),
             inquiries: Inquiries::default(),
             frontier: Frontier::EMPTY,
@@ -131,6 +148,11 @@ impl<S: ShotStore> Ingest<S> {
         self.restore_outbox(&recalled.outbox)?;
         self.ended.clear();
         self.amended.clear();
+        self.treatments.clear();
+        self.recalled.clear();
+        self.mended.clear();
+        self.claimed_came.clear();
+        self.claimed_guns = recalled.claimed_guns.iter().cloned().collect();
         self.receiver = recalled.receiver.clone();
         self.frontier = recalled.frontier.clone();
         self.recall_blocks(&recalled);
@@ -138,6 +160,7 @@ impl<S: ShotStore> Ingest<S> {
         let mut rest = Rest {
             touched: recalled.streams.into_iter().collect(),
             alerted: self.guns_with_alerts(),
+            lists: self.all_lists().collect(),
             ..Rest::default()
         };
         for (gun, _, _) in self.receiver.all_counters() {
@@ -158,6 +181,11 @@ impl<S: ShotStore> Ingest<S> {
                 match record.stored() {
                     Some(Record::Shot(shot)) => {
                         self.receiver.record_shot(&shot.identity);
+                        let key = (shot.identity.gun.clone(), shot.identity.epoch);
+                        let is_outside = block.header.session.is_none();
+                        if is_outside && self.claimed_guns.contains(&key) {
+                            self.claimed_came.insert(key);
+                        }
                     }
                     Some(Record::Gap(gap)) => self.receiver.record_gap(gap),
                     Some(Record::Custody(custody)) => {
@@ -165,6 +193,12 @@ impl<S: ShotStore> Ingest<S> {
                     }
                     Some(Record::Session(SessionEvent::Ended(ended))) => {
                         self.receiver.record_session_end(ended);
+                    }
+                    // What follows from it may not have been written.
+                    Some(Record::Session(SessionEvent::Stated(said)))
+                        if changes_sums(&said.said) =>
+                    {
+                        self.amended.insert(said.session);
                     }
                     Some(Record::Session(_) | Record::Amendment(_) | Record::Interlock(_))
                     | None => {}
@@ -179,6 +213,15 @@ impl<S: ShotStore> Ingest<S> {
     fn recall_sessions(&mut self, recalled: &Recalled) -> Result<(), IngestError> {
         for (session, events, place) in &recalled.sessions {
             learn(&mut self.judge, events);
+            events.iter().for_each(|event| self.note_patient(event));
+            self.recalled.insert(session.session);
+            let is_mended = |event: &SessionEvent| match event {
+                SessionEvent::Stated(statement) => changes_sums(&statement.said),
+                _ => false,
+            };
+            if events.iter().any(is_mended) {
+                self.mended.insert(session.session);
+            }
             if let Some(place) = place {
                 events.iter().for_each(|event| self.note_end(event, place));
             }
@@ -193,12 +236,12 @@ impl<S: ShotStore> Ingest<S> {
                 let Some(last) = shots.last() else { break };
                 after = Some((last.shot.at.unix_ns(), last.arrival));
             }
-            for shot in claimed(&self.store, events)? {
+            for shot in claimed(&self.store, session.session, events)?.shots {
                 self.judge.observe(&shot, Some(session.session));
             }
         }
         // Before anything was said of them, so no verdict changes by it.
-        self.judge_late_sessions()?;
+        self.judge_stale_sessions()?;
         Ok(())
     }
 
@@ -289,8 +332,11 @@ impl<S: ShotStore> Ingest<S> {
     ///
     /// [`IngestError`]; what this step did not write is found again by [`Ingest::open`].
     pub fn log(&mut self, mut stored: Stored, now: Timestamp) -> Result<Logged, IngestError> {
-        stored.rest.news.late_finding_count += self.judge_late_sessions()?;
-        stored.rest.news.late_finding_count += self.judge_amended_sessions()?;
+        let Prepared { commit, rest } = Preparation::new(self, now).follow_up()?;
+        if !commit.is_empty() {
+            self.store.store(&commit)?;
+        }
+        stored.rest.add(rest);
         for session in self.seal_complete(now)? {
             stored.rest.news.sessions.insert(session);
         }
@@ -333,6 +379,10 @@ impl<S: ShotStore> Ingest<S> {
             self.frontier = frontier;
             self.reconsider(now, changed);
         }
+        for (clinic, list) in std::mem::take(&mut stored.rest.lists) {
+            let told = self.patients_told(clinic, list)?;
+            stored.rest.patients.push(told);
+        }
         Ok(Logged { rest: stored.rest })
     }
 
@@ -360,6 +410,7 @@ impl<S: ShotStore> Ingest<S> {
         Committed {
             watermarks: watermarks.collect(),
             gun_alerts: self.gun_alerts(&logged.rest.alerted),
+            patients: logged.rest.patients,
             news,
         }
     }

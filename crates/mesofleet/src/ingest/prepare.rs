@@ -6,8 +6,8 @@ use meso_alerts::{FleetCause, JudgedShot, Outcome, Subject, TransitionKind};
 use meso_delivery::{Arrival as CounterArrival, Offer, Standing, StreamKey};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
-    BlockHash, BlockPlace, Judgement, LedgerEntryKind, Record, RecordBlock, SessionEvent, Shot,
-    ShotIdentity,
+    BlockHash, BlockPlace, Judgement, LedgerEntryKind, Record, RecordBlock, Said, SessionEvent,
+    Shot, ShotIdentity,
 };
 use meso_store::{AlertRow, Commit, NewBlock, ShotFate, TrackRow};
 use meso_units::{ClinicId, GunSerial, SessionId, Timestamp};
@@ -15,6 +15,7 @@ use meso_units::{ClinicId, GunSerial, SessionId, Timestamp};
 use super::IngestError;
 use super::amended::changes_sums;
 use super::arrival::{Arrival, Way, quarantined};
+use super::courses::add_treated;
 use super::gun_alerts::gun_key;
 use super::inquiry::now_ms;
 use super::pipeline::{Ingest, entry, shot_count};
@@ -88,8 +89,25 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
         Ok(self.finish())
     }
 
+    /// What follows from a commit that is stored: judges again what came late or was corrected.
+    pub(super) fn follow_up(mut self) -> Result<Prepared, IngestError> {
+        self.judge_late_sessions()?;
+        self.judge_amended_sessions()?;
+        let recalled = std::mem::take(&mut self.ingest.recalled);
+        self.rest.news.sessions.extend(recalled);
+        // Letters that waited before leave with the next commit.
+        Ok(match self.told.is_empty() {
+            true => self.close(),
+            false => self.finish(),
+        })
+    }
+
     pub(super) fn finish(mut self) -> Prepared {
         self.take_letters();
+        self.close()
+    }
+
+    fn close(mut self) -> Prepared {
         for (gun, session) in &self.tracks {
             if let Some(track) = self.ingest.alerts.track(gun, *session) {
                 self.commit.tracks.push(TrackRow {
@@ -100,6 +118,11 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
                 });
             }
         }
+        let sessions = self.rest.news.sessions.iter();
+        let treated: Vec<_> = sessions
+            .filter_map(|session| self.ingest.treated(*session))
+            .collect();
+        add_treated(&mut self.commit, &mut self.rest, treated);
         self.rest.news.quarantined_count = self.commit.quarantined.len() as u64;
         self.rest.news.blocks_again_count = self.commit.blocks_again_count;
         self.rest.news.block_count = self.commit.blocks.len() as u64;
@@ -187,11 +210,21 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
     fn learn_events(&mut self, block: &RecordBlock) {
         for record in block.records() {
             if let Record::Session(event) = record {
+                // Corrections and claims may have come before what they are about.
+                if self.ingest.mended.contains(&event.session()) {
+                    self.ingest.amended.insert(event.session());
+                }
                 self.ingest.judge.session_event(event);
+                self.ingest.note_patient(event);
                 if let SessionEvent::Stated(statement) = event
                     && changes_sums(&statement.said)
                 {
                     self.ingest.amended.insert(statement.session);
+                    self.ingest.mended.insert(statement.session);
+                    if let Said::Claim(claim) = &statement.said {
+                        let key = (claim.gun.clone(), claim.epoch);
+                        self.ingest.claimed_guns.insert(key);
+                    }
                 }
             }
         }
@@ -208,6 +241,9 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
                     // A block has one judgement for each shot.
                     let Some(edge) = judgements.next() else { break };
                     let fate = self.take_shot(&accepted, shot, edge)?;
+                    if header.session.is_none() {
+                        self.note_claimed(shot);
+                    }
                     fates.push(fate);
                 }
                 Record::Gap(gap) => {
@@ -257,6 +293,14 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
             fates,
         });
         Ok(())
+    }
+
+    /// A session may have claimed a shot before it came.
+    fn note_claimed(&mut self, shot: &Shot) {
+        let key = (shot.identity.gun.clone(), shot.identity.epoch);
+        if self.ingest.claimed_guns.contains(&key) {
+            self.ingest.claimed_came.insert(key);
+        }
     }
 
     fn take_event(&mut self, event: &SessionEvent) {

@@ -2,12 +2,13 @@
 
 use meso_delivery::StreamKey;
 use meso_domain::canonical::Canonical as _;
-use meso_domain::{BlockPlace, LedgerEntryKind, SessionEnded, SessionSeal};
+use meso_domain::{BlockPlace, LedgerEntryKind, Record, SessionEnded, SessionSeal};
 use meso_store::SealedSession;
 use meso_units::{Nanolitres, SessionId, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::IngestError;
+use super::claims::claimed;
 use super::pipeline::{Ingest, entry};
 use super::shot_store::ShotStore;
 
@@ -30,6 +31,8 @@ impl<S: ShotStore> Ingest<S> {
         for session in &complete {
             self.ended.remove(session);
             self.judge.close(*session);
+            self.treatments.remove(session);
+            self.mended.remove(session);
         }
         Ok(complete)
     }
@@ -49,8 +52,19 @@ impl<S: ShotStore> Ingest<S> {
 
     fn sealed(&self, session: SessionId, now: Timestamp) -> Result<SealedSession, IngestError> {
         let parts = self.store.seal_parts(session)?;
+        let events = self.store.session_events(session)?;
+        // As they were recorded: outside of any segment.
+        let claimed = claimed(&self.store, session, &events)?.shots.into_iter();
+        let claimed = claimed.map(|mut shot| {
+            shot.segment = None;
+            (shot.identity.clone(), Record::Shot(shot).hash())
+        });
+        let mut shots = parts.shot_hashes;
+        shots.extend(claimed);
+        shots.sort_unstable();
         let mut hasher = Sha256::new();
-        for hash in &parts.record_hashes {
+        let shots = shots.iter().map(|(_, hash)| hash);
+        for hash in parts.event_hashes.iter().chain(shots) {
             hasher.update(hash.0);
         }
         // More than any unit can hold would have been refused shot by shot.

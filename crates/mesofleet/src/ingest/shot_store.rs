@@ -3,13 +3,13 @@
 use meso_alerts::{Alert, Alerts, Track};
 use meso_delivery::{Receiver, StreamKey};
 use meso_domain::canonical::Canonical as _;
-use meso_domain::{BlockHash, BlockPlace, Gap, SessionEvent, Shot, ShotIdentity};
+use meso_domain::{BlockHash, BlockPlace, EarlierSession, Gap, SessionEvent, Shot, ShotIdentity};
 use meso_ledger::Frontier;
 use meso_store::{
-    Commit, LoadedBlock, LogCommit, OutboxRow, SealParts, SealedSession, SessionRow, ShotCursor,
-    StoreError, StoredShot, Unlogged, Writer,
+    ClaimRow, Commit, LoadedBlock, LogCommit, OutboxRow, SealParts, SealedSession, SessionRow,
+    ShotCursor, StoreError, StoredShot, Unlogged, Writer,
 };
-use meso_units::{ClinicId, SessionId};
+use meso_units::{ClinicId, Epoch, GunSerial, PatientCommitment, SessionId};
 
 /// Everything that the ingest needs to go on after a restart.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct Recalled {
     /// Sessions that are not sealed, with their events and the newest block of their room that has
     /// some of them.
     pub sessions: Vec<(SessionRow, Vec<SessionEvent>, Option<BlockPlace>)>,
+    /// Guns and epochs of which a session claims shots.
+    pub claimed_guns: Vec<(GunSerial, Epoch)>,
     /// Streams and their clinics.
     pub streams: Vec<(ClinicId, StreamKey)>,
 }
@@ -87,6 +89,24 @@ pub trait ShotStore: Send {
     ///
     /// [`StoreError`] when they cannot be read.
     fn session_events(&self, session: SessionId) -> Result<Vec<SessionEvent>, StoreError>;
+
+    /// Every claim to shots of a gun and epoch, in the order in which they were said.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when they cannot be read.
+    fn claims_of(&self, gun: &GunSerial, epoch: Epoch) -> Result<Vec<ClaimRow>, StoreError>;
+
+    /// The patients of one list of a clinic with the sessions in which they were treated.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when they cannot be read.
+    fn treated_in(
+        &self,
+        clinic: &ClinicId,
+        list: u8,
+    ) -> Result<Vec<(PatientCommitment, EarlierSession)>, StoreError>;
 
     /// What the seal of a session is made from.
     ///
@@ -178,6 +198,7 @@ impl ShotStore for Writer {
                 .collect::<Result<_, _>>()?,
             outbox: reader.outbox()?,
             sessions: sessions.collect::<Result<_, StoreError>>()?,
+            claimed_guns: reader.claimed_guns()?,
             streams: reader.streams()?,
         })
     }
@@ -205,6 +226,18 @@ impl ShotStore for Writer {
 
     fn session_events(&self, session: SessionId) -> Result<Vec<SessionEvent>, StoreError> {
         self.read().session_events(session)
+    }
+
+    fn claims_of(&self, gun: &GunSerial, epoch: Epoch) -> Result<Vec<ClaimRow>, StoreError> {
+        self.read().claims_of(gun, epoch)
+    }
+
+    fn treated_in(
+        &self,
+        clinic: &ClinicId,
+        list: u8,
+    ) -> Result<Vec<(PatientCommitment, EarlierSession)>, StoreError> {
+        self.read().treated_in(clinic, list)
     }
 
     fn seal_parts(&self, session: SessionId) -> Result<SealParts, StoreError> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use meso_alerts::{Alert, Letter};
-use meso_contract::WatermarkMessage;
+use meso_contract::{PatientsMessage, WatermarkMessage};
 use meso_delivery::{Standing, StreamKey};
 use meso_domain::{Judgement, Shot, Stream};
 use meso_store::Commit;
@@ -93,6 +93,15 @@ pub struct Watermark {
     pub message: WatermarkMessage,
 }
 
+/// What the rooms of a clinic are told of the patients of a list, ready to be published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatientsTold {
+    /// The clinic.
+    pub clinic: ClinicId,
+    /// What is said.
+    pub message: PatientsMessage,
+}
+
 /// The first step is done: everything is decided, nothing is durable.
 #[derive(Debug)]
 pub struct Prepared {
@@ -126,6 +135,8 @@ pub struct Committed {
     pub watermarks: Vec<Watermark>,
     /// Of each gun with which something else is wrong than before, what is wrong now.
     pub gun_alerts: Vec<GunAlerts>,
+    /// Lists of patients that changed.
+    pub patients: Vec<PatientsTold>,
     /// What changed.
     pub news: News,
 }
@@ -137,4 +148,24 @@ pub(super) struct Rest {
     /// Guns with which something else is wrong than before.
     pub(super) alerted: BTreeSet<GunKey>,
     pub(super) news: News,
+    /// Lists of patients that changed.
+    pub(super) lists: BTreeSet<(ClinicId, u8)>,
+    pub(super) patients: Vec<PatientsTold>,
+}
+
+impl Rest {
+    /// Adds what followed from the commit.
+    pub(super) fn add(&mut self, later: Rest) {
+        self.lists.extend(later.lists);
+        self.alerted.extend(later.alerted);
+        self.news.sessions.extend(later.news.sessions);
+        for alert in later.news.alerts {
+            self.news.alerts.retain(|other| other.id != alert.id);
+            self.news.alerts.push(alert);
+        }
+        self.news.letters.extend(later.news.letters);
+        self.news.late_finding_count += later.news.late_finding_count;
+        self.news.quarantined_count += later.news.quarantined_count;
+        self.news.conflict_count += later.news.conflict_count;
+    }
 }

@@ -10,9 +10,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::samples::*;
 
+mod claims;
+mod courses;
 pub(super) mod faults;
 mod fleet;
 mod inquiry;
+mod late;
 mod said;
 mod telling;
 
@@ -36,6 +39,7 @@ struct Bench {
     folder: tempfile::TempDir,
     ingest: Option<Ingest<Writer>>,
     alerts: AlertPolicy,
+    library: Option<std::sync::Arc<meso_limits::Library>>,
 }
 
 impl Bench {
@@ -49,6 +53,7 @@ impl Bench {
             folder,
             ingest: None,
             alerts,
+            library: None,
         };
         bench.restart();
         bench
@@ -60,6 +65,7 @@ impl Bench {
         let store = Store::open(&self.folder.path().join("fleet.sqlite"), 1).unwrap();
         let options = IngestOptions {
             alerts: self.alerts.clone(),
+            library: self.library.clone(),
             ..options()
         };
         let (ingest, committed) = Ingest::open(store.writer, options, now()).unwrap();

@@ -18,7 +18,7 @@ use super::gun_alerts::GunAlerts;
 use super::pipeline::Ingest;
 use super::reading::{Command, Order, READ_WAITING_MAX, Reply, Step, read_all};
 use super::shot_store::ShotStore;
-use super::steps::{Committed, News, Prepared, Watermark};
+use super::steps::{Committed, News, PatientsTold, Prepared, Watermark};
 use super::telling::Posted;
 use super::watch::Look;
 use crate::clock::now;
@@ -44,6 +44,8 @@ pub struct Outgoing {
     pub(super) watermarks: Vec<Watermark>,
     /// To be published, retained.
     pub(super) gun_alerts: Vec<GunAlerts>,
+    /// To be published, retained.
+    pub(super) patients: Vec<PatientsTold>,
     /// To be asked of drivers.
     pub(super) questions: Vec<Question>,
     /// To be acknowledged after that.
@@ -281,7 +283,7 @@ impl<S: ShotStore> Worker<S> {
                 }
             }
         }
-        self.send(born, Vec::new(), Vec::new());
+        self.send(born, Vec::new());
         let failed = self.take(arrivals, batch.tickets);
         for reply in batch.imports {
             // Whoever asked may be gone.
@@ -313,7 +315,7 @@ impl<S: ShotStore> Worker<S> {
     /// Commits what arrived and lets it be acknowledged; says whether that failed.
     fn take(&mut self, arrivals: Vec<Arrival>, tickets: Vec<Ticket>) -> bool {
         if arrivals.is_empty() {
-            self.send(Vec::new(), Vec::new(), tickets);
+            self.send(Vec::new(), tickets);
             return false;
         }
         match self.commit(|ingest| ingest.prepare(arrivals, now())) {
@@ -324,7 +326,7 @@ impl<S: ShotStore> Worker<S> {
             // Acknowledging loses nothing: no watermark covers these blocks, so they come again.
             Err(error) => {
                 self.fail(&error);
-                self.send(Vec::new(), Vec::new(), tickets);
+                self.send(Vec::new(), tickets);
                 true
             }
         }
@@ -411,18 +413,31 @@ impl<S: ShotStore> Worker<S> {
 
     fn announce(&mut self, committed: Committed, tickets: Vec<Ticket>) {
         self.listener.committed(&committed.news);
-        self.send(committed.watermarks, committed.gun_alerts, tickets);
+        self.send_all(Outgoing {
+            watermarks: committed.watermarks,
+            gun_alerts: committed.gun_alerts,
+            patients: committed.patients,
+            questions: Vec::new(),
+            tickets,
+        });
     }
 
-    fn send(&self, watermarks: Vec<Watermark>, gun_alerts: Vec<GunAlerts>, tickets: Vec<Ticket>) {
-        if !watermarks.is_empty() || !gun_alerts.is_empty() || !tickets.is_empty() {
-            // Without a bus nobody waits for any of them.
-            let _ = self.outgoing.blocking_send(Outgoing {
-                watermarks,
-                gun_alerts,
-                tickets,
-                questions: Vec::new(),
-            });
+    fn send(&self, watermarks: Vec<Watermark>, tickets: Vec<Ticket>) {
+        self.send_all(Outgoing {
+            watermarks,
+            tickets,
+            ..Outgoing::default()
+        });
+    }
+
+    fn send_all(&self, outgoing: Outgoing) {
+        let is_empty = outgoing.watermarks.is_empty()
+            && outgoing.gun_alerts.is_empty()
+            && outgoing.patients.is_empty()
+            && outgoing.tickets.is_empty();
+        if !is_empty {
+            // Without a bus nobody waits for any of it.
+            let _ = self.outgoing.blocking_send(outgoing);
         }
     }
 }
@@ -510,7 +525,8 @@ mod tests {
         assert!(taken.try_recv().is_err(), "nothing is settled");
         is_unreadable.store(false, Ordering::Relaxed);
         worker.work(batch(arrivals(&blocks[..1])));
-        let told = taken.try_recv().unwrap().watermarks;
-        assert_eq!(told[0].message.settled_to, 1);
+        let told = std::iter::from_fn(|| taken.try_recv().ok()).flat_map(|out| out.watermarks);
+        let settled: Vec<u64> = told.map(|said| said.message.settled_to).collect();
+        assert_eq!(settled, [1]);
     }
 }

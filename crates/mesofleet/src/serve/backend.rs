@@ -6,25 +6,31 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use meso_alerts::{Alert, AlertError, AlertId, Deed};
 use meso_contract::http::{
-    AlertView, DayView, GunView, LaggingRoomView, OverviewView, Page, ReadyView, ReportRequest,
-    SessionView, ShotView,
+    AlertView, DayView, GunView, OverviewView, Page, ReadyView, ReportRequest, SessionView,
+    ShotView,
 };
 use meso_domain::canonical::Canonical as _;
 use meso_ledger::LogKey;
 use meso_limits::Library;
 use meso_store::{AlertRow, AlertSelection, DayRow, OpenSegment, Reader, Readers, StoreError};
 use meso_units::{ClinicId, GunSerial, LibraryVersion, SessionId, Timestamp};
-use meso_web::{AlertFilter, AlertState, Backend, BackendError, PageRequest};
+use meso_web::{AlertFilter, Backend, BackendError, PageRequest};
 use tokio::sync::watch;
 
 use super::board::{Board, GunOnBoard};
 use super::post::ChannelHealth;
-use super::views::{alert_view, day_view, limits_of, session_view, shot_view};
+use super::views::{
+    alert_view, day_view, lagging_view, late_finding_view, limits_of, session_view, shot_view,
+    state_word,
+};
 use crate::clock::now;
-use crate::ingest::{IngestError, IngestHandle, LaggingRoom, Look};
+use crate::ingest::{IngestError, IngestHandle, Look};
 use crate::report_export;
 
 const DAY_NS: i64 = 86_400 * 1_000_000_000;
+
+/// Late findings that are shown of a session; of more the newest.
+const LATE_FINDING_COUNT_MAX: u32 = 100;
 
 /// Emulated guns whose trigger the page may press.
 pub trait TriggerOnPage: Send + Sync + 'static {
@@ -207,15 +213,6 @@ fn view_of_alert(row: &AlertRow) -> Result<AlertView, StoreError> {
     Ok(alert_view(&Alert::from_canonical(&row.body)?))
 }
 
-fn lagging_view(room: &LaggingRoom) -> LaggingRoomView {
-    LaggingRoomView {
-        clinic: room.clinic.to_string(),
-        driver: room.driver.to_string(),
-        library_version: room.library,
-        since_ms: room.since.unix_ms(),
-    }
-}
-
 /// Reads `number.rest` of a page mark.
 fn mark(page: &PageRequest) -> Result<Option<(i64, &str)>, BackendError> {
     let Some(after) = page.after.as_deref() else {
@@ -276,6 +273,7 @@ impl Backend for FleetBackend {
             volume_today_nl: day.volume_nl,
             declared_missing_count: guns.values().map(|gun| gun.declared_missing_count).sum(),
             quarantined_count: totals.quarantined_count,
+            not_under_protocol_count: totals.not_under_protocol_count,
             ledger_size: totals.leaf_count,
             library_version: self.library.as_ref().map(|l| l.version().get()),
             single_signer: self.is_single_signer,
@@ -323,9 +321,15 @@ impl Backend for FleetBackend {
     }
 
     fn session(&self, id: SessionId) -> Result<SessionView, BackendError> {
-        let row = self.read(|reader| reader.session(id))?;
-        row.map(|row| session_view(&row, self.library.as_deref()))
-            .ok_or_else(|| not_found(format!("session {id}")))
+        let (row, late) = self.read(|reader| {
+            let late = reader.late_findings(id, LATE_FINDING_COUNT_MAX)?;
+            Ok((reader.session(id)?, late))
+        })?;
+        let row = row.ok_or_else(|| not_found(format!("session {id}")))?;
+        Ok(SessionView {
+            late_findings: late.iter().map(late_finding_view).collect(),
+            ..session_view(&row, self.library.as_deref())
+        })
     }
 
     fn session_shots(
@@ -471,16 +475,6 @@ impl Backend for FleetBackend {
             waiting_for,
             troubles: troubles.collect(),
         }
-    }
-}
-
-const fn state_word(state: AlertState) -> &'static str {
-    match state {
-        AlertState::Acknowledged => "acknowledged",
-        AlertState::Latched => "latched",
-        AlertState::Resolved => "resolved",
-        AlertState::Merged => "merged",
-        _ => "open",
     }
 }
 

@@ -2,11 +2,17 @@
 
 use meso_alerts::Alert;
 use meso_contract::FindingBody;
-use meso_contract::http::{AlertView, BoundsView, DayView, LimitsView, SessionView, ShotView};
-use meso_domain::{Judgement, Shot};
+use meso_contract::http::{
+    AlertView, BoundsView, DayView, LaggingRoomView, LateFindingView, LimitsView, SessionView,
+    ShotView,
+};
+use meso_domain::{Judgement, LateVerdict, Shot};
 use meso_limits::{Library, Limited, Limits, Protocol};
 use meso_store::{DayRow, SessionRow};
 use meso_units::{LibraryVersion, Micrometres, Nanolitres, ProtocolId, SessionId, Timestamp};
+use meso_web::AlertState;
+
+use crate::ingest::LaggingRoom;
 
 /// A shot with its verdict.
 pub(super) fn shot_view(
@@ -114,7 +120,17 @@ pub(super) fn session_view(row: &SessionRow, library: Option<&Library>) -> Sessi
         hard_count: row.counts.hard_count,
         not_checkable_count: row.counts.not_checkable_count,
         limits: limits_of(library, row.protocol.as_deref()),
+        late_findings: Vec::new(),
         demo: row.demo,
+    }
+}
+
+/// A verdict that changed after the fact.
+pub(super) fn late_finding_view(late: &LateVerdict) -> LateFindingView {
+    LateFindingView {
+        at_ms: late.at.unix_ms(),
+        before: late.before.as_ref().map(Into::into),
+        after: late.after.as_ref().map(Into::into),
     }
 }
 
@@ -179,6 +195,27 @@ fn day_name(day: i64) -> String {
     first
         .checked_add(jiff::Span::new().days(day))
         .map_or_else(|_| String::new(), |date| date.to_string())
+}
+
+/// A room that works by an older release.
+pub(super) fn lagging_view(room: &LaggingRoom) -> LaggingRoomView {
+    LaggingRoomView {
+        clinic: room.clinic.to_string(),
+        driver: room.driver.to_string(),
+        library_version: room.library,
+        since_ms: room.since.unix_ms(),
+    }
+}
+
+/// The word of a state in the store.
+pub(super) const fn state_word(state: AlertState) -> &'static str {
+    match state {
+        AlertState::Acknowledged => "acknowledged",
+        AlertState::Latched => "latched",
+        AlertState::Resolved => "resolved",
+        AlertState::Merged => "merged",
+        _ => "open",
+    }
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
-use meso_domain::{BlockHash, BlockPlace, SessionEvent, Shot, ShotIdentity};
+use meso_domain::{BlockHash, BlockPlace, EarlierSession, SessionEvent, Shot, ShotIdentity};
 use meso_store::{
-    Commit, LogCommit, SealParts, SealedSession, ShotCursor, StoreError, StoredShot, Unlogged,
+    ClaimRow, Commit, LogCommit, SealParts, SealedSession, ShotCursor, StoreError, StoredShot,
+    Unlogged,
 };
-use meso_units::SessionId;
+use meso_units::{ClinicId, Epoch, GunSerial, PatientCommitment, SessionId};
 
 use super::*;
 
@@ -82,6 +83,16 @@ impl ShotStore for FailingStore {
     }
     fn session_events(&self, session: SessionId) -> Result<Vec<SessionEvent>, StoreError> {
         self.inner.session_events(session)
+    }
+    fn claims_of(&self, gun: &GunSerial, epoch: Epoch) -> Result<Vec<ClaimRow>, StoreError> {
+        self.inner.claims_of(gun, epoch)
+    }
+    fn treated_in(
+        &self,
+        clinic: &ClinicId,
+        list: u8,
+    ) -> Result<Vec<(PatientCommitment, EarlierSession)>, StoreError> {
+        self.inner.treated_in(clinic, list)
     }
     fn seal_parts(&self, session: SessionId) -> Result<SealParts, StoreError> {
         self.inner.seal_parts(session)

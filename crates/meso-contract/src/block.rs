@@ -1,5 +1,7 @@
 //! A record block as JSON.
 
+use std::borrow::Cow;
+
 use meso_domain::{
     BlockHash, BlockHeader, BlockPlace, Bound, Custody, Finding, Gap, GapReason, GapState,
     InterlockChange, InterlockEvent, Judgement, NotCheckable, Record, RecordBlock, Rule, Severity,
@@ -22,7 +24,7 @@ use crate::{PAYLOAD_VERSION, PayloadError, ShotBody};
 /// A sealed record block on its way from a driver to the ingest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct BlockMessage {
+pub struct BlockMessage<'a> {
     /// [`PAYLOAD_VERSION`].
     pub version: u16,
     /// The hash of the block, 64 hexadecimal digits: what changes on the way is refused.
@@ -30,9 +32,11 @@ pub struct BlockMessage {
     /// What the block says of itself.
     pub header: HeaderBody,
     /// Its records, in order.
-    pub records: Vec<RecordBody>,
+    #[serde(borrow)]
+    pub records: Vec<RecordBody<'a>>,
     /// The edge's verdicts, one for each shot.
-    pub judgements: Vec<JudgementBody>,
+    #[serde(borrow)]
+    pub judgements: Vec<JudgementBody<'a>>,
 }
 
 /// The header of a block.
@@ -69,9 +73,10 @@ pub struct HeaderBody {
 /// A record of a block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum RecordBody {
+pub enum RecordBody<'a> {
     /// A shot.
-    Shot(ShotBody),
+    #[serde(borrow)]
+    Shot(ShotBody<'a>),
     /// An event of a session.
     Session(SessionEventBody),
     /// A hole.
@@ -145,14 +150,15 @@ pub struct InterlockEventBody {
 /// A verdict on one shot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct JudgementBody {
+pub struct JudgementBody<'a> {
     /// Release of the protocol library.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub library_version: Option<u32>,
     /// Version of the limit engine.
     pub engine: u16,
     /// Digest of the facts known, 64 hexadecimal digits.
-    pub facts_digest: String,
+    #[serde(borrow)]
+    pub facts_digest: Cow<'a, str>,
     /// Rules that did not simply pass.
     pub findings: Vec<FindingBody>,
 }
@@ -177,7 +183,7 @@ pub struct FindingBody {
     pub reason: Option<String>,
 }
 
-impl BlockMessage {
+impl BlockMessage<'_> {
     /// Writes the payload; the same block always gives the same bytes.
     ///
     /// # Errors
@@ -207,7 +213,7 @@ impl BlockMessage {
             });
         }
         let message: BlockMessage =
-            crate::json::decode(bytes, |message: &BlockMessage| message.version)?;
+            crate::json::decode(bytes, |message: &BlockMessage<'_>| message.version)?;
         let header = BlockHeader::try_from(&message.header)?;
         let records = message
             .records
@@ -228,8 +234,8 @@ impl BlockMessage {
     }
 }
 
-impl From<&RecordBlock> for BlockMessage {
-    fn from(block: &RecordBlock) -> BlockMessage {
+impl<'a> From<&'a RecordBlock> for BlockMessage<'a> {
+    fn from(block: &'a RecordBlock) -> BlockMessage<'a> {
         BlockMessage {
             version: PAYLOAD_VERSION,
             hash: block.hash().to_string(),
@@ -288,8 +294,8 @@ impl TryFrom<&HeaderBody> for BlockHeader {
     }
 }
 
-impl From<&Record> for RecordBody {
-    fn from(record: &Record) -> RecordBody {
+impl<'a> From<&'a Record> for RecordBody<'a> {
+    fn from(record: &'a Record) -> RecordBody<'a> {
         match record {
             Record::Shot(shot) => RecordBody::Shot(shot.into()),
             Record::Session(event) => RecordBody::Session(event.into()),
@@ -301,10 +307,10 @@ impl From<&Record> for RecordBody {
     }
 }
 
-impl TryFrom<&RecordBody> for Record {
+impl TryFrom<&RecordBody<'_>> for Record {
     type Error = PayloadError;
 
-    fn try_from(body: &RecordBody) -> Result<Record, PayloadError> {
+    fn try_from(body: &RecordBody<'_>) -> Result<Record, PayloadError> {
         Ok(match body {
             RecordBody::Shot(shot) => Record::Shot(Shot::try_from(shot)?),
             RecordBody::Session(event) => Record::Session(event.try_into()?),
@@ -400,21 +406,21 @@ impl TryFrom<&InterlockEventBody> for InterlockEvent {
     }
 }
 
-impl From<&Judgement> for JudgementBody {
-    fn from(judgement: &Judgement) -> JudgementBody {
+impl From<&Judgement> for JudgementBody<'_> {
+    fn from(judgement: &Judgement) -> Self {
         JudgementBody {
             library_version: judgement.library.map(LibraryVersion::get),
             engine: judgement.engine,
-            facts_digest: hex_of(&judgement.facts_digest),
+            facts_digest: hex_of(&judgement.facts_digest).into(),
             findings: judgement.findings.iter().map(FindingBody::from).collect(),
         }
     }
 }
 
-impl TryFrom<&JudgementBody> for Judgement {
+impl TryFrom<&JudgementBody<'_>> for Judgement {
     type Error = PayloadError;
 
-    fn try_from(body: &JudgementBody) -> Result<Judgement, PayloadError> {
+    fn try_from(body: &JudgementBody<'_>) -> Result<Judgement, PayloadError> {
         Ok(Judgement {
             library: body.library_version.map(LibraryVersion),
             engine: body.engine,

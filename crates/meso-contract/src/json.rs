@@ -1,7 +1,6 @@
 //! The one way from a message to JSON and, with its version checked, back.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::{PAYLOAD_VERSION, PayloadError};
 
@@ -11,8 +10,8 @@ pub(crate) fn encode(message: &impl Serialize) -> Result<Vec<u8>, PayloadError> 
 }
 
 /// Reads a message of the version that is known here.
-pub(crate) fn decode<T: DeserializeOwned>(
-    bytes: &[u8],
+pub(crate) fn decode<'a, T: Deserialize<'a>>(
+    bytes: &'a [u8],
     version: impl Fn(&T) -> u16,
 ) -> Result<T, PayloadError> {
     // Checked as text once, and not again at each of its thousand strings.

@@ -1,5 +1,7 @@
 //! A shot as JSON.
 
+use std::borrow::Cow;
+
 use meso_domain::{
     Purpose, PurposeDecidedBy, Quantity, Shot, ShotFlags, ShotIdentity, Source, Sourced,
 };
@@ -8,25 +10,30 @@ use meso_units::{
     Microseconds, Nanolitres, NeedleCount, SegmentId, ShotCounter, ShotsPerMinute, Timestamp,
     Uncertainty,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::PayloadError;
 use crate::error::word;
 use crate::json_id::{hex_u64, parse_u64};
 
+// Its texts are those of the shot or of the message that it comes from, as far as they can be: a
+// backlog has a million of them.
 /// One trigger of one gun: every sealed field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ShotBody {
+pub struct ShotBody<'a> {
     /// Serial number of the gun.
-    pub gun: String,
+    #[serde(borrow)]
+    pub gun: Cow<'a, str>,
     /// Epoch, 16 hexadecimal digits.
-    pub epoch: String,
+    #[serde(borrow)]
+    pub epoch: Cow<'a, str>,
     /// Number within the epoch, from 1.
     pub counter: u32,
     /// UTC, nanoseconds since 1970, as decimal text: JavaScript numbers are not that exact.
-    pub at_ns: String,
+    #[serde(borrow)]
+    pub at_ns: Cow<'a, str>,
     /// How far `at_ns` may be off, in nanoseconds; absent when unbounded.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub uncertainty_ns: Option<u64>,
@@ -42,7 +49,8 @@ pub struct ShotBody {
     pub needle_depth_um: Option<u32>,
     /// Where `needle_depth_um` came from: `sensed`, `computed: …`, `typed: …`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub needle_depth_source: Option<String>,
+    #[serde(borrow, deserialize_with = "text_if")]
+    pub needle_depth_source: Option<Cow<'a, str>>,
     /// Volume that was set, in nl.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub volume_set_nl: Option<u64>,
@@ -51,7 +59,8 @@ pub struct ShotBody {
     pub volume_nl: Option<u64>,
     /// Where `volume_nl` came from.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub volume_source: Option<String>,
+    #[serde(borrow, deserialize_with = "text_if")]
+    pub volume_source: Option<Cow<'a, str>>,
     /// Time since the last trigger on the gun's clock, in µs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub interval_us: Option<u64>,
@@ -63,26 +72,41 @@ pub struct ShotBody {
     pub needles_working: Option<u8>,
     /// Where `needles_working` came from.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub needles_working_source: Option<String>,
+    #[serde(borrow, deserialize_with = "text_if")]
+    pub needles_working_source: Option<Cow<'a, str>>,
     /// Vacuum (negative) or pressure at the head, in Pa.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pressure_pa: Option<i32>,
     /// What the gun reported as out of order, as bits.
     pub flags: u16,
     /// What it was fired for.
-    pub purpose: String,
+    #[serde(borrow)]
+    pub purpose: Cow<'a, str>,
     /// Who decided that.
-    pub purpose_decided_by: String,
+    #[serde(borrow)]
+    pub purpose_decided_by: Cow<'a, str>,
     /// Segment of a session, 32 hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub segment: Option<String>,
+    #[serde(borrow, deserialize_with = "text_if")]
+    pub segment: Option<Cow<'a, str>>,
     /// Release of the protocol library in force in the room.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub library_version: Option<u32>,
 }
 
-fn source_of<T>(value: &Option<Sourced<T>>) -> Option<String> {
-    value.as_ref().map(|sourced| sourced.source.to_string())
+/// Reads a text that need not be there; `serde` alone would copy it.
+fn text_if<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Option<Cow<'a, str>>, D::Error> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    let text: Option<Text<'a>> = Option::deserialize(from)?;
+    Ok(text.map(|text| text.0))
+}
+
+fn source_of<T>(value: &Option<Sourced<T>>) -> Option<Cow<'static, str>> {
+    value.as_ref().map(|sourced| match sourced.source {
+        Source::Sensed => Cow::Borrowed("sensed"),
+        ref other => Cow::Owned(other.to_string()),
+    })
 }
 
 fn sourced<T>(
@@ -103,13 +127,13 @@ fn sourced<T>(
     }
 }
 
-impl From<&Shot> for ShotBody {
-    fn from(shot: &Shot) -> ShotBody {
+impl<'a> From<&'a Shot> for ShotBody<'a> {
+    fn from(shot: &'a Shot) -> ShotBody<'a> {
         ShotBody {
-            gun: shot.identity.gun.to_string(),
-            epoch: hex_u64(shot.identity.epoch.get()),
+            gun: shot.identity.gun.as_str().into(),
+            epoch: hex_u64(shot.identity.epoch.get()).into(),
             counter: shot.identity.counter.get(),
-            at_ns: shot.at.unix_ns().to_string(),
+            at_ns: shot.at.unix_ns().to_string().into(),
             uncertainty_ns: match shot.uncertainty {
                 Uncertainty::Within(ns) => Some(ns),
                 Uncertainty::Unbounded => None,
@@ -131,18 +155,18 @@ impl From<&Shot> for ShotBody {
             needles_working_source: source_of(&shot.needles_working),
             pressure_pa: shot.pressure.map(GaugePascals::get),
             flags: shot.flags.bits(),
-            purpose: shot.purpose.to_string(),
-            purpose_decided_by: shot.purpose_decided_by.to_string(),
-            segment: shot.segment.map(|segment| segment.to_string()),
+            purpose: shot.purpose.as_str().into(),
+            purpose_decided_by: shot.purpose_decided_by.as_str().into(),
+            segment: shot.segment.map(|segment| segment.to_string().into()),
             library_version: shot.library.map(LibraryVersion::get),
         }
     }
 }
 
-impl TryFrom<&ShotBody> for Shot {
+impl TryFrom<&ShotBody<'_>> for Shot {
     type Error = PayloadError;
 
-    fn try_from(body: &ShotBody) -> Result<Shot, PayloadError> {
+    fn try_from(body: &ShotBody<'_>) -> Result<Shot, PayloadError> {
         let depth = body.needle_depth_um.map(Micrometres::new).transpose()?;
         let volume = body.volume_nl.map(Nanolitres::new).transpose()?;
         let needles = body.needles_working.map(NeedleCount::new).transpose()?;

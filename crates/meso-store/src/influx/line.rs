@@ -94,13 +94,7 @@ pub(crate) struct Line<'l> {
 impl Line<'_> {
     /// Adds a tag; tags come in the order of their names, which is what servers like best.
     pub(crate) fn tag(mut self, name: &'static str, value: &str) -> Self {
-        let fits = !value.is_empty() && !value.ends_with('\\') && !value.contains(['\n', '\r']);
-        // A backslash before a character that has an escape would become that escape.
-        let fits = fits
-            && !["\\,", "\\=", "\\ "]
-                .iter()
-                .any(|pair| value.contains(pair));
-        if !fits && self.problem.is_none() {
+        if !fits_a_tag(value) && self.problem.is_none() {
             self.problem = Some(LineError::NotExpressible {
                 text: value.chars().take(64).collect(),
             });
@@ -109,12 +103,7 @@ impl Line<'_> {
         text.push(',');
         text.push_str(name);
         text.push('=');
-        for character in value.chars() {
-            if matches!(character, ',' | '=' | ' ') {
-                text.push('\\');
-            }
-            text.push(character);
-        }
+        push_escaped(text, value, |byte| matches!(byte, b',' | b'=' | b' '));
         self
     }
 
@@ -145,7 +134,7 @@ impl Line<'_> {
     /// Adds a text where there is one.
     pub(crate) fn text_if(mut self, name: &'static str, value: Option<&str>) -> Self {
         let Some(value) = value else { return self };
-        if value.contains(['\n', '\r']) && self.problem.is_none() {
+        if value.bytes().any(|byte| matches!(byte, b'\n' | b'\r')) && self.problem.is_none() {
             // Allowed by the protocol, but not alike in every server.
             self.problem = Some(LineError::NotAText {
                 text: value.chars().take(64).collect(),
@@ -154,12 +143,7 @@ impl Line<'_> {
         self.field(name);
         let text = &mut self.lines.text;
         text.push('"');
-        for character in value.chars() {
-            if matches!(character, '"' | '\\') {
-                text.push('\\');
-            }
-            text.push(character);
-        }
+        push_escaped(text, value, |byte| matches!(byte, b'"' | b'\\'));
         text.push('"');
         self
     }
@@ -183,6 +167,28 @@ impl Line<'_> {
         self.lines.ends.push(self.lines.text.len());
         Ok(())
     }
+}
+
+/// Whether a tag can have this value. A backslash before a character that has an escape would become
+/// that escape.
+fn fits_a_tag(value: &str) -> bool {
+    let bytes = value.as_bytes();
+    let is_bad = |pair: &[u8]| pair[0] == b'\\' && matches!(pair[1], b',' | b'=' | b' ');
+    let has_break = bytes.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
+    !matches!(bytes.last(), None | Some(b'\\')) && !has_break && !bytes.windows(2).any(is_bad)
+}
+
+/// Adds a text with a backslash before each byte that needs one; each such byte is a character.
+fn push_escaped(text: &mut String, value: &str, needs_one: impl Fn(u8) -> bool) {
+    let mut rest = value;
+    while let Some(at) = rest.bytes().position(&needs_one) {
+        let (before, after) = rest.split_at(at);
+        text.push_str(before);
+        text.push('\\');
+        text.push_str(&after[..1]);
+        rest = &after[1..];
+    }
+    text.push_str(rest);
 }
 
 fn push_integer(text: &mut String, value: i64) {

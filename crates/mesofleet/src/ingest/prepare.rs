@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use meso_alerts::{FleetCause, JudgedShot, Outcome, Subject, TransitionKind};
+use meso_alerts::{AlertId, FleetCause, JudgedShot, Outcome, Subject, TransitionKind};
 use meso_delivery::{Arrival as CounterArrival, Offer, Standing, StreamKey};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
@@ -40,6 +40,8 @@ pub(super) struct Preparation<'i, S> {
     /// Hashes of the blocks that this commit accepted, which no store knows yet.
     accepted: BTreeMap<BlockPlace, BlockHash>,
     tracks: BTreeSet<(GunSerial, Option<SessionId>)>,
+    /// Alerts that go on and are not as they were.
+    changed: BTreeSet<AlertId>,
     /// Channels whose outbox changed.
     pub(super) told: BTreeSet<String>,
 }
@@ -53,6 +55,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
             rest: Rest::default(),
             accepted: BTreeMap::new(),
             tracks: BTreeSet::new(),
+            changed: BTreeSet::new(),
             told: BTreeSet::new(),
         }
     }
@@ -103,6 +106,9 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
     }
 
     pub(super) fn finish(mut self) -> Prepared {
+        for id in std::mem::take(&mut self.changed) {
+            self.write_alert(id);
+        }
         self.take_letters();
         self.close()
     }
@@ -389,27 +395,42 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
                 .entries
                 .push(entry(LedgerEntryKind::AlertTransition, bytes));
         }
-        for id in &outcome.changed {
-            let Some(alert) = self.ingest.alerts.alert(*id) else {
+        for id in outcome.changed {
+            let Some(alert) = self.ingest.alerts.alert(id) else {
                 continue;
             };
             if let Subject::Breach { gun, session, .. } = &alert.key.subject {
                 self.tracks.insert((gun.clone(), *session));
             }
-            self.rest.news.alerts.retain(|other| other.id != *id);
-            self.rest.news.alerts.push(alert.clone());
-            let row = AlertRow {
-                id: id.to_string(),
-                state: alert.state.as_str().to_owned(),
-                severity: alert.severity,
-                gun: alert.key.subject.gun().cloned(),
-                session: alert.key.subject.session(),
-                opened_at: alert.opened_at,
-                body: alert.canonical_bytes(),
-            };
-            self.commit.alerts.retain(|other| other.id != row.id);
-            self.commit.alerts.push(row);
+            // One that goes on may change with each shot: it is written once, at the end. One that is
+            // over may be forgotten until then.
+            match alert.is_done() {
+                true => {
+                    self.changed.remove(&id);
+                    self.write_alert(id);
+                }
+                false => drop(self.changed.insert(id)),
+            }
         }
+    }
+
+    fn write_alert(&mut self, id: AlertId) {
+        let Some(alert) = self.ingest.alerts.alert(id) else {
+            return;
+        };
+        let row = AlertRow {
+            id: id.to_string(),
+            state: alert.state.as_str().to_owned(),
+            severity: alert.severity,
+            gun: alert.key.subject.gun().cloned(),
+            session: alert.key.subject.session(),
+            opened_at: alert.opened_at,
+            body: alert.canonical_bytes(),
+        };
+        self.rest.news.alerts.retain(|other| other.id != id);
+        self.rest.news.alerts.push(alert.clone());
+        self.commit.alerts.retain(|other| other.id != row.id);
+        self.commit.alerts.push(row);
     }
 }
 

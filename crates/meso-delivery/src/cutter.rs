@@ -3,6 +3,19 @@
 use meso_domain::{RecordBlock, Stream};
 use meso_units::{Epoch, SessionId};
 
+/// How soon a record is to reach the ingest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Haste {
+    /// With others: it may wait for [`CutLimits::open_ms_max`].
+    #[default]
+    None,
+    /// A further shot of an episode past a limit: it may wait for [`CutLimits::SOON_MS_MAX`], so that
+    /// a ring that is read at once does not become a block for each of its shots.
+    Soon,
+    /// An event of a session, or the first shot of an episode past a limit: it waits for nothing.
+    AtOnce,
+}
+
 /// How large and how old an open block may become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CutLimits {
@@ -23,6 +36,10 @@ impl Default for CutLimits {
 }
 
 impl CutLimits {
+    /// The longest time that a record in haste waits for others, in ms: what people are to see
+    /// within 100 ms has more than half of that left for disks and networks.
+    pub const SOON_MS_MAX: u64 = 40;
+
     /// For records of a stream that are sealed once more: those of a room one by one, since an event
     /// of a session is sealed at once, too.
     pub fn anew(stream: &Stream) -> CutLimits {
@@ -59,7 +76,7 @@ pub struct Cutter {
 struct Open {
     context: CutContext,
     count: usize,
-    since_ms: u64,
+    due_ms: u64,
 }
 
 impl Cutter {
@@ -95,7 +112,7 @@ impl Cutter {
                 cutter.sealed();
             }
             newest = Some(sequence);
-            if cutter.added(0, context, false) {
+            if cutter.added(0, context, Haste::None) {
                 cuts.push(sequence);
                 cutter.sealed();
             }
@@ -113,22 +130,26 @@ impl Cutter {
     }
 
     /// Takes note of a record; says whether to seal at once.
-    ///
-    /// `is_urgent` is set for a session event and for the first alarm of an episode.
-    pub fn added(&mut self, now_ms: u64, context: CutContext, is_urgent: bool) -> bool {
+    pub fn added(&mut self, now_ms: u64, context: CutContext, haste: Haste) -> bool {
+        let within_ms = match haste {
+            Haste::None => self.limits.open_ms_max,
+            Haste::Soon => self.limits.open_ms_max.min(CutLimits::SOON_MS_MAX),
+            Haste::AtOnce => 0,
+        };
+        let due_ms = now_ms.saturating_add(within_ms);
         let open = self.open.get_or_insert(Open {
             context,
             count: 0,
-            since_ms: now_ms,
+            due_ms,
         });
         open.count += 1;
-        is_urgent || open.count >= self.limits.records_max
+        open.due_ms = open.due_ms.min(due_ms);
+        haste == Haste::AtOnce || open.count >= self.limits.records_max
     }
 
     /// When the open block is to be sealed; `None` when nothing is open.
     pub fn due_ms(&self) -> Option<u64> {
-        let open = self.open?;
-        Some(open.since_ms.saturating_add(self.limits.open_ms_max))
+        self.open.map(|open| open.due_ms)
     }
 
     /// How many records the open block holds.
@@ -158,7 +179,9 @@ mod tests {
     #[test]
     fn a_block_is_sealed_at_its_largest_size() {
         let mut cutter = Cutter::new(CutLimits::default());
-        let seals: Vec<bool> = (0..64).map(|_| cutter.added(0, SESSION, false)).collect();
+        let seals: Vec<bool> = (0..64)
+            .map(|_| cutter.added(0, SESSION, Haste::None))
+            .collect();
         assert_eq!(seals.iter().position(|seal| *seal), Some(63));
         assert!(cutter.must_seal_before(SESSION));
         cutter.sealed();
@@ -169,16 +192,31 @@ mod tests {
     fn a_record_waits_no_longer_than_the_limit() {
         let mut cutter = Cutter::new(CutLimits::default());
         assert_eq!(cutter.due_ms(), None);
-        assert!(!cutter.added(1_000, SESSION, false));
-        assert!(!cutter.added(1_400, SESSION, false));
+        assert!(!cutter.added(1_000, SESSION, Haste::None));
+        assert!(!cutter.added(1_400, SESSION, Haste::None));
         assert_eq!(cutter.due_ms(), Some(1_500));
+    }
+
+    #[test]
+    fn a_record_in_haste_shortens_the_wait_of_those_before_it_and_none_prolongs_it() {
+        let mut cutter = Cutter::new(CutLimits::default());
+        assert!(!cutter.added(1_000, SESSION, Haste::None));
+        assert!(!cutter.added(1_100, SESSION, Haste::Soon));
+        assert_eq!(cutter.due_ms(), Some(1_140));
+        assert!(!cutter.added(1_120, SESSION, Haste::Soon));
+        assert!(!cutter.added(1_130, SESSION, Haste::None));
+        assert_eq!(cutter.due_ms(), Some(1_140));
+        cutter.sealed();
+        cutter.added(2_000, SESSION, Haste::None);
+        cutter.added(2_490, SESSION, Haste::Soon);
+        assert_eq!(cutter.due_ms(), Some(2_500));
     }
 
     #[test]
     fn another_session_or_epoch_is_another_block() {
         let mut cutter = Cutter::new(CutLimits::default());
         assert!(!cutter.must_seal_before(NO_SESSION));
-        cutter.added(0, NO_SESSION, false);
+        cutter.added(0, NO_SESSION, Haste::None);
         assert!(cutter.must_seal_before(SESSION));
         assert!(!cutter.must_seal_before(NO_SESSION));
         let other_epoch = CutContext {
@@ -191,7 +229,7 @@ mod tests {
     #[test]
     fn an_urgent_record_seals_at_once() {
         let mut cutter = Cutter::new(CutLimits::default());
-        assert!(cutter.added(0, SESSION, true));
+        assert!(cutter.added(0, SESSION, Haste::AtOnce));
     }
 
     #[test]
@@ -214,6 +252,6 @@ mod tests {
             records_max: 0,
             open_ms_max: 10,
         });
-        assert!(cutter.added(0, SESSION, false));
+        assert!(cutter.added(0, SESSION, Haste::None));
     }
 }

@@ -29,7 +29,7 @@ mod inquiry;
 mod receiver;
 mod sender;
 
-pub use cutter::{CutContext, CutLimits, Cutter};
+pub use cutter::{CutContext, CutLimits, Cutter, Haste};
 pub use inquiry::{Answer, Conclusion, Doubt, Inquiries, Question};
 pub use receiver::{
     Arrival, Changes, Counters, CountersCheckpoint, CustodyInterval, CustodyStart, Holder, Hole,

@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::tz::TimeZone;
 use meso_config::DriverConfig;
 use meso_delivery::{
-    CutContext, CutLimits, Effect, Sender, SenderEvent, StreamPosition, Watermark,
+    CutContext, CutLimits, Effect, Haste, Sender, SenderEvent, StreamPosition, Watermark,
 };
 use meso_domain::Stream;
 use meso_journal::{Batch, Committed, NewRecord, Outcome, SealedBlock};
@@ -57,7 +57,7 @@ const CLOCK_SEGMENT_VALUE: &str = "clock_segment";
 struct Note {
     stream: Stream,
     context: CutContext,
-    is_urgent: bool,
+    haste: Haste,
 }
 
 /// A gun of a broken epoch all of whose shots have come.
@@ -107,14 +107,14 @@ impl Work {
         self.batch.values.push((name, value));
     }
 
-    fn push(&mut self, record: NewRecord, epoch: Option<Epoch>, is_urgent: bool) {
+    fn push(&mut self, record: NewRecord, epoch: Option<Epoch>, haste: Haste) {
         self.notes.push(Note {
             stream: record.stream.clone(),
             context: CutContext {
                 epoch,
                 session: record.session,
             },
-            is_urgent,
+            haste,
         });
         self.batch.records.push(record);
     }
@@ -361,7 +361,7 @@ impl Engine {
                 Outcome::Recorded { sequence } => {
                     let lane = self.lane(&note.stream);
                     let seals =
-                        lane.recorded(now.monotonic_ms, *sequence, note.context, note.is_urgent);
+                        lane.recorded(now.monotonic_ms, *sequence, note.context, note.haste);
                     after
                         .seals
                         .extend(seals.into_iter().map(|last_sequence| SealOrder {

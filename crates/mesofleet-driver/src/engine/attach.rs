@@ -1,5 +1,6 @@
 //! A gun greets: which epoch it has, what the journal lacks of it, and what is gone.
 
+use meso_delivery::Haste;
 use meso_domain::{Custody, Gap, GapReason, GapState, Record, Stream};
 use meso_journal::{ForgottenShots, NewRecord};
 use meso_link_proto::{Hello, ShotEvent, ShotKey};
@@ -140,7 +141,7 @@ impl Engine {
             judgement: None,
             session: None,
         };
-        work.push(record, Some(epoch), false);
+        work.push(record, Some(epoch), Haste::None);
     }
 
     /// A gun that this journal meets in the middle of its epoch: what it does not offer any more
@@ -321,6 +322,6 @@ impl Engine {
             judgement: None,
             session: None,
         };
-        work.push(record, Some(epoch), false);
+        work.push(record, Some(epoch), Haste::None);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use meso_delivery::Range;
+use meso_domain::{Rule, Severity};
 use meso_link_proto::frame::LineCounters;
 use meso_link_proto::{Capabilities, CommandKind, CommandOutcome, Hello};
 use meso_serial::{CompletenessGrade, GunEvent, PortName};
@@ -49,8 +50,9 @@ pub(super) struct Gun {
     pub(super) clock: GunClock,
     /// Time and stretch of clock of its newest shot.
     pub(super) newest_at: Option<(ClockSegment, Timestamp)>,
-    /// The time of its newest shot beyond a limit.
-    pub(super) alarm_at: Option<Timestamp>,
+    /// For each rule whose limit it passed: the worst severity of the episode, and the time of its
+    /// newest shot.
+    pub(super) alarms: BTreeMap<Rule, (Severity, Timestamp)>,
     /// Its last shot since the start, for the room's page.
     pub(super) last_shot: Option<Box<LastShot>>,
     /// Its shots that belong to no session.

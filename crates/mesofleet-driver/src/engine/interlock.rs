@@ -5,6 +5,7 @@
 //! differ, the gun is told again. It is stopped between shots: never this one, always the next.
 
 use meso_contract::room::RoomInterlockBody;
+use meso_delivery::Haste;
 use meso_domain::{InterlockChange, InterlockEvent, Judgement, Record, Severity, Shot, Stream};
 use meso_journal::NewRecord;
 use meso_link_proto::{CommandKind, CommandOutcome, ResultCode};
@@ -274,7 +275,7 @@ impl Engine {
             judgement: None,
             session,
         };
-        work.push(record, None, true);
+        work.push(record, None, Haste::AtOnce);
     }
 
     /// Tells a gun what is wanted of it where it does something else.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use meso_delivery::{CutContext, CutLimits, Cutter};
+use meso_delivery::{CutContext, CutLimits, Cutter, Haste};
 use meso_journal::{SealedBlock, StreamExtent};
 
 /// Sealed blocks whose extent is remembered to count the backlog: over half an hour of a gun that
@@ -43,7 +43,7 @@ impl Lane {
         now_ms: u64,
         sequence: u64,
         context: CutContext,
-        is_urgent: bool,
+        haste: Haste,
     ) -> Vec<u64> {
         let mut seals = Vec::new();
         if self.cutter.must_seal_before(context) {
@@ -52,7 +52,7 @@ impl Lane {
         }
         self.open_to = sequence;
         self.newest_sequence = self.newest_sequence.max(sequence);
-        if self.cutter.added(now_ms, context, is_urgent) {
+        if self.cutter.added(now_ms, context, haste) {
             seals.push(self.open_to);
             self.cutter.sealed();
         }

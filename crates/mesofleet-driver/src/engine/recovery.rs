@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 use meso_config::DriverConfig;
+use meso_delivery::Haste;
 use meso_domain::{SessionEvent, Shot, Stream};
 use meso_journal::{Batch, JournalError, OpenedJournal, Recovery};
 use meso_limits::SignerList;
@@ -204,7 +205,7 @@ impl Engine {
         for unsealed in &recovery.unsealed {
             let stream: &Stream = &unsealed.stream;
             let lane = self.lane(stream);
-            let due = lane.recorded(0, unsealed.sequence, unsealed.context, false);
+            let due = lane.recorded(0, unsealed.sequence, unsealed.context, Haste::None);
             seals.extend(due.into_iter().map(|last_sequence| SealOrder {
                 stream: stream.clone(),
                 last_sequence,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp as Moment;
 use meso_contract::room::{PatientBody, QuestionnaireBody, RoomStepBody, StepTakenBody};
+use meso_delivery::Haste;
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{AskCause, Delivery, GunPosition, Record, Said, SessionEvent, Stream};
 use meso_journal::NewRecord;
@@ -301,7 +302,7 @@ pub(super) fn session_work(events: &[SessionEvent]) -> Work {
             judgement: None,
             session: Some(event.session()),
         };
-        work.push(record, None, true);
+        work.push(record, None, Haste::AtOnce);
     }
     work
 }

@@ -1,5 +1,6 @@
 //! From a shot of the link to a shot of the record.
 
+use meso_delivery::Haste;
 use meso_domain::{
     Judgement, Purpose, PurposeDecidedBy, Quantity, Record, Severity, Shot, ShotFlags,
     ShotIdentity, Sourced, Stream,
@@ -14,8 +15,8 @@ use super::clock::{CLOCK_VALUES, is_plausible};
 use super::live::LastShot;
 use super::{Engine, Work};
 
-/// A breach that follows the last one within this time belongs to the same episode, whose first
-/// shot alone seals its block at once: 10 s.
+/// A breach of a rule that follows the last one within this time belongs to the same episode, whose
+/// first shot alone, and the first one that is worse, seals its block at once: 10 s.
 const EPISODE_NS: i64 = 10_000_000_000;
 
 impl Engine {
@@ -39,7 +40,7 @@ impl Engine {
         if is_new && self.stops_its_gun(&judgement, &shot, session, received_at) {
             self.hold_for_breach(serial, &shot, &judgement, received_at, work);
         }
-        let is_urgent = self.begins_episode(serial, at, &judgement);
+        let haste = self.haste_of(serial, at, &judgement);
         self.sessions.note_shot(serial, at);
         let gun = self.gun(serial);
         gun.take(epoch, event.key.counter, event.key.counter);
@@ -63,7 +64,7 @@ impl Engine {
             judgement: Some(judgement),
             session,
         };
-        work.push(record, Some(epoch), is_urgent);
+        work.push(record, Some(epoch), haste);
     }
 
     /// Takes note of a new mapping of a gun's clock.
@@ -158,14 +159,28 @@ impl Engine {
         true
     }
 
-    /// Whether this shot is the first beyond a limit for a while.
-    fn begins_episode(&mut self, serial: &GunSerial, at: Timestamp, judgement: &Judgement) -> bool {
-        if judgement.worst() < Some(Severity::Soft) {
-            return false;
-        }
-        let gun = self.gun(serial);
-        let before = gun.alarm_at.replace(at);
-        before.is_none_or(|before| at.since_ns(before) > EPISODE_NS)
+    /// How soon a shot is to be told: those past a limit before others, and the first that passes a
+    /// limit for a while, or passes a worse one, at once.
+    pub(super) fn haste_of(
+        &mut self,
+        serial: &GunSerial,
+        at: Timestamp,
+        judgement: &Judgement,
+    ) -> Haste {
+        let alarms = &mut self.gun(serial).alarms;
+        let breaches = judgement.findings.iter();
+        let breaches = breaches.filter(|finding| finding.severity >= Severity::Soft);
+        let haste = breaches.map(|finding| {
+            let known = alarms.get(&finding.rule).copied();
+            let known = known.filter(|(_, before)| at.since_ns(*before) <= EPISODE_NS);
+            let worst = known.map_or(finding.severity, |(worst, _)| worst.max(finding.severity));
+            alarms.insert(finding.rule, (worst, at));
+            match known {
+                Some((before, _)) if before >= worst => Haste::Soon,
+                _ => Haste::AtOnce,
+            }
+        });
+        haste.max().unwrap_or_default()
     }
 }
 

@@ -7,7 +7,10 @@ use meso_contract::room::{OpenStepBody, RoomStepBody, SegmentStepBody};
 use meso_contract::{
     CheckItemBody, ChecklistBody, ComponentBody, LibraryMessage, NeedleBody, SyringeBody,
 };
-use meso_domain::{Gap, GapReason, GapState, Purpose, PurposeDecidedBy, Record, Shot};
+use meso_domain::{
+    Finding, Gap, GapReason, GapState, Judgement, Purpose, PurposeDecidedBy, Record, Rule,
+    Severity, Shot,
+};
 use meso_journal::{Identity, Journal, OpenedJournal};
 use meso_limits::SignerList;
 use meso_link_proto::clock::ClockMapping;
@@ -591,6 +594,40 @@ fn the_first_shot_beyond_a_limit_seals_its_block_at_once_and_the_next_ones_do_no
     assert_eq!(bench.sealed.len(), before + 1);
     bench.hear(vec![shot_at(4, 20_000, 11_000)]);
     assert_eq!(bench.sealed.len(), before + 2);
+}
+
+#[test]
+fn a_breach_of_another_rule_and_a_worse_one_are_told_at_once_within_an_episode() {
+    let mut bench = Bench::new();
+    let mut haste = |at_s: i64, breaches: &[(Rule, Severity)]| {
+        let finding = |(rule, severity): &(Rule, Severity)| Finding {
+            rule: *rule,
+            severity: *severity,
+            bound: None,
+            value: 0,
+            limit: 0,
+            reason: None,
+        };
+        let judgement = Judgement {
+            library: None,
+            engine: 1,
+            facts_digest: [0; 32],
+            findings: breaches.iter().map(finding).collect(),
+        };
+        let at = Timestamp::from_unix_ns(at_s * 1_000_000_000).unwrap();
+        bench.engine.haste_of(&serial(), at, &judgement)
+    };
+    use Severity::{Hard, NotCheckable, Soft};
+    assert_eq!(haste(0, &[(Rule::NeedleDepth, NotCheckable)]), Haste::None);
+    assert_eq!(haste(1, &[(Rule::NeedleDepth, Soft)]), Haste::AtOnce);
+    assert_eq!(haste(2, &[(Rule::NeedleDepth, Soft)]), Haste::Soon);
+    let both = [(Rule::NeedleDepth, Soft), (Rule::ShotRate, Soft)];
+    assert_eq!(haste(3, &both), Haste::AtOnce);
+    assert_eq!(haste(4, &both), Haste::Soon);
+    assert_eq!(haste(5, &[(Rule::NeedleDepth, Hard)]), Haste::AtOnce);
+    assert_eq!(haste(6, &[(Rule::NeedleDepth, Soft)]), Haste::Soon);
+    assert_eq!(haste(7, &[(Rule::NeedleDepth, Hard)]), Haste::Soon);
+    assert_eq!(haste(30, &[(Rule::NeedleDepth, Soft)]), Haste::AtOnce);
 }
 
 #[test]

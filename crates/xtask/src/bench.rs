@@ -17,6 +17,12 @@ pub(crate) enum Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// From a breach to the event stream, with every rule of a protocol; or an alert storm.
+    Alerts {
+        /// Arguments of the benchmark, such as `--seconds 10` or `--breach-one-in 1`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Memory of the server while a backlog of thousands of guns arrives over Mosquitto.
     Bus {
         /// Arguments of the benchmark, such as `--guns 3000 --shots 5000000`.
@@ -44,6 +50,7 @@ pub(crate) enum Bench {
 pub(crate) fn run(workspace: &Workspace, bench: Bench) -> Result<()> {
     match bench {
         Bench::Driver { arguments } => driver(workspace, &arguments),
+        Bench::Alerts { arguments } => alerts(workspace, &arguments),
         Bench::Bus { arguments } => bus(workspace, &arguments),
         Bench::Limits => limits(workspace),
         Bench::Store {
@@ -61,6 +68,15 @@ fn driver(workspace: &Workspace, arguments: &[OsString]) -> Result<()> {
          alone meanwhile."
     );
     on_programs(workspace, "bench-driver", arguments)
+}
+
+fn alerts(workspace: &Workspace, arguments: &[OsString]) -> Result<()> {
+    println!(
+        "cargo xtask bench alerts: installs nothing. It builds the programs with optimisation,\n\
+         which takes some minutes the first time, and measures for a minute. Leave the computer\n\
+         alone meanwhile."
+    );
+    on_programs(workspace, "bench-alerts", arguments)
 }
 
 fn bus(workspace: &Workspace, arguments: &[OsString]) -> Result<()> {

@@ -4,6 +4,7 @@
 //! Whoever made it ends it: every process here dies with its handle.
 
 mod driver;
+mod release;
 mod server;
 mod truth;
 mod usage;
@@ -17,6 +18,7 @@ use anyhow::{Context, bail};
 use tempfile::TempDir;
 
 pub use driver::{Driver, DriverOptions};
+pub use release::{PROTOCOL, Release, open_session};
 pub use server::{Server, ServerOptions};
 pub use truth::{Comparison, Stored, compare};
 pub use usage::{CpuTime, Memory};

@@ -6,24 +6,20 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use meso_contract::{LibraryMessage, PAYLOAD_VERSION};
 use meso_domain::{
     CheckItem, Checklist, Component, Delivery, GunPosition, Needle, Quantity, Record, RecordBlock,
     SegmentOpened, SessionEnded, SessionEvent, SessionOpened, SessionOutcome, Shot, Sourced,
     Stream, SyringeLoad, Technique,
 };
 use meso_journal::{Batch, Identity, Journal, JournalError, NewRecord, OpenedJournal};
-use meso_limits::{Judge, Library, SignedRelease, SignerList, assemble_release, public_key, sign};
+use meso_limits::Judge;
 use meso_testkit::samples::bare_shot;
-use meso_tests::sandbox::CLINIC;
+use meso_tests::sandbox::{CLINIC, PROTOCOL, Release};
 use meso_units::{
     ClinicId, DriverId, Epoch, GunSerial, GunTick, JournalIncarnation, Micrometres, Microseconds,
     Nanolitres, NeedleCount, OperatorId, PatientCommitment, ProtocolId, SegmentId, SessionId,
     ShotCounter, ShotsPerMinute, Timestamp, Uncertainty,
 };
-
-/// Shots of one session: a face treated point by point.
-const SHOTS_PER_SESSION: u32 = 1_000;
 
 /// Time between two shots, in µs.
 const INTERVAL_US: u64 = 160_000;
@@ -36,39 +32,13 @@ const ENDED_AGO_S: u64 = 3_600;
 
 const SECOND_NS: i64 = 1_000_000_000;
 
-const PROTOCOL: &str = "mesolift-face";
-
-/// The protocol library under which the rooms have judged and the server judges.
-pub(crate) struct Release {
-    library: Arc<Library>,
-    /// Public keys, as configurations list them.
-    pub(crate) signers: Vec<String>,
-    /// What the server finds in its data folder.
-    pub(crate) file: Vec<u8>,
-}
-
-impl Release {
-    /// Signs an example protocol with two keys that protect nothing.
-    pub(crate) fn sign() -> anyhow::Result<Release> {
-        let protocol = include_str!("../../../../config/protocols/mesolift-face.toml");
-        let packs = include_str!("../../../../config/protocols/packs.toml");
-        let text = assemble_release(1, true, &[protocol, packs]);
-        let seeds = [[1; 32], [2; 32]];
-        let signers: Vec<String> = seeds.iter().map(public_key).collect();
-        let signatures: Vec<_> = seeds.iter().map(|seed| sign(&text, seed)).collect();
-        let message = LibraryMessage {
-            version: PAYLOAD_VERSION,
-            release: text.clone(),
-            signatures: signatures.clone(),
-            signer_lists: Vec::new(),
-        };
-        let signed = SignedRelease { text, signatures };
-        Ok(Release {
-            library: Arc::new(signed.verify(&SignerList::two_signers(&signers)?)?),
-            signers,
-            file: message.encode()?,
-        })
-    }
+/// What journals hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Past {
+    /// Guns of each driver.
+    pub(crate) guns: u32,
+    /// Shots of each session but the last.
+    pub(crate) shots_per_session: u32,
 }
 
 /// Fills the journal of driver number `number` in `folder` with so many shots of its guns, session
@@ -76,8 +46,8 @@ impl Release {
 pub(crate) fn fill(
     folder: &Path,
     number: u32,
-    guns: u32,
     shots: u32,
+    past: Past,
     release: &Release,
 ) -> anyhow::Result<()> {
     let driver = DriverId::parse(&name(number))?;
@@ -88,7 +58,7 @@ pub(crate) fn fill(
     let incarnation = JournalIncarnation(0xb0_0000 + u64::from(number));
     let opened = OpenedJournal::open(folder, identity, incarnation)?;
     let (answers, answered) = channel();
-    let session_count = shots.div_ceil(SHOTS_PER_SESSION);
+    let session_count = shots.div_ceil(past.shots_per_session);
     let gun = |n| GunSerial::parse(&format!("PAST-{number:02}-{n:02}"));
     let mut room = Room {
         journal: opened.start()?,
@@ -96,13 +66,13 @@ pub(crate) fn fill(
         asked: 0,
         judge: Judge::new(Some(Arc::clone(&release.library))),
         driver,
-        guns: (1..=guns).map(gun).collect::<Result<_, _>>()?,
-        sequences: vec![0; guns as usize + 1],
-        at: begin(session_count)?,
+        guns: (1..=past.guns).map(gun).collect::<Result<_, _>>()?,
+        sequences: vec![0; past.guns as usize + 1],
+        at: begin(session_count, past.shots_per_session)?,
     };
     let mut left = shots;
     for session in 0..session_count {
-        let count = left.min(SHOTS_PER_SESSION);
+        let count = left.min(past.shots_per_session);
         room.session(number, session, count, release)?;
         left -= count;
         while room.asked > 0 {
@@ -120,9 +90,9 @@ pub(crate) fn name(number: u32) -> String {
 }
 
 /// So long ago that every session is over.
-fn begin(sessions: u32) -> anyhow::Result<Timestamp> {
+fn begin(sessions: u32, shots_per_session: u32) -> anyhow::Result<Timestamp> {
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let session_s = u64::from(SHOTS_PER_SESSION) * INTERVAL_US / 1_000_000 + 2 * PAUSE_S;
+    let session_s = u64::from(shots_per_session) * INTERVAL_US / 1_000_000 + 2 * PAUSE_S;
     let begin_s = now_s - u64::from(sessions) * session_s - ENDED_AGO_S;
     Ok(Timestamp::from_unix_ns(
         i64::try_from(begin_s)? * SECOND_NS,
@@ -356,20 +326,4 @@ pub(crate) fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
             .with_context(|| format!("cannot copy {}", entry.path().display()))?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_release_of_the_rooms_is_in_force_at_the_server() {
-        let release = Release::sign().unwrap();
-        assert!(
-            release
-                .library
-                .protocol(&ProtocolId::parse(PROTOCOL).unwrap())
-                .is_some()
-        );
-    }
 }

@@ -25,10 +25,10 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use meso_testkit::influx::{Dialect, InfluxProxy, Influxd};
-use meso_tests::sandbox::ServerOptions;
+use meso_tests::sandbox::Release;
 
 use cores::Cores;
-use journals::Release;
+use journals::Past;
 use measure::{Figures, Kind};
 
 /// The longest time of the backlog into the embedded store.
@@ -63,6 +63,10 @@ struct Arguments {
     /// Guns of each driver.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     guns: u32,
+    /// Shots of each session: as many points as the example protocol of these rooms allows a face.
+    /// Of a session that is longer every further shot is past a limit.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    shots_per_session: u32,
     /// Which store.
     #[arg(long, value_enum)]
     only: Option<Kind>,
@@ -100,12 +104,16 @@ fn run(arguments: &Arguments) -> anyhow::Result<Vec<String>> {
         let rest = arguments.shots % arguments.drivers;
         let shots = share + u32::from(number <= rest);
         let folder = past.path().join(journals::name(number));
-        journals::fill(&folder, number, arguments.guns, shots, &release)?;
+        let content = Past {
+            guns: arguments.guns,
+            shots_per_session: arguments.shots_per_session,
+        };
+        journals::fill(&folder, number, shots, content, &release)?;
     }
     let mut all = Vec::new();
     if arguments.only != Some(Kind::Influx) {
         eprintln!("into the embedded store");
-        let options = options(&release, "");
+        let options = release.server_options("");
         all.push(measure::whole(
             arguments,
             Kind::Embedded,
@@ -142,14 +150,6 @@ fn load() -> anyhow::Result<String> {
     Ok(text.split(' ').take(3).collect::<Vec<_>>().join(", "))
 }
 
-fn options(release: &Release, extra: &str) -> ServerOptions {
-    ServerOptions {
-        extra: format!("[library]\nsigners = {:?}\n{extra}", release.signers),
-        files: vec![("library.json", release.file.clone())],
-        ..ServerOptions::default()
-    }
-}
-
 /// Everything, and then the same bodies alone; everything but the database is held to `cores`.
 fn influx_round(
     arguments: &Arguments,
@@ -166,7 +166,7 @@ fn influx_round(
              bucket = \"{BUCKET}\"\nconnections = {CONNECTIONS}\n",
             proxy.url()
         );
-        let options = options(release, &extra);
+        let options = release.server_options(&extra);
         let figures = measure::whole(
             arguments,
             Kind::Influx,

@@ -9,13 +9,13 @@ use meso_store::{InfluxOptions, StorePlace, Totals};
 use meso_testkit::gun::bank::{Bank, BankGun};
 use meso_testkit::influx::{InfluxProxy, Influxd};
 use meso_tests::sandbox::{
-    CpuTime, Driver, DriverOptions, Memory, Programs, Sandbox, ServerOptions, wait_until,
+    CpuTime, Driver, DriverOptions, Memory, Programs, Release, Sandbox, ServerOptions, wait_until,
 };
 use meso_units::GunSerial;
 use serde::Serialize;
 
 use crate::cores::Cores;
-use crate::journals::{self, Release};
+use crate::journals;
 use crate::listen::Listener;
 use crate::{Arguments, BUCKET, PATIENCE};
 
@@ -209,7 +209,7 @@ fn waiting(
     let mut waiting = Vec::new();
     for number in 1..=arguments.drivers {
         let mut options = sandbox.driver_options(&journals::name(number))?;
-        options.extra = format!("[library]\nsigners = {:?}\n", release.signers);
+        options.extra = release.section();
         journals::copy(&past.join(journals::name(number)), &options.data)?;
         waiting.push(options);
     }

@@ -106,14 +106,14 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
     }
 
     pub(super) fn finish(mut self) -> Prepared {
-        for id in std::mem::take(&mut self.changed) {
-            self.write_alert(id);
-        }
         self.take_letters();
         self.close()
     }
 
     fn close(mut self) -> Prepared {
+        for id in std::mem::take(&mut self.changed) {
+            self.write_alert(id);
+        }
         for (gun, session) in &self.tracks {
             if let Some(track) = self.ingest.alerts.track(gun, *session) {
                 self.commit.tracks.push(TrackRow {

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::process::Output;
 
 use meso_testkit::alertmanager::AlertmanagerServer;
 use meso_testkit::mail::{MailSink, MailSinkOptions};
@@ -32,7 +33,7 @@ fn start(notify: &str) -> Sandbox {
         extra: notify.to_owned(),
         ..ServerOptions::default()
     };
-    let sandbox = Sandbox::start_with(Programs::beside_us().unwrap(), &options).unwrap();
+    let sandbox = Sandbox::start_with(Programs::built().unwrap(), &options).unwrap();
     wait_until_ready(&sandbox);
     sandbox
 }
@@ -50,6 +51,18 @@ fn json(sandbox: &Sandbox, path: &str) -> Value {
 /// The ingest listens to the broker: what is said before is lost.
 fn wait_until_ready(sandbox: &Sandbox) {
     wait_until("the server is ready", || get(sandbox, "/readyz").is_some()).unwrap();
+}
+
+/// Resolves an alert, as a person does on the command line.
+fn resolve(sandbox: &Sandbox, id: &str) -> Output {
+    let mut command = sandbox.programs().command("mesofleet");
+    command
+        .args([
+            "alert", "resolve", id, "--by", "fleet-1", "--reason", "seen", "--config",
+        ])
+        .arg(sandbox.server.data().with_extension("toml"))
+        .output()
+        .unwrap()
 }
 
 /// Says on the bus what nobody understands.
@@ -88,15 +101,7 @@ fn an_alert_is_told_by_every_channel_and_so_is_its_end() {
     .unwrap();
     wait_until("a mail has come", || !sink.mails().unwrap().is_empty()).unwrap();
     let id = letter.body["news"][0]["alert"].as_str().unwrap();
-    let resolved = Programs::beside_us()
-        .unwrap()
-        .command("mesofleet")
-        .args([
-            "alert", "resolve", id, "--by", "fleet-1", "--reason", "seen", "--config",
-        ])
-        .arg(sandbox.server.data().with_extension("toml"))
-        .output()
-        .unwrap();
+    let resolved = resolve(&sandbox, id);
     assert!(resolved.status.success(), "{resolved:?}");
     wait_until("the Alertmanager takes it for over", || {
         alertmanager.alerts().unwrap().trim() == "[]"
@@ -139,18 +144,7 @@ fn a_server_that_is_killed_between_two_letters_loses_none_and_keeps_their_keys()
     .unwrap();
     wait_until_ready(&sandbox);
     let alert = taken.body["news"][0]["alert"].as_str().unwrap().to_owned();
-    let resolve = |sandbox: &Sandbox| {
-        Programs::beside_us()
-            .unwrap()
-            .command("mesofleet")
-            .args([
-                "alert", "resolve", &alert, "--by", "fleet-1", "--reason", "seen", "--config",
-            ])
-            .arg(sandbox.server.data().with_extension("toml"))
-            .output()
-            .unwrap()
-    };
-    assert!(resolve(&sandbox).status.success());
+    assert!(resolve(&sandbox, &alert).status.success());
     wait_until("the end is told", || hook.taken().len() > 1).unwrap();
     let all: Vec<String> = hook.taken().iter().flat_map(|it| it.keys()).collect();
     let mut different = all.clone();

@@ -109,8 +109,8 @@ pub fn alerts(clinic: &ClinicId, serial: &GunSerial) -> String {
     format!("{PREFIX}/{clinic}/alerts/{serial}")
 }
 
-/// What a room subscribes to for the alerts of every gun of its clinic: a gun goes from room to
-/// room.
+/// What somebody in a room subscribes to who shows the alerts of every gun of its clinic: a gun goes
+/// from room to room.
 pub fn alerts_filter(clinic: &ClinicId) -> String {
     format!("{PREFIX}/{clinic}/alerts/+")
 }

@@ -63,6 +63,6 @@ pub use session::{
     MaterialFacts, Needle, OverrideCode, PATIENT_LIST_COUNT, PatientFacts, Said, Screening,
     ScreeningAnswers, ScreeningDecision, ScreeningOutcome, SegmentOpened, SessionDetails,
     SessionEnded, SessionEvent, SessionOpened, SessionOutcome, SessionSeal, ShotClaim, Statement,
-    SyringeLoad, Technique, correct, corrected, patient_list_of,
+    SyringeLoad, Technique, correct, corrected, patient_list_of, with_corrections,
 };
 pub use shot::{Purpose, PurposeDecidedBy, Shot, ShotError, ShotFlags, ShotIdentity};

@@ -13,7 +13,7 @@ use meso_units::{
 
 use crate::canonical::coded;
 pub use answers::{Answer, AnsweredQuestion, ScreeningAnswers};
-pub use correction::{CorrectionError, correct, corrected};
+pub use correction::{CorrectionError, correct, corrected, with_corrections};
 pub use earlier::{EarlierSession, PATIENT_LIST_COUNT, patient_list_of};
 pub use statement::{
     AdverseCause, AdverseCode, AdverseEvent, Anaesthetic, AskCause, CombinedTreatment, CourseFacts,

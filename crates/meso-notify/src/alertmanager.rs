@@ -92,7 +92,7 @@ fn labelled(item: &Item, severity: Severity, ends_s: i64) -> PostableAlert<'_> {
 }
 
 /// Seconds since 1970 as `2026-11-29T06:00:00Z`.
-fn rfc3339(unix_s: i64) -> String {
+pub(crate) fn rfc3339(unix_s: i64) -> String {
     jiff::Timestamp::from_second(unix_s)
         .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
         .to_string()

@@ -10,6 +10,7 @@ use lettre::{SmtpTransport, Transport as _};
 use meso_alerts::{Item, Letter};
 use meso_domain::Severity;
 
+use crate::alertmanager::rfc3339;
 use crate::{NotifyError, SEND_WITHIN, Trust};
 
 /// The longest subject, in characters; mail programs cut longer ones anywhere.
@@ -183,7 +184,7 @@ fn paragraph(item: &Item) -> String {
     format!(
         "{mark}  {kind}  {at}\n{text}\nclinic {clinic}{gun}, alert {alert}, key {key}\n\n",
         kind = item.kind,
-        at = rfc3339(item.at.unix_ms()),
+        at = rfc3339(item.at.unix_ms().div_euclid(1_000)),
         text = item.text,
         clinic = item.clinic,
         gun = match item.gun.is_empty() {
@@ -193,10 +194,4 @@ fn paragraph(item: &Item) -> String {
         alert = item.alert,
         key = item.idempotency_key,
     )
-}
-
-fn rfc3339(unix_ms: i64) -> String {
-    jiff::Timestamp::from_second(unix_ms.div_euclid(1_000))
-        .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
-        .to_string()
 }

@@ -4,7 +4,8 @@
 //! Prometheus speaks; people get [`Email`]. It does **not** decide whom to tell what, and when: that
 //! is [`meso_alerts::Outbox`], which also says when to try again.
 //!
-//! All of them block for about [`SEND_WITHIN`]: call them from a thread that may. Where the way there
+//! All of them block, for at most about [`SEND_WITHIN`], and e-mail for at most that at each step of
+//! its dialogue: call them from a thread that may. Where the way there
 //! is encrypted, the other end is believed by the certificates of a [`Trust`] and by nothing else;
 //! who makes one without gives it an address of this computer and no other.
 

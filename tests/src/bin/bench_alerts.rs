@@ -8,12 +8,8 @@
 //! it is longer than the shortest one that the driver has seen of that gun.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -21,7 +17,8 @@ use meso_contract::http::LiveEvent;
 use meso_testkit::gun::bank::{Bank, BankGun};
 use meso_testkit::gun::log::read_log;
 use meso_tests::sandbox::{
-    Comparison, CpuTime, Driver, Programs, Release, Sandbox, compare, open_session, wait_until,
+    Comparison, CpuTime, Driver, EventStream, Programs, Release, Sandbox, compare, load, now_ms,
+    open_session, since_ms, wait_until,
 };
 use meso_units::GunSerial;
 use serde::Serialize;
@@ -113,10 +110,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<Vec<String>> {
     let mut sandbox = Sandbox::start_with(Programs::beside_us()?, &release.server_options(""))?;
     let rooms = (1..=arguments.rooms).map(|number| room(arguments, &sandbox, &release, number));
     let mut rooms = rooms.collect::<anyhow::Result<Vec<Room>>>()?;
-    let listener = Listener::start(sandbox.server.http())?;
+    let began_ms = now_ms();
+    let note = move |seen: &mut Seen, event| seen.note(event, began_ms);
+    let stream = EventStream::start(sandbox.server.http(), note)?;
     let pids: Vec<u32> = rooms.iter().filter_map(|room| room.driver.pid()).collect();
     let server = sandbox.server.pid().context("the server has ended")?;
-    let look = || [usage(&pids), usage(&[server]), usage(&[std::process::id()])];
+    let look = || [&pids[..], &[server], &[std::process::id()]].map(CpuTime::of_all);
     let before = look();
     let time = Duration::from_secs(arguments.seconds.into());
     park(time);
@@ -124,7 +123,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Vec<String>> {
         .map(|(after, before)| after.since(before).per_mille_of_core(time))
         .collect();
     let found = finish(&mut sandbox, &mut rooms)?;
-    let seen = listener.finish();
+    let seen = stream.finish();
     let figures = Figures {
         rooms: arguments.rooms,
         guns: arguments.rooms * arguments.guns,
@@ -220,46 +219,9 @@ struct Seen {
     resync_count: u64,
 }
 
-/// Reads the event stream until the server ends.
-struct Listener {
-    seen: Arc<Mutex<Seen>>,
-    thread: JoinHandle<()>,
-}
-
-impl Listener {
-    fn start(http: SocketAddr) -> anyhow::Result<Listener> {
-        let answer = ureq::get(format!("http://{http}/api/v1/events")).call();
-        let answer = answer.context("no event stream")?;
-        let lines = BufReader::new(answer.into_body().into_reader()).lines();
-        let began_ms = now_ms();
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let told = Arc::clone(&seen);
-        let thread = std::thread::Builder::new()
-            .name("events".to_owned())
-            .spawn(move || {
-                let data = lines.map_while(Result::ok);
-                let data = data.filter_map(|line| line.strip_prefix("data:").map(str::to_owned));
-                for event in data.filter_map(|data| serde_json::from_str(&data).ok()) {
-                    let mut seen = told.lock().unwrap_or_else(PoisonError::into_inner);
-                    seen.note(event, began_ms);
-                }
-            })?;
-        Ok(Listener { seen, thread })
-    }
-
-    fn finish(self) -> Seen {
-        // A stream that broke has brought what it has brought.
-        let _ = self.thread.join();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *seen)
-    }
-}
-
 impl Seen {
     /// Notes an event, but nothing of before the stream was there.
     fn note(&mut self, event: LiveEvent, began_ms: i64) {
-        let now_ms = now_ms();
-        let since = |at_ms: i64| u64::try_from(now_ms - at_ms).unwrap_or(0);
         match event {
             LiveEvent::Shots { shots } => {
                 let is_breach = |severity: &str| matches!(severity, "soft" | "hard");
@@ -268,13 +230,13 @@ impl Seen {
                     .filter(|shot| shot.severity.as_deref().is_some_and(is_breach))
                     .filter(|shot| shot.at_ms >= began_ms);
                 self.breaches_ms
-                    .extend(breaches.map(|shot| since(shot.at_ms)));
+                    .extend(breaches.map(|shot| since_ms(shot.at_ms)));
             }
             LiveEvent::Alert { alert } if alert.first_at_ms >= began_ms => {
                 if self.alerts.contains_key(&alert.id) {
                     return;
                 }
-                self.alerts.insert(alert.id, since(alert.first_at_ms));
+                self.alerts.insert(alert.id, since_ms(alert.first_at_ms));
                 let key = (alert.rule, alert.gun, alert.session);
                 self.episodes_twice += u64::from(!self.episodes.insert(key));
             }
@@ -383,28 +345,10 @@ fn page(figures: &Figures) -> String {
     page
 }
 
-fn usage(pids: &[u32]) -> CpuTime {
-    let times = pids.iter().filter_map(|pid| CpuTime::of(*pid).ok());
-    times.fold(CpuTime::default(), |sum, time| CpuTime {
-        user: sum.user + time.user,
-        system: sum.system + time.system,
-    })
-}
-
 /// Lets the programs work for a while.
 fn park(time: Duration) {
-    let until = std::time::Instant::now() + time;
-    while let Some(left) = until.checked_duration_since(std::time::Instant::now()) {
+    let until = Instant::now() + time;
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
         std::thread::park_timeout(left);
     }
-}
-
-fn now_ms() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
-}
-
-fn load() -> anyhow::Result<String> {
-    let text = std::fs::read_to_string("/proc/loadavg")?;
-    Ok(text.split(' ').take(3).collect::<Vec<_>>().join(" "))
 }

@@ -14,7 +14,7 @@ use meso_contract::room::LatencyBody;
 use meso_testkit::gun::bank::{Bank, BankGun};
 use meso_testkit::gun::log::read_log;
 use meso_tests::sandbox::{
-    Comparison, CpuTime, Driver, Memory, Programs, Sandbox, Stored, compare, wait_until,
+    Comparison, CpuTime, Driver, Memory, Programs, Sandbox, Stored, compare, load, wait_until,
 };
 use meso_units::GunSerial;
 use serde::Serialize;
@@ -423,9 +423,4 @@ fn histogram(latency: &LatencyBody) -> String {
         text.push_str(&format!("| {end} | {count} | `{bar}` |\n"));
     }
     text
-}
-
-fn load() -> anyhow::Result<String> {
-    let text = std::fs::read_to_string("/proc/loadavg")?;
-    Ok(text.split(' ').take(3).collect::<Vec<_>>().join(" "))
 }

@@ -4,6 +4,7 @@
 //! Whoever made it ends it: every process here dies with its handle.
 
 mod driver;
+mod events;
 mod release;
 mod server;
 mod truth;
@@ -18,10 +19,11 @@ use anyhow::{Context, bail};
 use tempfile::TempDir;
 
 pub use driver::{Driver, DriverOptions};
+pub use events::{EventStream, now_ms, since_ms};
 pub use release::{PROTOCOL, Release, open_session};
 pub use server::{Server, ServerOptions};
 pub use truth::{Comparison, Stored, compare};
-pub use usage::{CpuTime, Memory};
+pub use usage::{CpuTime, Memory, load};
 
 /// The clinic of a sandbox.
 pub const CLINIC: &str = "example-clinic";

@@ -37,6 +37,15 @@ impl CpuTime {
         }
     }
 
+    /// Of several processes together; one that is gone counts for nothing.
+    pub fn of_all(pids: &[u32]) -> CpuTime {
+        let times = pids.iter().filter_map(|pid| CpuTime::of(*pid).ok());
+        times.fold(CpuTime::default(), |sum, time| CpuTime {
+            user: sum.user + time.user,
+            system: sum.system + time.system,
+        })
+    }
+
     /// What came since an earlier look.
     pub fn since(self, earlier: CpuTime) -> CpuTime {
         CpuTime {
@@ -85,4 +94,14 @@ impl Memory {
             thread_count: number("Threads:")?,
         })
     }
+}
+
+/// How busy the computer was in the last one, five and fifteen minutes.
+///
+/// # Errors
+///
+/// The kernel does not say.
+pub fn load() -> anyhow::Result<String> {
+    let text = std::fs::read_to_string("/proc/loadavg").context("cannot read the load")?;
+    Ok(text.split(' ').take(3).collect::<Vec<_>>().join(", "))
 }

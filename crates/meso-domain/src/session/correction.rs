@@ -132,8 +132,19 @@ pub fn corrected<'a>(
     events: impl Iterator<Item = &'a SessionEvent> + Clone,
     original: RecordHash,
 ) -> Option<SessionEvent> {
-    let mut all = events.clone();
-    let mut event = all.find(|event| event.record_hash() == original)?.clone();
+    let event = events
+        .clone()
+        .find(|event| event.record_hash() == original)?;
+    Some(with_corrections(event, original, events))
+}
+
+/// An event, whose hash is `original`, with every correction of it among the events, in their order.
+pub fn with_corrections<'a>(
+    event: &SessionEvent,
+    original: RecordHash,
+    events: impl Iterator<Item = &'a SessionEvent>,
+) -> SessionEvent {
+    let mut event = event.clone();
     for statement in events {
         if let SessionEvent::Stated(statement) = statement
             && let Said::Amended(amendment) = &statement.said
@@ -143,7 +154,7 @@ pub fn corrected<'a>(
             event = right;
         }
     }
-    Some(event)
+    event
 }
 
 fn of_segment(

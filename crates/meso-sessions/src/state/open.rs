@@ -1,6 +1,6 @@
 //! What the room knows of one session, while it is open and for a while after.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use meso_domain::{
     AskCause, CourseFacts, Delivery, ManualEntry, MaterialFacts, RecordHash, Said, Screening,
@@ -60,11 +60,17 @@ impl OpenSession {
         self.segments.iter().filter_map(gun_of).collect()
     }
 
+    /// The newest statement of which `pick` makes something.
+    fn newest<'a, T>(&'a self, pick: impl Fn(&'a Said) -> Option<T>) -> Option<T> {
+        let mut newest = self.statements.iter().rev();
+        newest.find_map(|one| pick(&one.said))
+    }
+
     /// Why the room is asked whether this is still the same patient, where it is and nobody has
     /// answered.
     pub fn asked(&self) -> Option<AskCause> {
-        let last = self.statements.iter().rev().find_map(|one| match one.said {
-            Said::SamePatientAsked(cause) => Some(Some(cause)),
+        let last = self.newest(|said| match said {
+            Said::SamePatientAsked(cause) => Some(Some(*cause)),
             Said::SamePatientAnswered(_) => Some(None),
             _ => None,
         });
@@ -73,8 +79,7 @@ impl OpenSession {
 
     /// The questionnaire, as it was answered last.
     pub fn screening(&self) -> Option<&Screening> {
-        let mut newest = self.statements.iter().rev();
-        newest.find_map(|one| match &one.said {
+        self.newest(|said| match said {
             Said::Screening(screening) => Some(screening),
             _ => None,
         })
@@ -88,43 +93,40 @@ impl OpenSession {
 
     /// Papers, anaesthesia and other treatments, as they were said last.
     pub fn details(&self) -> Option<&SessionDetails> {
-        self.statements
-            .iter()
-            .rev()
-            .find_map(|one| match &one.said {
-                Said::Details(details) => Some(details),
-                _ => None,
-            })
+        self.newest(|said| match said {
+            Said::Details(details) => Some(details),
+            _ => None,
+        })
     }
 
     /// The course so far, as it was said last.
     pub fn course(&self) -> Option<&CourseFacts> {
-        let mut newest = self.statements.iter().rev();
-        newest.find_map(|one| match &one.said {
+        self.newest(|said| match said {
             Said::Course(course) => Some(course),
             _ => None,
         })
     }
 
-    /// What is known of the material of a segment, as it was said last.
-    pub fn material(&self, segment: SegmentId) -> Option<&MaterialFacts> {
-        let mut newest = self.statements.iter().rev();
-        newest.find_map(|one| match &one.said {
-            Said::Material(material) if material.segment == segment => Some(material),
+    /// What is known of the material of each segment, as it was said last, in the order of the
+    /// segments.
+    pub fn materials(&self) -> Vec<&MaterialFacts> {
+        let said = self.statements.iter().filter_map(|one| match &one.said {
+            Said::Material(material) => Some((material.segment, material)),
             _ => None,
-        })
+        });
+        let newest: BTreeMap<SegmentId, &MaterialFacts> = said.collect();
+        let segments = self.segments.iter();
+        segments
+            .filter_map(|segment| newest.get(&segment.segment).copied())
+            .collect()
     }
 
     /// The patient's age in whole years, as it was said last.
     pub fn age_years(&self) -> Option<u16> {
-        let last = self
-            .statements
-            .iter()
-            .rev()
-            .find_map(|one| match &one.said {
-                Said::Patient(facts) => Some(facts.age_years),
-                _ => None,
-            });
+        let last = self.newest(|said| match said {
+            Said::Patient(facts) => Some(facts.age_years),
+            _ => None,
+        });
         last.flatten()
     }
 

@@ -5,6 +5,7 @@ use meso_units::SessionId;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::beside::{NOT_UNDER_PROTOCOL, change_tally};
+use super::sums::bind_counts;
 use crate::StoreError;
 use crate::commit::SessionCounts;
 use crate::error::During as _;
@@ -58,18 +59,7 @@ pub(super) fn replace_claimed(
              claimed_volume_nl = ?4, claimed_failed_count = ?5, claimed_soft_count = ?6,
              claimed_hard_count = ?7, claimed_not_checkable_count = ?8 WHERE session = ?1",
         )
-        .and_then(|mut update| {
-            update.execute(params![
-                session.as_bytes(),
-                bits(counts.shot_count),
-                bits(counts.patient_shot_count),
-                bits(counts.volume_nl),
-                bits(counts.failed_count),
-                bits(counts.soft_count),
-                bits(counts.hard_count),
-                bits(counts.not_checkable_count),
-            ])
-        })
+        .and_then(|mut update| bind_counts(&mut update, session.as_bytes(), counts))
         .during("sum up what a session claims")?;
     let change = before - bits(counts.patient_shot_count);
     change_tally(transaction, NOT_UNDER_PROTOCOL, change)

@@ -7,7 +7,7 @@ use meso_domain::{
     SessionOpened, SessionSeal, Shot,
 };
 use meso_units::SessionId;
-use rusqlite::{Transaction, params};
+use rusqlite::{Statement, ToSql, Transaction, params};
 
 use super::beside::{NOT_UNDER_PROTOCOL, change_tally};
 use super::claimed::insert_claim;
@@ -94,20 +94,27 @@ fn add_session(
              hard_count = hard_count + ?7, not_checkable_count = not_checkable_count + ?8
              WHERE id = ?1",
         )
-        .and_then(|mut statement| {
-            statement.execute(params![
-                session,
-                bits(counts.shot_count),
-                bits(counts.patient_shot_count),
-                bits(counts.volume_nl),
-                bits(counts.failed_count),
-                bits(counts.soft_count),
-                bits(counts.hard_count),
-                bits(counts.not_checkable_count),
-            ])
-        })
+        .and_then(|mut statement| bind_counts(&mut statement, session, counts))
         .during("sum up a session")?;
     Ok(())
+}
+
+/// Runs a statement on a session and its counts, in the order of [`SessionCounts`].
+pub(super) fn bind_counts(
+    statement: &mut Statement<'_>,
+    session: impl ToSql,
+    counts: &SessionCounts,
+) -> rusqlite::Result<usize> {
+    statement.execute(params![
+        session,
+        bits(counts.shot_count),
+        bits(counts.patient_shot_count),
+        bits(counts.volume_nl),
+        bits(counts.failed_count),
+        bits(counts.soft_count),
+        bits(counts.hard_count),
+        bits(counts.not_checkable_count),
+    ])
 }
 
 fn add_day(

@@ -178,12 +178,13 @@ impl Daemon {
             tracing::error!(list, %error, "ALARM: a list of patients that the ingest has not signed changes nothing");
             return Ok(());
         }
-        if let Err(error) = self.engine.take_patients(list, &message, payload) {
-            tracing::warn!(list, %error, "a list of patients was not understood");
-            return Ok(());
+        match self.engine.take_patients(list, &message, payload) {
+            Ok(work) => self.write(work).await?,
+            Err(error) => {
+                tracing::warn!(list, %error, "a list of patients was not understood");
+                return Ok(());
+            }
         }
-        let work = self.engine.patients_work();
-        self.write(work).await?;
         if let Some((work, events)) = self.engine.take_courses(self.clocks.now()) {
             self.write(work).await?;
             self.apply_events(&events).await?;

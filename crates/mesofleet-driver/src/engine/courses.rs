@@ -3,8 +3,6 @@
 //! The server tells lists of patients; the journal keeps them as they came, and beside them what
 //! this room did itself, so that courses and intervals are judged with the network down.
 
-use std::collections::BTreeMap;
-
 use meso_contract::{PatientBody, PatientsMessage, PayloadError};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{CanonicalError, EarlierSession, Said, SessionEvent, SessionOpened, Statement};
@@ -31,13 +29,11 @@ pub(super) struct Courses {
     histories: Histories,
     /// How many sessions of its own the room has kept.
     own_count: u64,
-    /// Lists that the journal does not have yet, as they came.
-    due: BTreeMap<u8, Vec<u8>>,
 }
 
 impl Engine {
-    /// Takes a list of patients; what it changes is written with [`Engine::patients_work`], and
-    /// said of open sessions by [`Engine::take_courses`].
+    /// Takes a list of patients; gives what is to be written of it, which is nothing where it is
+    /// known. What it changes is said of open sessions by [`Engine::take_courses`].
     ///
     /// # Errors
     ///
@@ -47,31 +43,23 @@ impl Engine {
         list: u8,
         message: &PatientsMessage,
         payload: Vec<u8>,
-    ) -> Result<(), PayloadError> {
+    ) -> Result<Work, PayloadError> {
         if message.list != list {
             return Err(PayloadError::UnknownWord {
                 field: "list",
                 value: message.list.to_string(),
             });
         }
+        let mut work = Work::default();
         if self.courses.histories.tell(list, list_of(message)?) {
-            self.courses.due.insert(list, payload);
+            work.keep(format!("{LIST_VALUES}{list}"), payload);
         }
-        Ok(())
+        Ok(work)
     }
 
     /// How many lists the server has told.
     pub(super) fn patient_list_count(&self) -> u32 {
         u32::try_from(self.courses.histories.told_count()).unwrap_or(u32::MAX)
-    }
-
-    /// The lists that are to be written.
-    pub(crate) fn patients_work(&mut self) -> Work {
-        let mut work = Work::default();
-        for (list, payload) in std::mem::take(&mut self.courses.due) {
-            work.keep(format!("{LIST_VALUES}{list}"), payload);
-        }
-        work
     }
 
     /// What the room knows by now of the courses of open sessions; `None` where that is nothing new.

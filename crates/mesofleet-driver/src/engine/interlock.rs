@@ -124,10 +124,15 @@ impl Interlock {
         }
     }
 
-    /// Whether the record is to say now that the gun does not obey: once for each hold.
-    fn must_tell_of(&mut self) -> bool {
-        let fails = matches!(self.standing, Standing::Failed { .. }) && self.reason().is_some();
-        fails && !std::mem::replace(&mut self.is_told_of, true)
+    /// Why the gun does not obey, where the record is to say so now: once until it obeys, or until a
+    /// restart.
+    fn failure_to_tell(&mut self) -> Option<String> {
+        let Standing::Failed { problem, .. } = &self.standing else {
+            return None;
+        };
+        let problem = problem.clone();
+        let is_to_stop = self.reason().is_some();
+        (is_to_stop && !std::mem::replace(&mut self.is_told_of, true)).then_some(problem)
     }
 
     /// Takes the answer to a command; says whether it failed.
@@ -340,12 +345,8 @@ impl Engine {
     /// have gone on.
     fn tell_of_failure(&mut self, at: Timestamp, serial: &GunSerial, work: &mut Work) {
         let interlock = &mut self.gun(serial).interlock;
-        if !interlock.must_tell_of() {
+        let Some(problem) = interlock.failure_to_tell() else {
             return;
-        }
-        let problem = match &interlock.standing {
-            Standing::Failed { problem, .. } => problem.as_str(),
-            _ => CANNOT_BE_STOPPED,
         };
         let reason = format!("{problem}; it was to stop because: {}", interlock.cause());
         let change = InterlockChange::NotStopped;

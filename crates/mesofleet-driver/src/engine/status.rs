@@ -69,11 +69,7 @@ impl Engine {
             course: open.course().map(Into::into),
             manual_entry_count: numbers.max().unwrap_or(0),
             segments: open.segments().iter().map(Into::into).collect(),
-            materials: open
-                .segments()
-                .iter()
-                .filter_map(|segment| open.material(segment.segment).map(Into::into))
-                .collect(),
+            materials: open.materials().into_iter().map(Into::into).collect(),
             details: open.details().map(Into::into),
             findings: rules
                 .iter()

@@ -8,8 +8,9 @@ use meso_units::SessionId;
 
 use super::IngestError;
 use super::arrival::quarantined;
-use super::claims::{Claimed, claimed, counts_of};
+use super::claims::{Claimed, claimed, claims_in, counts_of};
 use super::courses::{add_treated, treated_by};
+use super::late::newest_of;
 use super::prepare::Preparation;
 use super::shot_store::ShotStore;
 use super::trouble::Trouble;
@@ -53,8 +54,9 @@ impl<S: ShotStore> Preparation<'_, S> {
     /// are right.
     pub(super) fn judge_amended_sessions(&mut self) -> Result<(), IngestError> {
         let store = &self.ingest.store;
-        for (gun, epoch) in std::mem::take(&mut self.ingest.claimed_came) {
+        for ((gun, epoch), came) in std::mem::take(&mut self.ingest.claimed_came) {
             let claims = store.claims_of(&gun, epoch)?.into_iter();
+            let claims = claims.filter(|it| came.range(it.first..=it.last).next().is_some());
             self.ingest
                 .amended
                 .extend(claims.map(|claim| claim.session));
@@ -82,15 +84,17 @@ impl<S: ShotStore> Preparation<'_, S> {
         events: &[SessionEvent],
         claims: &Claimed,
     ) -> Result<(), IngestError> {
-        let has_claims = events.iter().any(|event| {
-            matches!(event, SessionEvent::Stated(said) if matches!(said.said, Said::Claim(_)))
-        });
-        let own = match has_claims || self.ingest.judge.verdict(session).is_none() {
+        let has_claims = claims_in(events).next().is_some();
+        let known = self.ingest.judge.verdict(session);
+        let is_open = known.is_some();
+        let own = match has_claims || !is_open {
             true => Some(self.ingest.own_shots_of(session)?),
             false => None,
         };
+        let newest = own
+            .as_ref()
+            .and_then(|own| newest_of(own.iter().chain(&claims.shots)));
         let mut sealed;
-        let is_open = self.ingest.judge.verdict(session).is_some();
         let judge = match is_open {
             true => &mut self.ingest.judge,
             false => {
@@ -102,7 +106,7 @@ impl<S: ShotStore> Preparation<'_, S> {
                 &mut sealed
             }
         };
-        let before = judge.verdict(session);
+        let before = known.or_else(|| judge.verdict(session));
         learn_corrections(judge, events);
         if let Some(mut shots) = own.filter(|_| has_claims) {
             shots.extend(claims.shots.iter().cloned());
@@ -121,7 +125,7 @@ impl<S: ShotStore> Preparation<'_, S> {
             let treated = treated_by(judge, session, events);
             add_treated(&mut self.commit, &mut self.rest, treated);
         }
-        self.say_late(session, &findings, after.as_ref())
+        self.say_late(session, &findings, after.as_ref(), newest)
     }
 
     fn name_conflicts(

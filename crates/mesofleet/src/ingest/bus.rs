@@ -197,14 +197,9 @@ impl Standing {
                 tracing::warn!(topic = key.0, limit = GUN_ALERTS_MAX, "list not published");
                 continue;
             }
-            match list.message.encode() {
-                Ok(payload) => {
-                    self.gun_alerts_count += usize::from(!is_known);
-                    self.payloads.insert(key.clone(), payload);
-                    keys.push(key);
-                }
-                Err(error) => tracing::error!(%error, topic = key.0, "list cannot be written"),
-            }
+            let kept = self.keep(key, list.message.encode());
+            self.gun_alerts_count += usize::from(!is_known && kept.is_some());
+            keys.extend(kept);
         }
         keys
     }

@@ -24,7 +24,8 @@ pub(super) struct Claimed {
     pub(super) conflicts: BTreeSet<(String, String)>,
 }
 
-fn claims_in(events: &[SessionEvent]) -> impl Iterator<Item = (&Statement, &ShotClaim)> {
+/// The claims among a session's events.
+pub(super) fn claims_in(events: &[SessionEvent]) -> impl Iterator<Item = (&Statement, &ShotClaim)> {
     events.iter().filter_map(|event| match event {
         SessionEvent::Stated(statement) => match &statement.said {
             Said::Claim(claim) => Some((statement.as_ref(), claim)),

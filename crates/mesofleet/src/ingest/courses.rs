@@ -84,8 +84,8 @@ impl<S: ShotStore> Ingest<S> {
     /// nothing.
     pub(super) fn treated(&mut self, session: SessionId) -> Option<TreatedRow> {
         let has_ended = self.ended.contains_key(&session);
-        let earlier = self.judge.treated(session)?;
         let treatment = self.treatments.get_mut(&session)?;
+        let earlier = self.judge.treated(session)?;
         let is_due = match &treatment.known {
             None => true,
             Some(known) if has_ended => *known != earlier,

@@ -4,7 +4,7 @@
 use meso_alerts::LateBreach;
 use meso_domain::{Finding, LateVerdict, SessionEvent, Severity, Shot};
 use meso_limits::{ENGINE_VERSION, LateFinding, SessionVerdict};
-use meso_units::SessionId;
+use meso_units::{GunSerial, SessionId, Timestamp};
 
 use super::IngestError;
 use super::claims::claimed;
@@ -16,25 +16,38 @@ use super::shot_store::ShotStore;
 /// longer one stay lower bounds, so that its verdicts answer "not checkable" and never pass.
 const SESSION_SHOTS_MAX: usize = 100_000;
 
+/// Gun and time of a shot.
+pub(super) type Newest = (GunSerial, Timestamp);
+
+/// A session that was judged again from its shots.
+pub(super) struct JudgedAgain {
+    session: SessionId,
+    newest: Option<Newest>,
+    findings: Vec<LateFinding>,
+}
+
 impl<S: ShotStore> Preparation<'_, S> {
     /// Judges every session again that wants it. What is stored must be readable: the caller has
     /// stored the commit.
     pub(super) fn judge_late_sessions(&mut self) -> Result<(), IngestError> {
-        for (session, findings) in self.ingest.judge_stale_sessions()? {
+        for judged in self.ingest.judge_stale_sessions()? {
+            let session = judged.session;
             self.rest.news.sessions.insert(session);
             let verdict = self.ingest.judge.verdict(session);
-            self.say_late(session, &findings, verdict.as_ref())?;
+            self.say_late(session, &judged.findings, verdict.as_ref(), judged.newest)?;
         }
         Ok(())
     }
 
     /// Takes note of what changed: it is stored, and each breach of the verdict raises an alert or
-    /// worsens one, unless there is one already that says as much.
+    /// worsens one, unless there is one already that says as much. The alert is of the gun and the
+    /// time of the newest shot, for which the shots are read where it is not known.
     pub(super) fn say_late(
         &mut self,
         session: SessionId,
         findings: &[LateFinding],
         verdict: Option<&SessionVerdict>,
+        newest: Option<Newest>,
     ) -> Result<(), IngestError> {
         let library = self.ingest.judge.library().map(|library| library.version());
         for finding in findings {
@@ -57,7 +70,11 @@ impl<S: ShotStore> Preparation<'_, S> {
         if breaches.is_empty() {
             return Ok(());
         }
-        let Some(newest) = self.ingest.newest_shot_of(session)? else {
+        let newest = match newest {
+            Some(newest) => Some(newest),
+            None => newest_of(&self.ingest.shots_of(session)?),
+        };
+        let Some((gun, at)) = newest else {
             return Ok(());
         };
         let events = self.ingest.store.session_events(session)?;
@@ -71,9 +88,9 @@ impl<S: ShotStore> Preparation<'_, S> {
         for finding in breaches {
             let outcome = self.ingest.alerts.late(&LateBreach {
                 clinic,
-                gun: &newest.identity.gun,
+                gun: &gun,
                 session,
-                at: newest.at,
+                at,
                 library,
                 finding,
             });
@@ -85,9 +102,7 @@ impl<S: ShotStore> Preparation<'_, S> {
 
 impl<S: ShotStore> Ingest<S> {
     /// Judges every session again that wants it, and says what that changed.
-    pub(super) fn judge_stale_sessions(
-        &mut self,
-    ) -> Result<Vec<(SessionId, Vec<LateFinding>)>, IngestError> {
+    pub(super) fn judge_stale_sessions(&mut self) -> Result<Vec<JudgedAgain>, IngestError> {
         let stale = self.judge.stale_sessions();
         let mut changed = Vec::new();
         if stale.is_empty() {
@@ -100,15 +115,13 @@ impl<S: ShotStore> Ingest<S> {
                 tracing::error!(%session, limit = SESSION_SHOTS_MAX, "too many shots to be judged again");
                 self.judge.set_history_missing(session);
             }
-            changed.push((session, self.judge.judge_again(session, shots)));
+            changed.push(JudgedAgain {
+                session,
+                newest: newest_of(&shots),
+                findings: self.judge.judge_again(session, shots),
+            });
         }
         Ok(changed)
-    }
-
-    /// The newest shot of a session, also of those that it claimed.
-    fn newest_shot_of(&self, session: SessionId) -> Result<Option<Shot>, IngestError> {
-        let shots = self.shots_of(session)?.into_iter();
-        Ok(shots.max_by(|a, b| (a.at, &a.identity).cmp(&(b.at, &b.identity))))
     }
 
     /// The shots of a session, with those that it claimed.
@@ -130,6 +143,14 @@ impl<S: ShotStore> Ingest<S> {
         }
         Ok(shots)
     }
+}
+
+/// The gun and the time of the newest of these shots.
+pub(super) fn newest_of<'s>(shots: impl IntoIterator<Item = &'s Shot>) -> Option<Newest> {
+    let newest = shots
+        .into_iter()
+        .max_by(|a, b| (a.at, &a.identity).cmp(&(b.at, &b.identity)))?;
+    Some((newest.identity.gun.clone(), newest.at))
 }
 
 fn note(session: SessionId, finding: &LateFinding) {

@@ -45,4 +45,5 @@ pub use steps::{
 pub use telling::{AlertPolicy, Posted};
 pub use time_zones::TimeZones;
 pub use watch::{Look, Thresholds};
+pub(crate) use worker::chain;
 pub use worker::{IMPORT_BLOCKS_MAX, IngestHandle, Listener, Outgoing, start_worker};

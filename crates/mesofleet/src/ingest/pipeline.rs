@@ -12,11 +12,12 @@ use meso_delivery::{Inquiries, Receiver};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
     BlockPlace, CommitEntry, LedgerEntryKind, Record, RecordBlock, SessionEnded, SessionEvent,
+    ShotIdentity,
 };
 use meso_ledger::{Checkpoint, Frontier, LogKey};
 use meso_limits::{Judge, Library};
 use meso_store::{LeafRow, LogCommit};
-use meso_units::{ClinicId, Epoch, GunSerial, SessionId, Timestamp};
+use meso_units::{ClinicId, Epoch, GunSerial, SessionId, ShotCounter, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::IngestError;
@@ -85,8 +86,8 @@ pub struct Ingest<S> {
     pub(super) mended: BTreeSet<SessionId>,
     /// Guns and epochs of which a session claims shots.
     pub(super) claimed_guns: BTreeSet<(GunSerial, Epoch)>,
-    /// Those of them of which shots without a session came since the last commit.
-    pub(super) claimed_came: BTreeSet<(GunSerial, Epoch)>,
+    /// The shots of them that came without a session since the last commit.
+    pub(super) claimed_came: BTreeMap<(GunSerial, Epoch), BTreeSet<ShotCounter>>,
     /// Sessions of which an event was corrected since the last commit.
     pub(super) amended: BTreeSet<SessionId>,
     frontier: Frontier,
@@ -124,7 +125,7 @@ impl<S: ShotStore> Ingest<S> {
             recalled: BTreeSet::new(),
             mended: BTreeSet::new(),
             claimed_guns: BTreeSet::new(),
-            claimed_came: BTreeSet::new(),
+            claimed_came: BTreeMap::new(),
             receiver: Receiver::default(),
             inquiries: Inquiries::default(),
             frontier: Frontier::EMPTY,
@@ -181,10 +182,8 @@ impl<S: ShotStore> Ingest<S> {
                 match record.stored() {
                     Some(Record::Shot(shot)) => {
                         self.receiver.record_shot(&shot.identity);
-                        let key = (shot.identity.gun.clone(), shot.identity.epoch);
-                        let is_outside = block.header.session.is_none();
-                        if is_outside && self.claimed_guns.contains(&key) {
-                            self.claimed_came.insert(key);
+                        if block.header.session.is_none() {
+                            self.note_claimed(&shot.identity);
                         }
                     }
                     Some(Record::Gap(gap)) => self.receiver.record_gap(gap),
@@ -243,6 +242,15 @@ impl<S: ShotStore> Ingest<S> {
         // Before anything was said of them, so no verdict changes by it.
         self.judge_stale_sessions()?;
         Ok(())
+    }
+
+    /// A session may have claimed a shot before it came.
+    pub(super) fn note_claimed(&mut self, shot: &ShotIdentity) {
+        let key = (shot.gun.clone(), shot.epoch);
+        if self.claimed_guns.contains(&key) {
+            let came = self.claimed_came.entry(key).or_default();
+            came.insert(shot.counter);
+        }
     }
 
     pub(super) fn note_end(&mut self, event: &SessionEvent, place: &BlockPlace) {

@@ -248,7 +248,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
                     let Some(edge) = judgements.next() else { break };
                     let fate = self.take_shot(&accepted, shot, edge)?;
                     if header.session.is_none() {
-                        self.note_claimed(shot);
+                        self.ingest.note_claimed(&shot.identity);
                     }
                     fates.push(fate);
                 }
@@ -299,14 +299,6 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
             fates,
         });
         Ok(())
-    }
-
-    /// A session may have claimed a shot before it came.
-    fn note_claimed(&mut self, shot: &Shot) {
-        let key = (shot.identity.gun.clone(), shot.identity.epoch);
-        if self.ingest.claimed_guns.contains(&key) {
-            self.ingest.claimed_came.insert(key);
-        }
     }
 
     fn take_event(&mut self, event: &SessionEvent) {

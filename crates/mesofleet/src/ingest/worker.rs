@@ -454,8 +454,8 @@ fn journal_of(status: &DriverStatusMessage) -> Option<JournalIncarnation> {
     Some(JournalIncarnation(number))
 }
 
-/// An error with its causes, for the log.
-fn chain(error: &dyn std::error::Error) -> String {
+/// An error with its causes, on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -1,7 +1,6 @@
 //! From the configuration to channels that can be spoken to: reads secrets and certificates.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use meso_config::{
 };
 use meso_notify::{Alertmanager, Carrier, Email, Encryption, MailServer, Secret, Trust, Webhook};
 
+use super::state_files::check_is_private;
 use crate::ingest::{AlertPolicy, Thresholds};
 
 /// The longest secret or file of certificates, in bytes; a longer file is some other file.
@@ -139,14 +139,7 @@ fn read_trust(path: &Path) -> anyhow::Result<Trust> {
 
 /// Reads a file that only its owner may read.
 fn private(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let metadata =
-        std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mode = metadata.permissions().mode() & 0o777;
-    anyhow::ensure!(
-        mode & 0o077 == 0,
-        "{} can be read by others (mode {mode:o}); set it to 600",
-        path.display()
-    );
+    check_is_private(path)?;
     read(path)
 }
 
@@ -166,6 +159,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use std::fs::{Permissions, set_permissions, write};
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 

@@ -15,7 +15,7 @@ use meso_units::Timestamp;
 use tokio::sync::watch;
 
 use crate::clock::now;
-use crate::ingest::{IngestHandle, Posted};
+use crate::ingest::{IngestHandle, Posted, chain};
 
 /// The longest error of a channel that is shown, in characters.
 const ERROR_SHOWN_MAX: usize = 300;
@@ -54,7 +54,7 @@ impl ChannelHealth {
                 metrics::counter!(names::LETTERS_POSTED_TOTAL, "channel" => name).increment(1);
             }
             Err(error) => {
-                tracing::warn!(channel, error = %with_causes(error), "a letter did not arrive");
+                tracing::warn!(channel, error = %chain(error), "a letter did not arrive");
                 metrics::counter!(names::LETTERS_FAILED_TOTAL, "channel" => name).increment(1);
             }
         }
@@ -71,7 +71,7 @@ impl ChannelHealth {
                     error: String::new(),
                 });
                 failure.try_count += 1;
-                failure.error = with_causes(error).chars().take(ERROR_SHOWN_MAX).collect();
+                failure.error = chain(error).chars().take(ERROR_SHOWN_MAX).collect();
             }
         });
     }
@@ -101,18 +101,6 @@ impl ChannelHealth {
             }
         })
     }
-}
-
-/// An error with its causes, on one line.
-fn with_causes(error: &NotifyError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// Where letters are left. Each channel has at most one letter under way, so that a slot is enough:

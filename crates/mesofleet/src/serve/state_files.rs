@@ -15,12 +15,7 @@ use anyhow::Context;
 pub(super) fn ledger_seed(path: &Path) -> anyhow::Result<[u8; 32]> {
     match std::fs::read(path) {
         Ok(bytes) => {
-            let mode = std::fs::metadata(path)?.permissions().mode() & 0o777;
-            anyhow::ensure!(
-                mode & 0o077 == 0,
-                "{} can be read by others (mode {mode:o}); set it to 600",
-                path.display()
-            );
+            check_is_private(path)?;
             let length = bytes.len();
             bytes.try_into().map_err(|_| {
                 anyhow::anyhow!(
@@ -32,6 +27,23 @@ pub(super) fn ledger_seed(path: &Path) -> anyhow::Result<[u8; 32]> {
         Err(error) if error.kind() == ErrorKind::NotFound => make_seed(path),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
+}
+
+/// Checks that nobody but its owner may read a file.
+///
+/// # Errors
+///
+/// Others may, or it is not there.
+pub(super) fn check_is_private(path: &Path) -> anyhow::Result<()> {
+    let metadata =
+        std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    anyhow::ensure!(
+        mode & 0o077 == 0,
+        "{} can be read by others (mode {mode:o}); set it to 600",
+        path.display()
+    );
+    Ok(())
 }
 
 fn make_seed(path: &Path) -> anyhow::Result<[u8; 32]> {

@@ -25,7 +25,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use meso_testkit::influx::{Dialect, InfluxProxy, Influxd};
-use meso_tests::sandbox::Release;
+use meso_tests::sandbox::{Release, load};
 
 use cores::Cores;
 use journals::Past;
@@ -142,12 +142,6 @@ fn run(arguments: &Arguments) -> anyhow::Result<Vec<String>> {
         }
     }
     Ok(problems(arguments, &all))
-}
-
-/// How busy the computer was in the last one, five and fifteen minutes.
-fn load() -> anyhow::Result<String> {
-    let text = std::fs::read_to_string("/proc/loadavg").context("cannot read the load")?;
-    Ok(text.split(' ').take(3).collect::<Vec<_>>().join(", "))
 }
 
 /// Everything, and then the same bodies alone; everything but the database is held to `cores`.

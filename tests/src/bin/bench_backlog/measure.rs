@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::cores::Cores;
 use crate::journals;
-use crate::listen::Listener;
+use crate::listen::{Seen, listen};
 use crate::{Arguments, BUCKET, PATIENCE};
 
 /// How often it is looked whether everything is there.
@@ -100,18 +100,11 @@ impl Processor {
     }
 
     fn look(&self) -> [CpuTime; 4] {
-        let of = |pids: &[u32]| {
-            let times = pids.iter().filter_map(|pid| CpuTime::of(*pid).ok());
-            times.fold(CpuTime::default(), |sum, time| CpuTime {
-                user: sum.user + time.user,
-                system: sum.system + time.system,
-            })
-        };
         [
-            of(&self.drivers),
-            of(self.server.as_slice()),
-            of(self.influxd.as_slice()),
-            of(&[std::process::id()]),
+            CpuTime::of_all(&self.drivers),
+            CpuTime::of_all(self.server.as_slice()),
+            CpuTime::of_all(self.influxd.as_slice()),
+            CpuTime::of_all(&[std::process::id()]),
         ]
     }
 
@@ -140,7 +133,7 @@ pub(crate) fn whole(
     let mut sandbox = Sandbox::start_with(Programs::beside_us()?, options)?;
     let waiting = waiting(arguments, past, release, &sandbox)?;
     let http = sandbox.server.http();
-    let listener = Listener::start(http, LIVE_GUN)?;
+    let stream = listen(http, LIVE_GUN)?;
     let live = BankGun::new(GunSerial::parse(LIVE_GUN)?, 1, LIVE_EVERY);
     let ports = waiting[0].ports.clone();
     let bank = Bank::start(&ports, &sandbox.folder("logs")?, vec![live])?;
@@ -162,7 +155,7 @@ pub(crate) fn whole(
         drivers: drivers.iter().filter_map(Driver::pid).collect(),
         ..before
     };
-    while stored(http)?.saturating_sub(listener.live_count()) < shots {
+    while stored(http)?.saturating_sub(stream.look(Seen::live_count)) < shots {
         if begun.elapsed() > PATIENCE {
             bail!("{} of {shots} shots after {PATIENCE:?}", stored(http)?);
         }
@@ -176,13 +169,13 @@ pub(crate) fn whole(
     drivers[0].settle(&[(LIVE_GUN.to_owned(), fired)])?;
     // What was settled is on its way to the page.
     let _ = wait_until("the page sees every live shot", || {
-        listener.live_count() >= fired
+        stream.look(Seen::live_count) >= fired
     });
     for driver in &mut drivers {
         driver.leave()?;
     }
     sandbox.server.stop()?;
-    let seen = listener.finish();
+    let seen = stream.finish();
     figures.live_fired = fired;
     note_live(&mut figures, seen.latencies_ms);
     let path = sandbox.folder("server")?.join("fleet.sqlite");

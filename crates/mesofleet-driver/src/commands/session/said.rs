@@ -249,7 +249,9 @@ pub(super) fn addendum(arguments: &AddendumArguments) -> Result<ExitCode, Failur
 
 /// Options of `session amend`.
 #[derive(Args, Debug)]
-#[command(after_help = "`session history` shows the records with what can be corrected of them.")]
+#[command(
+    after_help = "`session history` shows the records, with the fields of segments and points by hand."
+)]
 pub(crate) struct AmendArguments {
     /// Hash of the record that is corrected, 64 hexadecimal digits.
     #[arg(long, value_name = "HASH")]

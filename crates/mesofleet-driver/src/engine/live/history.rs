@@ -2,7 +2,7 @@
 
 use meso_contract::room::{RoomEntryBody, RoomFieldBody, RoomHistoryBody, RoomHistorySessionBody};
 use meso_domain::canonical::Canonical as _;
-use meso_domain::{Said, SessionEvent, Statement};
+use meso_domain::{Said, SessionEvent, Statement, with_corrections};
 use meso_sessions::RecentSession;
 use meso_units::OperatorId;
 
@@ -31,7 +31,7 @@ impl Engine {
         events.sort_by_key(SessionEvent::at);
         let surplus = events.len();
         let surplus = surplus.saturating_sub(RoomHistorySessionBody::ENTRY_COUNT_MAX);
-        let entries = events.iter().skip(surplus).map(|it| self.entry(it));
+        let entries = events.iter().skip(surplus).map(|it| entry(it, &events));
         RoomHistorySessionBody {
             session: opened.session.to_string(),
             title: protocol.map_or_else(|| opened.protocol.to_string(), |it| it.title.clone()),
@@ -41,19 +41,18 @@ impl Engine {
             entries: entries.collect(),
         }
     }
+}
 
-    fn entry(&self, event: &SessionEvent) -> RoomEntryBody {
-        let record = event.record_hash();
-        let holds = self.sessions.corrected(event.session(), record);
-        let (what, text) = words(event);
-        RoomEntryBody {
-            record: record.to_string(),
-            at_ms: event.at().unix_ms(),
-            by: by(event).map(ToString::to_string),
-            what: what.to_owned(),
-            text,
-            fields: fields(holds.as_ref().unwrap_or(event)),
-        }
+fn entry(event: &SessionEvent, of_session: &[SessionEvent]) -> RoomEntryBody {
+    let record = event.record_hash();
+    let (what, text) = words(event);
+    RoomEntryBody {
+        record: record.to_string(),
+        at_ms: event.at().unix_ms(),
+        by: by(event).map(ToString::to_string),
+        what: what.to_owned(),
+        text,
+        fields: fields(&with_corrections(event, record, of_session.iter())),
     }
 }
 
@@ -66,7 +65,8 @@ const fn by(event: &SessionEvent) -> Option<&OperatorId> {
     }
 }
 
-/// The fields that [`meso_domain::correct`] takes, by the names that it takes.
+/// Fields that the page offers to correct, by the names that [`meso_domain::correct`] takes; that one
+/// takes more, of papers, material, the course and adverse events.
 fn fields(event: &SessionEvent) -> Vec<RoomFieldBody> {
     let field = |field: &str, value: String| RoomFieldBody {
         field: field.to_owned(),

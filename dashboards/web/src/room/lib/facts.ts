@@ -155,6 +155,10 @@ export function courseOf(course: Course | null | undefined): CourseFacts {
   };
 }
 
+/** Whether anything of the course was said. */
+export const courseSaid = (course: CourseFacts): boolean =>
+  `${course.sessionsBefore}${course.volumeMl}`.trim() !== '' || course.zones.length + course.drugs.length > 0;
+
 export function courseLacking(course: CourseFacts): string[] {
   const out: string[] = [];
   if (whole(course.sessionsBefore, 0) === null) out.push('sessions before this one');

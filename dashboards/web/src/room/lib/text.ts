@@ -68,7 +68,6 @@ export const t = {
     returning: 'This patient has answered the questionnaire here before: two questions are left.',
     askAll: 'Ask every question',
     ask: (questions: number) => `Ask the ${count(questions)} questions`,
-    onPaper: 'Answered on paper',
     allAnswered: (concerns: number) =>
       concerns === 0 ? 'Every question is answered: no concern' : `Answered, ${count(concerns)} for the prescriber to decide`,
     changeAnswers: 'Look at the answers',

@@ -13,11 +13,12 @@
 //! ```
 //! use meso_delivery::{Effect, Sender, SenderEvent};
 //! use meso_domain::{BlockHash, Stream};
-//! use meso_units::{BlockNumber, DriverId, JournalIncarnation};
+//! use meso_units::{BlockNumber, DriverId, JournalIncarnation, Timestamp};
 //!
 //! let mut sender = Sender::new(DriverId::parse("room-1")?, JournalIncarnation(7));
 //! let (stream, hash) = (Stream::Room, BlockHash([1; 32]));
-//! let sealed = SenderEvent::Sealed { stream, number: BlockNumber(1), hash };
+//! let sealed_at = Timestamp::from_unix_ns(0)?;
+//! let sealed = SenderEvent::Sealed { stream, number: BlockNumber(1), hash, sealed_at };
 //! assert!(sender.step(0, 0, sealed).is_empty(), "there is no connection yet");
 //! let effects = sender.step(10, 0, SenderEvent::Connected);
 //! assert!(matches!(effects[0], Effect::Publish(_)));
@@ -35,4 +36,6 @@ pub use receiver::{
     Arrival, Changes, Counters, CountersCheckpoint, CustodyInterval, CustodyStart, Holder, Hole,
     Link, Offer, Range, RangeSet, Receiver, Settled, Standing, StreamCheckpoint, StreamKey,
 };
-pub use sender::{Effect, Sender, SenderEvent, SettledBlock, StreamPosition, Watermark};
+pub use sender::{
+    Effect, Sender, SenderEvent, SettledBlock, StreamPosition, UnsettledBlock, Watermark,
+};

@@ -17,15 +17,22 @@
 //! names a block which this journal does not have under that number settles nothing: the journal has
 //! to begin a new life ([`Effect::BeginAnew`]) and to send everything under it.
 //!
+//! A shot is judged by the session it belongs to, and the begin of that session lies in another stream.
+//! So what waits of the room's stream is sent before any block of a gun that was sealed after it: an
+//! ingest that learns of the session later has to judge every shot of it once more.
+//!
 //! Limits: [`Sender::STREAM_WINDOW_MAX`] and [`Sender::WINDOW_MAX`] blocks on their way; what is
-//! beyond them waits in the journal, as numbers and hashes only ([`Sender::HASHES_MAX`]).
+//! beyond them waits in the journal, as number, hash and time only ([`Sender::WAITING_MAX`]).
+
+mod stream;
 
 use std::collections::BTreeMap;
 
 use meso_domain::{BlockHash, BlockPlace, Stream};
-use meso_units::{BlockNumber, DriverId, JournalIncarnation};
+use meso_units::{BlockNumber, DriverId, JournalIncarnation, Timestamp};
 
-use crate::receiver::{Range, RangeSet};
+use crate::receiver::Range;
+use stream::{Lives, StreamState};
 
 /// The last block of a run of settled ones. Each block names the hash of the one before it, so one
 /// hash speaks for the whole run.
@@ -53,6 +60,18 @@ pub struct Watermark {
     pub ingest: u64,
 }
 
+/// A block that waits for its watermark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnsettledBlock {
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub hash: BlockHash,
+    /// When it was sealed, by the room's clock: a clock that was set meanwhile makes some shots go
+    /// ahead of their session, which costs time and nothing else.
+    pub sealed_at: Timestamp,
+}
+
 /// Where a stream stands, as the journal holds it: what a restart begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamPosition {
@@ -63,7 +82,7 @@ pub struct StreamPosition {
     /// The newest watermark, if any came.
     pub watermark: Option<Watermark>,
     /// The sealed blocks beyond what it settles without a break.
-    pub unsettled: Vec<SettledBlock>,
+    pub unsettled: Vec<UnsettledBlock>,
 }
 
 /// What happened.
@@ -77,6 +96,8 @@ pub enum SenderEvent {
         number: BlockNumber,
         /// Its hash.
         hash: BlockHash,
+        /// When it was sealed.
+        sealed_at: Timestamp,
     },
     /// There is a new connection; whatever was on its way may be lost.
     Connected,
@@ -123,27 +144,6 @@ pub enum Effect {
     WakeAt(u64),
 }
 
-#[derive(Clone, Debug, Default)]
-struct StreamState {
-    newest: u64,
-    settled: RangeSet,
-    /// The hashes of blocks that are not settled.
-    hashes: BTreeMap<u64, BlockHash>,
-    lives: Option<Lives>,
-    /// Block number to the time when it counts as lost.
-    on_the_way: BTreeMap<u64, u64>,
-    /// Blocks from here on were sealed over the present connection.
-    live_from: u64,
-    /// Time-outs in a row.
-    timeouts: u32,
-    /// From then on the newest block is sent although it counts as settled, until there is an
-    /// answer: an ingest has begun that has not spoken of this stream.
-    doubted_from_ms: Option<u64>,
-}
-
-/// The life of a store and of an ingest.
-type Lives = (u64, u64);
-
 /// Sends the blocks of one driver until the ingest has them.
 #[derive(Clone, Debug)]
 pub struct Sender {
@@ -178,9 +178,9 @@ impl Sender {
     /// about, in ms, counted from its first word or from a new connection.
     pub const DOUBT_MS: u64 = 2_000;
 
-    /// The most hashes of one stream that are remembered: 16 million shots in full blocks, about
-    /// 15 MB. Which blocks are meant is not asked of those beyond.
-    pub const HASHES_MAX: usize = 262_144;
+    /// The most blocks of one stream of which hash and time are remembered: 16 million shots in full
+    /// blocks, about 17 MB. Which blocks are meant is not asked of those beyond.
+    pub const WAITING_MAX: usize = 262_144;
 
     /// Begins with no stream.
     pub fn new(driver: DriverId, incarnation: JournalIncarnation) -> Sender {
@@ -223,6 +223,7 @@ impl Sender {
                 stream,
                 number,
                 hash,
+                sealed_at,
             } => {
                 let state = self.streams.entry(stream).or_insert_with(|| StreamState {
                     live_from: 1,
@@ -230,7 +231,11 @@ impl Sender {
                 });
                 let number = number.get();
                 state.newest = state.newest.max(number);
-                state.remember(SettledBlock { number, hash });
+                state.remember(UnsettledBlock {
+                    number,
+                    hash,
+                    sealed_at,
+                });
             }
             SenderEvent::Connected => {
                 self.connected = true;
@@ -352,13 +357,21 @@ impl Sender {
         }
         let mut on_the_way: usize = self.streams.values().map(|s| s.on_the_way.len()).sum();
         while on_the_way < self.window {
-            // The stream with the least on its way goes first, so that none waits for the others;
-            // of equal ones the room's, since its session events explain the shots.
+            // The stream with the least on its way goes first, so that none waits for the others; of
+            // equal ones that which was answered last.
+            let room = self.room_waits_since();
             let next = self
                 .streams
                 .iter()
                 .filter_map(|(stream, state)| Some((stream, state, state.next_to_send(now_ms)?)))
-                .min_by_key(|(stream, state, _)| (state.on_the_way.len(), **stream != Stream::Room))
+                .filter(|(stream, state, number)| {
+                    let waits = room.is_some_and(|room| state.sealed_at(*number) >= room);
+                    **stream == Stream::Room || *number >= state.live_from || !waits
+                })
+                .min_by_key(|(stream, state, _)| {
+                    let is_gun = **stream != Stream::Room;
+                    (state.on_the_way.len(), state.timeouts, is_gun)
+                })
                 .map(|(stream, _, number)| (stream.clone(), number));
             let Some((stream, number)) = next else {
                 return;
@@ -377,6 +390,17 @@ impl Sender {
         }
     }
 
+    /// When the oldest block of the room's backlog was sealed that is not on its way: a gun's block of
+    /// that time or later waits for it. It does not wait for one that nobody answers.
+    fn room_waits_since(&self) -> Option<Option<Timestamp>> {
+        let room = self.streams.get(&Stream::Room)?;
+        if room.timeouts > 0 {
+            return None;
+        }
+        let number = room.backlog_waiting()?;
+        Some(room.sealed_at(number))
+    }
+
     fn next_wake_ms(&self, now_ms: u64) -> Option<u64> {
         let states = || self.streams.values();
         let timeouts = states().flat_map(|state| state.on_the_way.values().copied());
@@ -390,91 +414,6 @@ impl Sender {
 impl Watermark {
     const fn lives(&self) -> Lives {
         (self.store, self.ingest)
-    }
-}
-
-impl StreamState {
-    fn remember(&mut self, block: SettledBlock) {
-        if self.hashes.len() < Sender::HASHES_MAX {
-            self.hashes.insert(block.number, block.hash);
-        }
-    }
-
-    /// Whether this may be the block that the journal has sealed under its number: of those that
-    /// were settled once, that was asked then.
-    fn may_have(&self, block: &SettledBlock) -> bool {
-        let own = self.hashes.get(&block.number);
-        block.number <= self.newest && own.is_none_or(|hash| *hash == block.hash)
-    }
-
-    /// Takes a watermark over; says whether it said anything new.
-    fn apply(&mut self, watermark: &Watermark) -> bool {
-        let lives = watermark.lives();
-        let before = (self.settled.clone(), self.lives);
-        // Another process may have opened a store that was put back from a backup, and a backup
-        // keeps the life of its store: only what this watermark covers is known to be held. What
-        // was on its way to the last process may be lost.
-        if self.lives.is_some_and(|known| known != lives) {
-            self.settled = RangeSet::default();
-            self.on_the_way.clear();
-        }
-        self.lives = Some(lives);
-        let prefix = Range {
-            first: 1,
-            last: watermark.to,
-        };
-        for range in std::iter::once(&prefix).chain(&watermark.ranges) {
-            // What this journal never sealed cannot be settled: were it taken over, a block that
-            // is sealed later would be forgotten unsent.
-            self.settled.insert_range(Range {
-                first: range.first.max(1),
-                last: range.last.min(self.newest),
-            });
-        }
-        let settled = &self.settled;
-        self.on_the_way
-            .retain(|number, _| !settled.contains(*number));
-        self.hashes.retain(|number, _| !settled.contains(*number));
-        before != (self.settled.clone(), self.lives)
-    }
-
-    fn unsettled_count(&self) -> u64 {
-        self.newest.saturating_sub(self.settled.count())
-    }
-
-    /// The block to send next: a live one while the backlog has its share, else the oldest; where
-    /// there is neither and the stream is in doubt, the newest.
-    fn next_to_send(&self, now_ms: u64) -> Option<u64> {
-        if self.on_the_way.len() >= Sender::STREAM_WINDOW_MAX {
-            return None;
-        }
-        let backlog = self.first_waiting(1, self.live_from.saturating_sub(1));
-        let live = self.first_waiting(self.live_from, self.newest);
-        let backlog_count = self.on_the_way.range(..self.live_from).count();
-        match (backlog, live) {
-            (Some(backlog), Some(_)) if backlog_count < Sender::BACKLOG_SHARE => Some(backlog),
-            (_, Some(live)) => Some(live),
-            // What is left of the window may all be used by the backlog: a live block that comes
-            // waits for one settled block at most.
-            (Some(backlog), None) => Some(backlog),
-            (None, None) => self.question(now_ms),
-        }
-    }
-
-    /// The newest block, where nothing that is on its way will tell what the ingest holds.
-    fn question(&self, now_ms: u64) -> Option<u64> {
-        let is_due = self
-            .doubted_from_ms
-            .is_some_and(|from_ms| from_ms <= now_ms);
-        (is_due && self.on_the_way.is_empty()).then_some(self.newest)
-    }
-
-    fn first_waiting(&self, first: u64, last: u64) -> Option<u64> {
-        self.settled
-            .missing_between(first.max(1), last)
-            .into_iter()
-            .flat_map(|range| range.first..=range.last)
-            .find(|number| !self.on_the_way.contains_key(number))
     }
 }
 

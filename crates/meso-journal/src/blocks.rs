@@ -82,11 +82,7 @@ pub(crate) fn seal(
         sealed_at,
         judgements_digest: [0; 32],
     };
-    let judgements = rows
-        .iter()
-        .filter_map(|row| row.judgement.clone())
-        .collect();
-    let records = rows.into_iter().map(|row| row.record).collect();
+    let (records, judgements) = taken_apart(rows);
     let block =
         RecordBlock::seal(header, records, judgements).map_err(|source| JournalError::Block {
             stream: stream.clone(),
@@ -97,6 +93,7 @@ pub(crate) fn seal(
         stream: stream.clone(),
         number,
         hash: block.hash(),
+        sealed_at,
         last_sequence: last_sequence.cast_unsigned(),
     }))
 }
@@ -152,11 +149,7 @@ pub(crate) fn load(
         return Ok(None);
     };
     let rows = records_between(connection, id, first, last)?;
-    let judgements = rows
-        .iter()
-        .filter_map(|row| row.judgement.clone())
-        .collect();
-    let records = rows.into_iter().map(|row| row.record).collect();
+    let (records, judgements) = taken_apart(rows);
     RecordBlock::from_parts(BlockHeader::from_canonical(&header)?, records, judgements)
         .map(Some)
         .map_err(|source| JournalError::Block {
@@ -321,37 +314,35 @@ fn records_between(
     first: i64,
     last: i64,
 ) -> Result<Vec<RecordRow>, JournalError> {
-    type Raw = (i64, Vec<u8>, Option<Vec<u8>>, CutContext);
-    let rows: Vec<Raw> = connection
+    let what = "read records";
+    let mut statement = connection
         .prepare_cached(
             "SELECT sequence, body, judgement, epoch, session FROM records
              WHERE stream = ?1 AND sequence BETWEEN ?2 AND ?3 ORDER BY sequence",
         )
-        .and_then(|mut statement| {
-            statement
-                .query_map((id, first, last), |row| {
-                    Ok((
-                        row.get(0)?,
-                        row.get(1)?,
-                        row.get(2)?,
-                        context_of(row, 3, 4)?,
-                    ))
-                })?
-                .collect()
-        })
-        .during("read records")?;
-    rows.into_iter()
-        .map(|(sequence, body, judgement, context)| {
-            Ok(RecordRow {
-                sequence,
-                record: Record::from_canonical(&body)?,
-                judgement: judgement
-                    .map(|bytes| Judgement::from_canonical(&bytes))
-                    .transpose()?,
-                context,
-            })
-        })
-        .collect()
+        .during(what)?;
+    let mut rows = statement.query((id, first, last)).during(what)?;
+    let mut records = Vec::with_capacity(RecordBlock::RECORD_COUNT_MAX);
+    while let Some(row) = rows.next().during(what)? {
+        let bytes = |index| {
+            row.get_ref(index)
+                .and_then(|value| Ok(value.as_blob_or_null()?))
+        };
+        let judgement = bytes(2).during(what)?.map(Judgement::from_canonical);
+        records.push(RecordRow {
+            sequence: row.get(0).during(what)?,
+            record: Record::from_canonical(bytes(1).during(what)?.unwrap_or_default())?,
+            judgement: judgement.transpose()?,
+            context: context_of(row, 3, 4).during(what)?,
+        });
+    }
+    Ok(records)
+}
+
+fn taken_apart(rows: Vec<RecordRow>) -> (Vec<Record>, Vec<Judgement>) {
+    let parts = rows.into_iter().map(|row| (row.record, row.judgement));
+    let (records, judgements): (Vec<Record>, Vec<Option<Judgement>>) = parts.unzip();
+    (records, judgements.into_iter().flatten().collect())
 }
 
 pub(crate) fn context_of(

@@ -99,6 +99,8 @@ pub struct SealedBlock {
     pub number: BlockNumber,
     /// Its hash.
     pub hash: BlockHash,
+    /// When it was sealed.
+    pub sealed_at: Timestamp,
     /// The number of its last record in the stream.
     pub last_sequence: u64,
 }

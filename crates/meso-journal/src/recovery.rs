@@ -1,10 +1,10 @@
 //! What a start reads back.
 
-use meso_delivery::{Sender, SettledBlock, StreamPosition};
+use meso_delivery::{Sender, StreamPosition, UnsettledBlock};
 use meso_domain::canonical::Canonical;
-use meso_domain::{BlockHash, Shot, Stream};
+use meso_domain::{BlockHash, BlockHeader, Shot, Stream};
 use meso_units::JournalIncarnation;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::blocks::{context_of, head, watermark};
 use crate::error::During;
@@ -41,28 +41,38 @@ pub(crate) fn positions(connection: &Connection) -> Result<Vec<StreamPosition>, 
     Ok(positions)
 }
 
-/// The newest blocks above a number, by their hashes.
+/// The newest blocks above a number.
 fn blocks_after(
     connection: &Connection,
     id: i64,
     number: u64,
-) -> Result<Vec<SettledBlock>, JournalError> {
+) -> Result<Vec<UnsettledBlock>, JournalError> {
     let mut statement = connection
         .prepare_cached(
-            "SELECT number, hash FROM blocks WHERE stream = ?1 AND number > ?2
+            "SELECT header, hash FROM blocks WHERE stream = ?1 AND number > ?2
              ORDER BY number DESC LIMIT ?3",
         )
         .during("list unsettled blocks")?;
-    let count_max = i64::try_from(Sender::HASHES_MAX).unwrap_or(i64::MAX);
-    statement
-        .query_map((id, number.cast_signed(), count_max), |row| {
-            Ok(SettledBlock {
-                number: row.get::<_, i64>(0)?.cast_unsigned(),
-                hash: BlockHash(row.get(1)?),
-            })
-        })
-        .and_then(Iterator::collect)
-        .during("list unsettled blocks")
+    let count_max = i64::try_from(Sender::WAITING_MAX).unwrap_or(i64::MAX);
+    let mut rows = statement
+        .query((id, number.cast_signed(), count_max))
+        .during("list unsettled blocks")?;
+    let mut blocks = Vec::new();
+    while let Some(row) = rows.next().during("list unsettled blocks")? {
+        blocks.push(unsettled(row)?);
+    }
+    Ok(blocks)
+}
+
+fn unsettled(row: &Row<'_>) -> Result<UnsettledBlock, JournalError> {
+    let during = "read an unsettled block";
+    let header = row.get_ref(0).and_then(|value| Ok(value.as_blob()?));
+    let header = BlockHeader::from_canonical(header.during(during)?)?;
+    Ok(UnsettledBlock {
+        number: header.place.number.get(),
+        hash: BlockHash(row.get(1).during(during)?),
+        sealed_at: header.sealed_at,
+    })
 }
 
 /// How many records every stream has had, and how many of them are settled.

@@ -11,7 +11,9 @@ mod wanted;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use meso_delivery::{CutContext, Range, RangeSet, Sender, SettledBlock, StreamPosition, Watermark};
+use meso_delivery::{
+    CutContext, Range, RangeSet, Sender, StreamPosition, UnsettledBlock, Watermark,
+};
 use meso_domain::{
     BlockHash, BlockHeader, BlockPlace, GapReason, GapState, Record, RecordBlock, Stream,
 };
@@ -232,6 +234,7 @@ impl JournalModel {
             stream: stream.clone(),
             number,
             hash,
+            sealed_at,
             last_sequence,
         }))
     }
@@ -434,14 +437,15 @@ impl StreamRows {
     }
 
     /// The newest blocks beyond those that are settled without a break.
-    fn unsettled(&self) -> Vec<SettledBlock> {
+    fn unsettled(&self) -> Vec<UnsettledBlock> {
         let settled_to = self.watermark.as_ref().map_or(0, |mark| mark.to);
         let beyond = self.blocks.range(settled_to.saturating_add(1)..).rev();
-        let named = beyond.map(|(number, row)| SettledBlock {
+        let named = beyond.map(|(number, row)| UnsettledBlock {
             number: *number,
             hash: row.hash,
+            sealed_at: row.block.header().sealed_at,
         });
-        named.take(Sender::HASHES_MAX).collect()
+        named.take(Sender::WAITING_MAX).collect()
     }
 
     /// Number and hash of the newest block, and its last record.

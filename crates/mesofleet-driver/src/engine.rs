@@ -424,6 +424,7 @@ impl Engine {
             stream: block.stream,
             number: block.number,
             hash: block.hash,
+            sealed_at: block.sealed_at,
         };
         self.sender.step(now.monotonic_ms, jitter, event)
     }

@@ -6,6 +6,7 @@ use meso_units::GunSerial;
 use proptest::prelude::*;
 
 use super::*;
+use crate::RangeSet;
 
 fn gun(number: u8) -> Stream {
     Stream::Gun(GunSerial::parse(&format!("GUN-{number}")).unwrap())
@@ -17,9 +18,21 @@ fn sender_with_backlog(newest: u64) -> Sender {
         stream: gun(1),
         newest,
         watermark: None,
-        unsettled: (1..=newest).map(block).collect(),
+        unsettled: (1..=newest).map(unsettled).collect(),
     });
     sender
+}
+
+fn unsettled(number: u64) -> UnsettledBlock {
+    UnsettledBlock {
+        number,
+        hash: hash(number),
+        sealed_at: at(0),
+    }
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix_ns(seconds * 1_000_000_000).unwrap()
 }
 
 /// A block of this journal.
@@ -56,10 +69,15 @@ fn settled(to: u64, ranges: &[(u64, u64)], ingest: u64) -> SenderEvent {
 }
 
 fn sealed(stream: Stream, number: u64) -> SenderEvent {
+    sealed_at(stream, number, 0)
+}
+
+fn sealed_at(stream: Stream, number: u64, seconds: i64) -> SenderEvent {
     SenderEvent::Sealed {
         stream,
         number: BlockNumber(number),
         hash: hash(number),
+        sealed_at: at(seconds),
     }
 }
 
@@ -225,6 +243,62 @@ fn the_rooms_stream_goes_first() {
     assert_eq!(place.stream, Stream::Room);
 }
 
+/// A driver that was without a connection for so many sessions, each with a block of its begin and,
+/// a second later, one of shots; a gun has every third session.
+fn sender_with_sessions(count: u64) -> Sender {
+    let mut sender = sender_with_backlog(0);
+    for session in 0..count {
+        let begun_s = i64::try_from(session * 10).unwrap();
+        sender.step(0, 0, sealed_at(Stream::Room, session + 1, begun_s));
+        let stream = gun(u8::try_from(session % 3).unwrap());
+        sender.step(0, 0, sealed_at(stream, session / 3 + 1, begun_s + 1));
+    }
+    sender
+}
+
+#[test]
+fn no_shot_of_a_backlog_goes_ahead_of_the_begin_of_its_session() {
+    let mut sender = sender_with_sessions(90);
+    let mut network = Network::default();
+    network.take(sender.step(0, 0, SenderEvent::Connected));
+    let mut begun = 0;
+    let mut sent = 0;
+    while !network.travelling.is_empty() {
+        for (stream, number) in std::mem::take(&mut network.travelling) {
+            sent += 1;
+            match (0..3).find(|n| stream == gun(*n)) {
+                Some(n) => assert!((number - 1) * 3 + u64::from(n) < begun, "{stream} {number}"),
+                None => begun = number,
+            }
+            network.stored.insert((stream.clone(), number));
+            let watermark = network.watermark_of(&stream);
+            network.take(sender.step(0, 0, SenderEvent::Settled { stream, watermark }));
+        }
+    }
+    assert_eq!((sent, sender.unsettled_count()), (180, 0));
+}
+
+#[test]
+fn shots_do_not_wait_for_a_room_that_nobody_answers() {
+    let mut sender = sender_with_sessions(90);
+    let mut network = Network::default();
+    network.take(sender.step(0, 0, SenderEvent::Connected));
+    let mut now_ms = 0;
+    while network.stored.len() < 90 {
+        now_ms += 2 * Sender::TIMEOUT_MS_MAX;
+        for (stream, number) in std::mem::take(&mut network.travelling) {
+            if stream != Stream::Room {
+                network.stored.insert((stream.clone(), number));
+                let watermark = network.watermark_of(&stream);
+                network.take(sender.step(now_ms, 0, SenderEvent::Settled { stream, watermark }));
+            }
+        }
+        assert!(now_ms < 1_000 * Sender::TIMEOUT_MS_MAX, "the guns starve");
+        network.take(sender.step(now_ms, 0, SenderEvent::Tick));
+    }
+    assert_eq!(sender.unsettled_count_of(&Stream::Room), 90);
+}
+
 #[test]
 fn a_watermark_beyond_the_journal_settles_nothing_that_is_still_to_come() {
     let mut sender = sender_with_backlog(2);
@@ -341,7 +415,13 @@ proptest! {
             match fate {
                 Fate::Seal(number) => {
                     sealed_count[usize::from(number)] += 1;
-                    let event = sealed(gun(number), sealed_count[usize::from(number)]);
+                    let stream = match number {
+                        0 => Stream::Room,
+                        gun_number => gun(gun_number),
+                    };
+                    let seconds = sealed_count.iter().sum::<u64>();
+                    let seconds = i64::try_from(seconds).unwrap();
+                    let event = sealed_at(stream, sealed_count[usize::from(number)], seconds);
                     network.take(sender.step(now_ms, 500, event));
                 }
                 Fate::Deliver => {

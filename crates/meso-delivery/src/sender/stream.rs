@@ -1,0 +1,135 @@
+//! One stream: what of it is settled, what is on its way, what goes next.
+
+use std::collections::BTreeMap;
+
+use meso_domain::BlockHash;
+use meso_units::Timestamp;
+
+use super::{Sender, SettledBlock, UnsettledBlock, Watermark};
+use crate::receiver::{Range, RangeSet};
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct StreamState {
+    pub(super) newest: u64,
+    pub(super) settled: RangeSet,
+    /// Hash and time of blocks that are not settled.
+    pub(super) waiting: BTreeMap<u64, (BlockHash, Timestamp)>,
+    pub(super) lives: Option<Lives>,
+    /// Block number to the time when it counts as lost.
+    pub(super) on_the_way: BTreeMap<u64, u64>,
+    /// Blocks from here on were sealed over the present connection.
+    pub(super) live_from: u64,
+    /// Time-outs in a row.
+    pub(super) timeouts: u32,
+    /// From then on the newest block is sent although it counts as settled, until there is an
+    /// answer: an ingest has begun that has not spoken of this stream.
+    pub(super) doubted_from_ms: Option<u64>,
+}
+
+/// The life of a store and of an ingest.
+pub(super) type Lives = (u64, u64);
+
+impl StreamState {
+    pub(super) fn remember(&mut self, block: UnsettledBlock) {
+        if self.waiting.len() < Sender::WAITING_MAX {
+            self.waiting
+                .insert(block.number, (block.hash, block.sealed_at));
+        }
+    }
+
+    /// When a block was sealed; of one that is not remembered, which is an old one, `None`.
+    pub(super) fn sealed_at(&self, number: u64) -> Option<Timestamp> {
+        self.waiting.get(&number).map(|(_, sealed_at)| *sealed_at)
+    }
+
+    /// Whether this may be the block that the journal has sealed under its number: of those that
+    /// were settled once, that was asked then.
+    pub(super) fn may_have(&self, block: &SettledBlock) -> bool {
+        let own = self.waiting.get(&block.number);
+        block.number <= self.newest && own.is_none_or(|(hash, _)| *hash == block.hash)
+    }
+
+    /// Takes a watermark over; says whether it said anything new.
+    pub(super) fn apply(&mut self, watermark: &Watermark) -> bool {
+        let lives = watermark.lives();
+        let before = (self.settled.clone(), self.lives);
+        // Another process may have opened a store that was put back from a backup, and a backup
+        // keeps the life of its store: only what this watermark covers is known to be held. What
+        // was on its way to the last process may be lost.
+        if self.lives.is_some_and(|known| known != lives) {
+            self.settled = RangeSet::default();
+            self.on_the_way.clear();
+        }
+        self.lives = Some(lives);
+        let prefix = Range {
+            first: 1,
+            last: watermark.to,
+        };
+        for range in std::iter::once(&prefix).chain(&watermark.ranges) {
+            // What this journal never sealed cannot be settled: were it taken over, a block that
+            // is sealed later would be forgotten unsent.
+            self.settled.insert_range(Range {
+                first: range.first.max(1),
+                last: range.last.min(self.newest),
+            });
+        }
+        let settled = &self.settled;
+        self.on_the_way
+            .retain(|number, _| !settled.contains(*number));
+        for range in settled.ranges() {
+            forget(&mut self.waiting, range);
+        }
+        before != (self.settled.clone(), self.lives)
+    }
+
+    pub(super) fn unsettled_count(&self) -> u64 {
+        self.newest.saturating_sub(self.settled.count())
+    }
+
+    /// The block to send next: a live one while the backlog has its share, else the oldest; where
+    /// there is neither and the stream is in doubt, the newest.
+    pub(super) fn next_to_send(&self, now_ms: u64) -> Option<u64> {
+        if self.on_the_way.len() >= Sender::STREAM_WINDOW_MAX {
+            return None;
+        }
+        let backlog = self.backlog_waiting();
+        let live = self.first_waiting(self.live_from, self.newest);
+        let backlog_count = self.on_the_way.range(..self.live_from).count();
+        match (backlog, live) {
+            (Some(backlog), Some(_)) if backlog_count < Sender::BACKLOG_SHARE => Some(backlog),
+            (_, Some(live)) => Some(live),
+            // What is left of the window may all be used by the backlog: a live block that comes
+            // waits for one settled block at most.
+            (Some(backlog), None) => Some(backlog),
+            (None, None) => self.question(now_ms),
+        }
+    }
+
+    /// The newest block, where nothing that is on its way will tell what the ingest holds.
+    fn question(&self, now_ms: u64) -> Option<u64> {
+        let is_due = self
+            .doubted_from_ms
+            .is_some_and(|from_ms| from_ms <= now_ms);
+        (is_due && self.on_the_way.is_empty()).then_some(self.newest)
+    }
+
+    /// The oldest block of the backlog that is not on its way.
+    pub(super) fn backlog_waiting(&self) -> Option<u64> {
+        self.first_waiting(1, self.live_from.saturating_sub(1))
+    }
+
+    fn first_waiting(&self, first: u64, last: u64) -> Option<u64> {
+        self.settled
+            .missing_between(first.max(1), last)
+            .into_iter()
+            .flat_map(|range| range.first..=range.last)
+            .find(|number| !self.on_the_way.contains_key(number))
+    }
+}
+
+/// Takes a range out: what is left of a long backlog costs nothing.
+fn forget<V>(waiting: &mut BTreeMap<u64, V>, range: Range) {
+    while let Some((&number, _)) = waiting.range(range.first..=range.last).next() {
+        waiting.remove(&number);
+    }
+}

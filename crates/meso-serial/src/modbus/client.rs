@@ -6,8 +6,8 @@ use std::time::Duration;
 use meso_config::guns::{LineSettings, ModbusProfile, Parity, TableKind};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_modbus::client::{Context, Reader, Writer, rtu, tcp};
-use tokio_modbus::{Error, ExceptionCode, Slave};
+use tokio_modbus::client::{Client as _, Context, Reader, Writer, rtu, tcp};
+use tokio_modbus::{Error, ExceptionCode, Request, Response, Slave};
 use tokio_serial::SerialPortBuilderExt;
 
 use super::Place;
@@ -61,17 +61,18 @@ impl Client {
         address: u16,
         count: u16,
     ) -> Result<Vec<u16>, DetachReason> {
-        let answer = match self.table {
-            TableKind::Holding => {
-                let asked = self.context.read_holding_registers(address, count);
-                timeout(self.answer_max, asked).await
-            }
-            TableKind::Input => {
-                let asked = self.context.read_input_registers(address, count);
-                timeout(self.answer_max, asked).await
-            }
+        let request = match self.table {
+            TableKind::Holding => Request::ReadHoldingRegisters(address, count),
+            TableKind::Input => Request::ReadInputRegisters(address, count),
         };
-        match closing(answer)? {
+        // Not by the methods of `Reader`: they take it for a mistake of the program when a gun answers
+        // with another number of registers.
+        let answer = timeout(self.answer_max, self.context.call(request)).await;
+        let answer = closing(answer)?.map(|answer| match answer {
+            Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words) => words,
+            _ => Vec::new(),
+        });
+        match answer {
             Ok(words) if words.len() == usize::from(count) => Ok(words),
             Ok(words) => Err(DetachReason::WrongAnswer {
                 problem: format!(

@@ -167,8 +167,10 @@ impl Alerts {
             return outcome;
         }
         let key = (shot.identity.gun.clone(), shot.session);
-        let is_first = !self.tracks.contains_key(&key);
-        let track = self.track_mut(&key, shot.at);
+        let is_first = self.begin_track(&key, shot.at);
+        let Some(track) = self.tracks.get_mut(&key) else {
+            return outcome;
+        };
         let (epoch, counter) = (shot.identity.epoch, shot.identity.counter);
         if !track.seen.insert(epoch, counter) {
             return outcome;

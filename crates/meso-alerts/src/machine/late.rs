@@ -59,7 +59,10 @@ impl Alerts {
                 if self.is_full() {
                     return outcome;
                 }
-                let track = self.track_mut(&key, late.at);
+                self.begin_track(&key, late.at);
+                let Some(track) = self.tracks.get_mut(&key) else {
+                    return outcome;
+                };
                 let episode = track.next_episode(late.finding.rule);
                 let sighting = Sighting {
                     at: late.at,

@@ -49,18 +49,17 @@ impl Alerts {
         machine
     }
 
-    /// The track of a gun in a session, made where there is none.
-    pub(super) fn track_mut(&mut self, key: &TrackKey, at: Timestamp) -> &mut Track {
-        if !self.tracks.contains_key(key) {
-            let track = self.new_track(key, at);
-            if self.tracks.len() >= Alerts::TRACK_COUNT_MAX {
-                self.forget_a_track();
-            }
-            self.tracks.insert(key.clone(), track);
+    /// Makes the track of a gun in a session where there is none; says whether it is new.
+    pub(super) fn begin_track(&mut self, key: &TrackKey, at: Timestamp) -> bool {
+        if self.tracks.contains_key(key) {
+            return false;
         }
-        self.tracks
-            .entry(key.clone())
-            .or_insert_with(|| Track::new(key.0.clone(), key.1, at))
+        let track = self.new_track(key, at);
+        if self.tracks.len() >= Alerts::TRACK_COUNT_MAX {
+            self.forget_a_track();
+        }
+        self.tracks.insert(key.clone(), track);
+        true
     }
 
     /// A new track goes on with the episodes of a forgotten one, as far as they are remembered.
@@ -96,17 +95,13 @@ impl Alerts {
                 !alert.is_done() && subject.gun() == Some(&key.0) && subject.session() == key.1
             })
         };
-        let mut by_age: Vec<(&TrackKey, Timestamp)> = self
-            .tracks
-            .iter()
-            .map(|(key, track)| (key, track.active_at))
-            .collect();
-        by_age.sort_by_key(|(_, active_at)| *active_at);
-        let victim = by_age
-            .iter()
-            .find(|(key, _)| !has_unresolved(key))
-            .or_else(|| by_age.first())
-            .map(|(key, _)| (*key).clone());
+        let by_age = |(_, track): &(&TrackKey, &Track)| track.active_at;
+        let oldest = self.tracks.iter().min_by_key(by_age);
+        let victim = oldest.filter(|(key, _)| !has_unresolved(key)).or_else(|| {
+            let others = self.tracks.iter().filter(|(key, _)| !has_unresolved(key));
+            others.min_by_key(by_age).or(oldest)
+        });
+        let victim = victim.map(|(key, _)| key.clone());
         if let Some(victim) = victim {
             self.tracks.remove(&victim);
         }

@@ -18,9 +18,10 @@ use super::arrival::{Arrival, Way, quarantined};
 use super::courses::add_treated;
 use super::gun_alerts::gun_key;
 use super::inquiry::now_ms;
+use super::newest::newest_shots;
 use super::pipeline::{Ingest, entry, shot_count};
 use super::shot_store::ShotStore;
-use super::steps::{NewShot, Prepared, Rest};
+use super::steps::{Prepared, Rest};
 use super::trouble::Trouble;
 use super::verdicts::weigh;
 
@@ -39,6 +40,8 @@ pub(super) struct Preparation<'i, S> {
     pub(super) rest: Rest,
     /// Hashes of the blocks that this commit accepted, which no store knows yet.
     accepted: BTreeMap<BlockPlace, BlockHash>,
+    /// Which blocks of the commit are news.
+    live_blocks: Vec<usize>,
     tracks: BTreeSet<(GunSerial, Option<SessionId>)>,
     /// Alerts that go on and are not as they were.
     changed: BTreeSet<AlertId>,
@@ -54,6 +57,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
             commit: Commit::default(),
             rest: Rest::default(),
             accepted: BTreeMap::new(),
+            live_blocks: Vec::new(),
             tracks: BTreeSet::new(),
             changed: BTreeSet::new(),
             told: BTreeSet::new(),
@@ -129,6 +133,9 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
             .filter_map(|session| self.ingest.treated(*session))
             .collect();
         add_treated(&mut self.commit, &mut self.rest, treated);
+        let blocks = self.live_blocks.iter();
+        let blocks = blocks.filter_map(|index| self.commit.blocks.get(*index));
+        self.rest.news.shots = newest_shots(blocks);
         self.rest.news.quarantined_count = self.commit.quarantined.len() as u64;
         self.rest.news.blocks_again_count = self.commit.blocks_again_count;
         self.rest.news.block_count = self.commit.blocks.len() as u64;
@@ -289,6 +296,9 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
         if let (Way::Live, Some(session)) = (accepted.way, header.session) {
             self.rest.news.sessions.insert(session);
         }
+        if accepted.way == Way::Live {
+            self.live_blocks.push(self.commit.blocks.len());
+        }
         let time_zones = &self.ingest.options.time_zones;
         let first_shot = accepted.block.shots().next();
         let first_at = first_shot.map_or(header.sealed_at, |(shot, _)| shot.at);
@@ -339,12 +349,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
         let standing = counters.map_or(Standing::Provisional, |counters| {
             counters.standing(shot.identity.counter)
         });
-        self.rest.news.shots.push(NewShot {
-            shot: shot.clone(),
-            standing,
-            session: header.session,
-            verdict: verdict.judgement.clone(),
-        });
+        self.rest.news.provisional_count += u64::from(standing == Standing::Provisional);
         Ok(ShotFate::Store(verdict.judgement))
     }
 

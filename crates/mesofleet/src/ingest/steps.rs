@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use meso_alerts::{Alert, Letter};
 use meso_contract::{PatientsMessage, WatermarkMessage};
-use meso_delivery::{Standing, StreamKey};
+use meso_delivery::StreamKey;
 use meso_domain::{Judgement, Shot, Stream};
 use meso_store::Commit;
 use meso_units::{ClinicId, DriverId, GunSerial, SessionId, Timestamp};
@@ -20,15 +20,17 @@ pub struct NewShot {
     pub session: Option<SessionId>,
     /// The verdict that counts.
     pub verdict: Judgement,
-    /// Whether older shots of its gun are still awaited, so that totals may change.
-    pub standing: Standing,
 }
 
 /// What a commit changed, for those who show it.
 #[derive(Clone, Debug, Default)]
 pub struct News {
-    /// New shots from drivers; imported ones are not news.
+    /// New shots from drivers, the newest [`News::SHOTS_OF_A_GUN_MAX`] of each gun; imported ones
+    /// are not news.
     pub shots: Vec<NewShot>,
+    /// New shots from drivers while older ones of their guns were awaited, so that totals may
+    /// change.
+    pub provisional_count: u64,
     /// New shots by clinic, imported ones too.
     pub stored_counts: BTreeMap<ClinicId, u64>,
     /// Sessions that changed; imported ones are not news.
@@ -60,6 +62,12 @@ pub struct News {
     pub declared_missing: BTreeMap<GunSerial, u64>,
     /// Leaves of the ledger after the commit.
     pub leaf_count: u64,
+}
+
+impl News {
+    /// Shots of one gun that one commit shows at most: what the fastest gun fires in three seconds.
+    /// The others are in the lists at once.
+    pub const SHOTS_OF_A_GUN_MAX: usize = 32;
 }
 
 /// A room that judges by an older release of the protocol library than the one in force.

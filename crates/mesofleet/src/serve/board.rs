@@ -226,7 +226,6 @@ mod tests {
         let new = |counter| NewShot {
             shot: sample_shot(counter, 2_500),
             session: None,
-            standing: meso_delivery::Standing::Final,
             verdict: meso_limits::Judge::new(None).judge(&sample_shot(counter, 2_500), None),
         };
         board.commit(&News {

@@ -1,13 +1,12 @@
 //! Tells the pages what changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use meso_contract::http::LiveEvent;
 use meso_contract::metric_names as names;
-use meso_delivery::Standing;
-use meso_units::{GunSerial, SessionId, Timestamp};
+use meso_units::{GunSerial, SessionId};
 use meso_web::Backend as _;
 use tokio::sync::{broadcast, watch};
 
@@ -19,10 +18,6 @@ use crate::ingest::{Arrival, IngestError, Listener, NewShot, News};
 
 /// How often views that need the store are renewed for the pages.
 const RENEW_EVERY: Duration = Duration::from_millis(500);
-
-/// Shots of one gun that one commit shows at most: what the fastest gun fires in three seconds. Of
-/// more the newest are shown; the others are in the lists at once.
-const LIVE_SHOTS_OF_A_GUN_MAX: usize = 32;
 
 /// What looks different since the pages were last told.
 #[derive(Debug, Default)]
@@ -83,8 +78,8 @@ impl Listener for Announcer {
         if self.events.receiver_count() == 0 {
             return;
         }
-        for part in newest(&news.shots).chunks(LiveEvent::SHOT_COUNT_MAX) {
-            let view = |new: &&NewShot| shot_view(&new.shot, new.session, Some(&new.verdict));
+        for part in news.shots.chunks(LiveEvent::SHOT_COUNT_MAX) {
+            let view = |new: &NewShot| shot_view(&new.shot, new.session, Some(&new.verdict));
             self.send(LiveEvent::Shots {
                 shots: part.iter().map(view).collect(),
             });
@@ -106,27 +101,6 @@ impl Listener for Announcer {
     }
 }
 
-/// The newest shots of each gun, in the order of arrival: a page shows what happens now, and a
-/// backlog of hours that passed through it would only hide that.
-fn newest(shots: &[NewShot]) -> Vec<&NewShot> {
-    let mut from: BTreeMap<&GunSerial, Vec<Timestamp>> = BTreeMap::new();
-    for new in shots {
-        let times = from.entry(&new.shot.identity.gun).or_default();
-        times.push(new.shot.at);
-    }
-    for times in from.values_mut() {
-        times.sort_unstable_by_key(|at| std::cmp::Reverse(*at));
-        times.truncate(LIVE_SHOTS_OF_A_GUN_MAX);
-    }
-    let is_new = |new: &&NewShot| {
-        let oldest = from
-            .get(&new.shot.identity.gun)
-            .and_then(|times| times.last());
-        oldest.is_some_and(|oldest| new.shot.at >= *oldest)
-    };
-    shots.iter().filter(is_new).collect()
-}
-
 fn count(news: &News) {
     for (clinic, count) in &news.stored_counts {
         let clinic = clinic.to_string();
@@ -138,9 +112,7 @@ fn count(news: &News) {
     metrics::counter!(names::QUARANTINED_TOTAL).increment(news.quarantined_count);
     metrics::counter!(names::CONFLICTS_TOTAL).increment(news.conflict_count);
     metrics::counter!(names::CONTRADICTIONS_TOTAL).increment(news.contradiction_count);
-    let is_provisional = |new: &&NewShot| new.standing == Standing::Provisional;
-    let provisional_count = news.shots.iter().filter(is_provisional).count() as u64;
-    metrics::counter!(names::PROVISIONAL_SHOTS_TOTAL).increment(provisional_count);
+    metrics::counter!(names::PROVISIONAL_SHOTS_TOTAL).increment(news.provisional_count);
     metrics::gauge!(names::INQUIRIES_OPEN).set(news.inquiry_count as f64);
     metrics::gauge!(names::LEDGER_SIZE).set(news.leaf_count as f64);
 }
@@ -217,42 +189,4 @@ fn set_gauges(backend: &FleetBackend) {
     open("hard", overview.open_hard_alert_count);
     open("soft", overview.open_soft_alert_count);
     metrics::gauge!(names::GUNS_ATTACHED).set(f64::from(overview.attached_gun_count));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::samples::{sample_gun, sample_shot};
-
-    #[test]
-    fn of_a_backlog_the_newest_shots_of_each_gun_are_shown() {
-        let other = GunSerial::parse("GUN-9999").unwrap();
-        let new = |counter: u32, gun: &GunSerial| {
-            let mut shot = sample_shot(counter, 2_500);
-            shot.identity.gun = gun.clone();
-            NewShot {
-                verdict: meso_limits::Judge::new(None).judge(&shot, None),
-                session: None,
-                standing: Standing::Final,
-                shot,
-            }
-        };
-        // Live blocks come before older ones.
-        let mut shots = vec![new(200, &sample_gun())];
-        shots.extend((1..=100).map(|counter| new(counter, &sample_gun())));
-        shots.push(new(5, &other));
-        let shown: Vec<(u32, bool)> = newest(&shots)
-            .iter()
-            .map(|new| {
-                (
-                    new.shot.identity.counter.get(),
-                    new.shot.identity.gun == other,
-                )
-            })
-            .collect();
-        let mut expected = vec![(200, false)];
-        expected.extend((70..=100).map(|counter| (counter, false)));
-        expected.push((5, true));
-        assert_eq!(shown, expected);
-    }
 }

@@ -158,27 +158,51 @@ fn a_database_that_stays_away_fails_the_commit_and_takes_it_when_it_is_back() {
 }
 
 #[test]
-fn a_commit_is_durable_while_its_points_are_on_their_way_and_the_next_waits_for_them() {
+fn commits_are_durable_and_go_on_while_their_points_are_on_their_way() {
     let bench = OnInflux::new(Dialect::V1);
     let mut store = bench.open();
-    bench.proxy.fail_all(Fault::Status(503));
     let one = |n: u32| commit_of([block_of_five(n)]);
+    bench.proxy.fail_all(Fault::Hang);
     store.writer.store_ahead(&one(0)).unwrap();
+    store.writer.store_ahead(&one(1)).unwrap();
     let read = |store: &Store, counter: u32| {
         let identity = sample_shot(counter).identity;
         store.readers.with(|reader| reader.shot(&identity)).unwrap()
     };
     assert_eq!(read(&store, 5), Some(sample_shot(5)), "it is read already");
+    assert_eq!(read(&store, 10), Some(sample_shot(10)));
     assert_eq!(bench.point_count(), 0);
-    let refused = store.writer.store_ahead(&one(1)).unwrap_err();
+    bench.proxy.mend();
+    bench.proxy.fail_all(Fault::Status(503));
+    let refused = store.writer.settle().unwrap_err();
     assert!(refused.to_string().contains("503"), "{refused}");
     bench.proxy.mend();
-    store.writer.settle().unwrap();
     store.writer.store_ahead(&one(2)).unwrap();
     store.writer.store_ahead(&one(3)).unwrap();
     store.writer.settle().unwrap();
     assert_eq!(bench.point_count(), 20);
     assert_all_twenty(&bench, &store);
+}
+
+#[test]
+fn no_more_blocks_are_on_their_way_than_may_be() {
+    const BLOCKS_PER_COMMIT: u32 = 256;
+    let bench = OnInflux::new(Dialect::V1);
+    let mut store = bench.open();
+    bench.proxy.fail_all(Fault::Hang);
+    let commit = |n: u32| {
+        let blocks = n * BLOCKS_PER_COMMIT..(n + 1) * BLOCKS_PER_COMMIT;
+        commit_of(blocks.map(block_of_five))
+    };
+    for n in 0..4 {
+        store.writer.store_ahead(&commit(n)).unwrap();
+    }
+    // One more waits for the oldest, which does not come.
+    let refused = store.writer.store_ahead(&commit(4)).unwrap_err();
+    assert!(refused.to_string().contains("in time"), "{refused}");
+    bench.proxy.mend();
+    store.writer.settle().unwrap();
+    assert_eq!(bench.point_count() as u32, 5 * BLOCKS_PER_COMMIT * 5);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::open::{Readers, name_shelf};
 use crate::read::Reader;
 use crate::shelf::{self, BlockSpan, ShelvedShot};
 use crate::shot_row::Place;
-use crate::write::insert_shots;
+use crate::write::{durably, insert_shots};
 use crate::{Store, StoreError, StorePlace};
 
 /// Blocks that are looked at before progress is told.
@@ -344,15 +344,14 @@ fn copy_shots(
             Ok::<_, StoreError>((spans, shots))
         })?;
         let registry = target.writer.connection();
-        let transaction = registry.unchecked_transaction().during("begin to write")?;
-        // Those before are where they belong; these may come once more.
-        set_meta(&transaction, FIRST_MISSING_KEY, &first.to_le_bytes())?;
-        for (span, shots) in spans.iter().zip(shots) {
-            place_shots(&transaction, span, &shots, is_elsewhere)?;
-        }
-        transaction
-            .commit()
-            .during("make a part of a copy durable")?;
+        durably(registry, |transaction| {
+            // Those before are where they belong; these may come once more.
+            set_meta(transaction, FIRST_MISSING_KEY, &first.to_le_bytes())?;
+            for (span, shots) in spans.iter().zip(shots) {
+                place_shots(transaction, span, &shots, is_elsewhere)?;
+            }
+            Ok(())
+        })?;
         target.writer.settle()?;
         first = end;
         tell(Progress {

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use meso_domain::Shot;
 use meso_domain::canonical::Canonical as _;
+use meso_domain::{Severity, Shot};
 use meso_units::{ClinicId, GunSerial};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -80,6 +80,23 @@ impl BlockSpan {
     }
 }
 
+/// A block whose shots were noted just now as such that have yet to go where the store keeps them.
+#[derive(Debug)]
+pub(crate) struct FreshBlock<'c> {
+    pub(crate) row: i64,
+    pub(crate) shots: Vec<FreshShot<'c>>,
+}
+
+/// One of its shots.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FreshShot<'c> {
+    /// Its place in the block.
+    pub(crate) position: usize,
+    pub(crate) shot: &'c Shot,
+    /// The severest finding on it.
+    pub(crate) worst: Option<Severity>,
+}
+
 /// Keeps the shots of stored blocks.
 ///
 /// The registry's file takes every shot first, in the transaction of its block, so that it is
@@ -90,9 +107,11 @@ pub(crate) trait Shelf: fmt::Debug + Send + Sync {
     /// Whether shots leave the registry's file.
     fn is_elsewhere(&self) -> bool;
 
-    /// Begins to take what is pending, and waits until what an earlier call began is taken. On an
-    /// error both stay pending.
-    fn advance(&self, registry: &Connection) -> Result<(), StoreError>;
+    /// Begins to take what is pending, and waits for what earlier calls began where that is too much.
+    /// On an error all that is not taken stays pending.
+    ///
+    /// What is in memory of it, by ascending rows, need not be read back.
+    fn advance(&self, registry: &Connection, fresh: &[FreshBlock<'_>]) -> Result<(), StoreError>;
 
     /// Takes what is pending; on an error the rest stays pending.
     fn settle(&self, registry: &Connection) -> Result<(), StoreError>;
@@ -110,7 +129,7 @@ impl Shelf for Embedded {
         false
     }
 
-    fn advance(&self, _: &Connection) -> Result<(), StoreError> {
+    fn advance(&self, _: &Connection, _: &[FreshBlock<'_>]) -> Result<(), StoreError> {
         Ok(())
     }
 

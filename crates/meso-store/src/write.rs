@@ -6,6 +6,7 @@ mod claimed;
 mod ledger;
 mod rows;
 mod sums;
+mod transact;
 mod treated;
 
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ use rusqlite::{Connection, Transaction, params};
 use crate::commit::{Commit, LogCommit, NewBlock, SealedSession, ShotFate, Unlogged};
 use crate::error::During as _;
 use crate::read::Reader;
-use crate::shelf::{self, Shelf};
+use crate::shelf::{self, FreshBlock, FreshShot, Shelf};
 use crate::shot_row::{self, Place, bits};
 use crate::{StoreError, pack};
 use beside::{add_tally, insert_late, replace_outbox, replace_track, upsert_alert};
@@ -30,6 +31,7 @@ use claim::Claim;
 use claimed::replace_claimed;
 use rows::{gun_row, insert_other_copies, stream_row};
 use sums::Sums;
+pub(crate) use transact::{durably, unhurried};
 use treated::replace_treated;
 
 /// Things in quarantine; of further ones only the tally `quarantine_full` counts, and the ledger
@@ -110,20 +112,21 @@ impl Writer {
         self.settle()
     }
 
-    /// As [`Writer::store`], but where shots are kept elsewhere it waits only for those of the call
-    /// before: the shots of this one are durable in the registry's file, are read there, and are on
-    /// their way. So a backlog keeps the other store busy while the next commit is decided.
+    /// As [`Writer::store`], but where shots are kept elsewhere it does not wait for that: the shots
+    /// are durable in the registry's file, are read there, and are on their way, some commits of
+    /// them at most. So a backlog keeps the other store busy while the next commit is decided.
     /// [`Writer::settle`] waits for the last.
     ///
     /// # Errors
     ///
-    /// As [`Writer::store`], also where what the call before began has failed.
+    /// As [`Writer::store`], also where what an earlier call began has failed.
     pub fn store_ahead(&mut self, commit: &Commit) -> Result<(), StoreError> {
-        self.register(commit)?;
-        self.shelf.advance(&self.connection)
+        let fresh = self.register(commit)?;
+        self.shelf.advance(&self.connection, &fresh)
     }
 
-    fn register(&mut self, commit: &Commit) -> Result<(), StoreError> {
+    /// Gives the blocks whose shots leave the registry's file.
+    fn register<'c>(&mut self, commit: &'c Commit) -> Result<Vec<FreshBlock<'c>>, StoreError> {
         let done = self.in_transaction(|transaction, names| store(transaction, names, commit));
         if done.is_err() {
             // Row numbers given in a transaction that was undone mean nothing.
@@ -157,10 +160,9 @@ impl Writer {
         if !self.shelf.is_elsewhere() || !kept(&reader)? {
             return Ok(false);
         }
-        let transaction = self.connection.unchecked_transaction();
-        let transaction = transaction.during("begin to write")?;
-        shelf::stage_kept(&transaction, &block)?;
-        transaction.commit().during("make a commit durable")?;
+        durably(&self.connection, |transaction| {
+            shelf::stage_kept(transaction, &block)
+        })?;
         self.settle()?;
         Ok(!kept(&reader)?)
     }
@@ -182,13 +184,15 @@ impl Writer {
         })
     }
 
-    /// Seals sessions, in one transaction; one that is sealed already is left alone.
+    /// Seals sessions, in one transaction; one that is sealed already is left alone. It survives a
+    /// power cut once [`Writer::log`] has logged it: until then all of it may be gone, and is made
+    /// anew from what is stored.
     ///
     /// # Errors
     ///
     /// [`StoreError`]; nothing is then sealed.
     pub fn seal(&mut self, sealed: &[SealedSession]) -> Result<(), StoreError> {
-        self.in_transaction(|transaction, _| {
+        unhurried(&self.connection, |transaction| {
             for session in sealed {
                 if sums::seal_session(transaction, &session.seal)? {
                     insert_entry(transaction, &session.entry)?;
@@ -221,10 +225,8 @@ impl Writer {
         &mut self,
         work: impl FnOnce(&Transaction<'_>, &mut Names) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let transaction = self.connection.transaction().during("begin to write")?;
-        let done = work(&transaction, &mut self.names)?;
-        transaction.commit().during("make a commit durable")?;
-        Ok(done)
+        let names = &mut self.names;
+        durably(&self.connection, |transaction| work(transaction, names))
     }
 }
 
@@ -237,12 +239,13 @@ impl Names {
     }
 }
 
-fn store(
+fn store<'c>(
     transaction: &Transaction<'_>,
     names: &mut Names,
-    commit: &Commit,
-) -> Result<(), StoreError> {
+    commit: &'c Commit,
+) -> Result<Vec<FreshBlock<'c>>, StoreError> {
     let mut sums = Sums::default();
+    let mut fresh = Vec::new();
     // Events first: shots of the same commit are then summed under a session that is known.
     for block in &commit.blocks {
         let header = block.block.header();
@@ -253,7 +256,7 @@ fn store(
         }
     }
     for block in &commit.blocks {
-        store_block(transaction, names, &mut sums, block)?;
+        fresh.extend(store_block(transaction, names, &mut sums, block)?);
     }
     sums.write(transaction)?;
     for alert in &commit.alerts {
@@ -281,7 +284,8 @@ fn store(
         insert_quarantined(transaction, quarantined)?;
     }
     add_tally(transaction, "blocks_again", commit.blocks_again_count)?;
-    add_tally(transaction, "shots_again", commit.shots_again_count)
+    add_tally(transaction, "shots_again", commit.shots_again_count)?;
+    Ok(fresh)
 }
 
 /// A shot of a block that is to be stored.
@@ -292,12 +296,13 @@ struct Stored<'b> {
     verdict: &'b Judgement,
 }
 
-fn store_block(
+/// Gives it where its shots leave the registry's file.
+fn store_block<'c>(
     transaction: &Transaction<'_>,
     names: &mut Names,
     sums: &mut Sums,
-    new: &NewBlock,
-) -> Result<(), StoreError> {
+    new: &'c NewBlock,
+) -> Result<Option<FreshBlock<'c>>, StoreError> {
     let header = new.block.header();
     let key = StreamKey::from(&header.place);
     let stream = stream_row(transaction, names, &header.clinic, &key)?;
@@ -322,7 +327,7 @@ fn store_block(
     }
     insert_other_copies(transaction, block, new)?;
     let (Some(gun), Some(claim)) = (gun, claim) else {
-        return Ok(());
+        return Ok(None);
     };
     for (id, stored) in (claim.first_shot..).zip(&stored) {
         insert_verdict(transaction, id, stored)?;
@@ -337,14 +342,21 @@ fn store_block(
         };
         (place, stored.shot)
     });
-    match names.is_elsewhere {
-        true => shelf::stage(
-            transaction,
-            block,
-            shots.map(|(place, shot)| (place.position, shot)),
-        ),
-        false => insert_shots(transaction, shots),
+    if !names.is_elsewhere {
+        insert_shots(transaction, shots)?;
+        return Ok(None);
     }
+    let staged = shots.map(|(place, shot)| (place.position, shot));
+    shelf::stage(transaction, block, staged)?;
+    let fresh = stored.iter().map(|stored| FreshShot {
+        position: stored.position,
+        shot: stored.shot,
+        worst: stored.verdict.worst(),
+    });
+    Ok(Some(FreshBlock {
+        row: block,
+        shots: fresh.collect(),
+    }))
 }
 
 /// The shots of a block that are stored under it.

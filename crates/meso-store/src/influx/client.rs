@@ -61,14 +61,14 @@ type Failure = String;
 
 struct Job {
     lines: Arc<Lines>,
-    reply: std_mpsc::SyncSender<Result<Vec<RefusedLine>, Failure>>,
+    reply: std_mpsc::SyncSender<Written>,
 }
 
 /// Writes lines.
 #[derive(Debug)]
 pub(crate) struct WriteHalf {
-    /// Without a limit of its own, because sending must not wait inside a runtime: the shelf begins
-    /// those of two commits at most, and then waits.
+    /// Without a limit of its own, because sending must not wait inside a runtime: the shelf limits
+    /// how many blocks are on their way.
     jobs: mpsc::UnboundedSender<Job>,
     options: InfluxOptions,
 }
@@ -77,14 +77,34 @@ pub(crate) struct WriteHalf {
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct UnderWay {
-    answer: std_mpsc::Receiver<Result<Vec<RefusedLine>, Failure>>,
+    answer: std_mpsc::Receiver<Written>,
+    /// What came out, once it was looked at.
+    written: Option<Written>,
     options: InfluxOptions,
 }
 
+/// The lines that a server refuses for good, or why it has not taken the others.
+type Written = Result<Vec<RefusedLine>, Failure>;
+
 impl UnderWay {
+    /// Whether waiting takes no time.
+    pub(crate) fn is_answered(&mut self) -> bool {
+        if self.written.is_none() {
+            self.written = match self.answer.try_recv() {
+                Ok(written) => Some(written),
+                Err(std_mpsc::TryRecvError::Empty) => None,
+                Err(std_mpsc::TryRecvError::Disconnected) => return true,
+            };
+        }
+        self.written.is_some()
+    }
+
     /// Waits until the server has the lines; gives those that it refuses for good.
     pub(crate) fn wait(self) -> Result<Vec<RefusedLine>, StoreError> {
-        let written = self.answer.recv().map_err(|_| gone(&self.options))?;
+        let written = match self.written {
+            Some(written) => written,
+            None => self.answer.recv().map_err(|_| gone(&self.options))?,
+        };
         written.map_err(|failure| self.options.error("took no points", failure))
     }
 }
@@ -121,6 +141,7 @@ impl WriteHalf {
         sent.map_err(|_| gone(&self.options))?;
         Ok(UnderWay {
             answer,
+            written: None,
             options: self.options.clone(),
         })
     }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use meso_domain::{Purpose, Severity, Shot, ShotFlags};
 
 use super::line::{LineError, Lines};
-use crate::shelf::BlockSpan;
+use crate::shelf::{BlockSpan, FreshShot};
 
 /// What blocks add to an hour.
 pub(crate) const HOUR: &str = "clinic_hour";
@@ -63,11 +63,11 @@ fn offset_ns(span: &BlockSpan) -> i64 {
 pub(crate) fn write(
     lines: &mut Lines,
     span: &BlockSpan,
-    shots: &[(&Shot, Option<Severity>)],
+    shots: &[FreshShot<'_>],
 ) -> Result<(), LineError> {
     let mut hours: BTreeMap<i64, Delta> = BTreeMap::new();
     let mut days: BTreeMap<i64, Delta> = BTreeMap::new();
-    for (shot, worst) in shots {
+    for FreshShot { shot, worst, .. } in shots {
         let at_ns = shot.at.unix_ns();
         let local_ns = at_ns.saturating_add(span.utc_offset_s.saturating_mul(SECOND_NS));
         hours

@@ -1,5 +1,6 @@
 //! Shots as points of an InfluxDB.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -18,9 +19,9 @@ use super::{point, roll_up};
 use crate::StoreError;
 use crate::commit::{NewEntry, Quarantined};
 use crate::error::During as _;
-use crate::shelf::{BlockSpan, Shelf, ShelvedShot, gun_of, staged};
+use crate::shelf::{BlockSpan, FreshBlock, FreshShot, Shelf, ShelvedShot, gun_of, staged};
 use crate::shot_row::{Place, bits};
-use crate::write::{insert_entry, insert_quarantined, insert_shots};
+use crate::write::{insert_entry, insert_quarantined, insert_shots, unhurried};
 
 /// Blocks that are sent in one go: what one commit can have.
 const PENDING_BLOCKS_PER_GO: usize = 1_024;
@@ -41,42 +42,56 @@ const WINDOW_NS_MAX: i64 = 24 * 3_600 * 1_000_000_000;
 /// not read in vain.
 const WINDOW_GAP_NS_MAX: i64 = 600 * 1_000_000_000;
 
+/// Blocks that may be on their way to the server before the next commit waits for the oldest: while
+/// the server is slow or waits for its disk, the ingest decides on, and the other way round.
+const AHEAD_BLOCKS_MAX: usize = 1_024;
+
 /// An InfluxDB that keeps shots.
 #[derive(Debug)]
 pub(crate) struct InfluxShelf {
     writer: WriteHalf,
     reader: ReadHalf,
-    /// What [`Shelf::advance`] has begun. A std lock, which only the one writer takes.
-    ahead: Mutex<Option<Flight>>,
+    /// What [`Shelf::advance`] has begun, oldest first. A std lock, which only the one writer takes.
+    ahead: Mutex<VecDeque<Flight>>,
 }
 
 /// Blocks on their way to the server.
 #[derive(Debug)]
 struct Flight {
-    /// The last of the rows.
-    last: i64,
-    rows: Vec<i64>,
+    /// In the order of their rows.
     parts: Vec<(Outbox, UnderWay)>,
 }
 
 impl Flight {
-    /// Waits until the server has them, and takes them out of the registry's file.
+    fn spans(&self) -> impl DoubleEndedIterator<Item = &BlockSpan> {
+        self.parts.iter().flat_map(|(outbox, _)| &outbox.spans)
+    }
+
+    /// Whether the server has answered.
+    fn has_landed(&mut self) -> bool {
+        let mut parts = self.parts.iter_mut();
+        parts.all(|(_, under_way)| under_way.is_answered())
+    }
+
+    /// Waits until the server has them, and takes them out of the registry's file. A power cut may
+    /// bring them back there, and they are sent once more.
     fn land(self, registry: &Connection) -> Result<(), StoreError> {
         let mut written = Vec::with_capacity(self.parts.len());
         for (outbox, under_way) in self.parts {
             written.push((outbox, under_way.wait()?));
         }
-        let transaction = registry.unchecked_transaction().during("begin to write")?;
-        for (outbox, refused) in &written {
-            outbox.set_aside(&transaction, refused)?;
-        }
-        for row in &self.rows {
-            transaction
-                .prepare_cached("DELETE FROM pending WHERE block = ?1")
-                .and_then(|mut statement| statement.execute([row]))
-                .during("take sent shots out")?;
-        }
-        transaction.commit().during("make a commit durable")
+        unhurried(registry, |transaction| {
+            for (outbox, refused) in &written {
+                outbox.set_aside(transaction, refused)?;
+            }
+            for span in written.iter().flat_map(|(outbox, _)| &outbox.spans) {
+                transaction
+                    .prepare_cached("DELETE FROM pending WHERE block = ?1")
+                    .and_then(|mut statement| statement.execute([span.row]))
+                    .during("take sent shots out")?;
+            }
+            Ok(())
+        })
     }
 }
 
@@ -85,34 +100,57 @@ impl InfluxShelf {
         Ok(InfluxShelf {
             writer: WriteHalf::start(options)?,
             reader: ReadHalf::new(options),
-            ahead: Mutex::new(None),
+            ahead: Mutex::default(),
         })
     }
 
     /// Begins to send blocks whose shots lie in the registry's file, those behind row `after`; `None`
     /// where there are none.
-    fn begin(&self, registry: &Connection, after: i64) -> Result<Option<Flight>, StoreError> {
-        let spans = pending(registry, after)?;
-        let Some(last) = spans.last() else {
+    fn begin(
+        &self,
+        registry: &Connection,
+        after: i64,
+        fresh: &[FreshBlock<'_>],
+    ) -> Result<Option<Flight>, StoreError> {
+        let mut spans = pending(registry, after)?.into_iter().peekable();
+        if spans.peek().is_none() {
             return Ok(None);
-        };
+        }
         let mut parts = Vec::with_capacity(WRITES_OF_A_FLIGHT_MAX);
-        for part in spans.chunks(BLOCKS_PER_WRITE) {
+        while spans.peek().is_some() {
             let mut outbox = Outbox::default();
-            for span in part {
-                outbox.add(registry, span)?;
+            for span in spans.by_ref().take(BLOCKS_PER_WRITE) {
+                outbox.add(registry, span, fresh)?;
             }
             let lines = Arc::new(std::mem::take(&mut outbox.lines));
             parts.push((outbox, self.writer.begin(lines)?));
         }
-        Ok(Some(Flight {
-            last: last.row,
-            rows: spans.iter().map(|span| span.row).collect(),
-            parts,
-        }))
+        Ok(Some(Flight { parts }))
     }
 
-    fn ahead(&self) -> MutexGuard<'_, Option<Flight>> {
+    /// Begins to send what is pending behind what is on its way, and takes out what the server has.
+    fn send_on(
+        &self,
+        registry: &Connection,
+        fresh: &[FreshBlock<'_>],
+        ahead: &mut VecDeque<Flight>,
+    ) -> Result<(), StoreError> {
+        let sent = ahead.back().and_then(|flight| flight.spans().next_back());
+        let next = self.begin(registry, sent.map_or(0, |span| span.row), fresh)?;
+        ahead.extend(next);
+        loop {
+            let count: usize = ahead.iter().map(|flight| flight.spans().count()).sum();
+            let is_full = count > AHEAD_BLOCKS_MAX;
+            let is_due = ahead.front_mut().is_some_and(Flight::has_landed);
+            let landing = ahead.pop_front_if(|_| is_due || is_full);
+            let Some(flight) = landing else {
+                return Ok(());
+            };
+            flight.land(registry)?;
+        }
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, VecDeque<Flight>> {
         self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -166,28 +204,24 @@ impl Shelf for InfluxShelf {
         true
     }
 
-    fn advance(&self, registry: &Connection) -> Result<(), StoreError> {
+    fn advance(&self, registry: &Connection, fresh: &[FreshBlock<'_>]) -> Result<(), StoreError> {
         let mut ahead = self.ahead();
-        let before = ahead.take();
-        let next = self.begin(registry, before.as_ref().map_or(0, |flight| flight.last))?;
-        if let Some(before) = before {
-            before.land(registry)?;
+        let done = self.send_on(registry, fresh, &mut ahead);
+        if done.is_err() {
+            // What is pending is sent again from the first.
+            ahead.clear();
         }
-        *ahead = next;
-        Ok(())
+        done
     }
 
     fn settle(&self, registry: &Connection) -> Result<(), StoreError> {
-        let mut flight = self.ahead().take();
-        loop {
-            if let Some(flight) = flight {
-                flight.land(registry)?;
-            }
-            flight = self.begin(registry, 0)?;
-            if flight.is_none() {
-                return Ok(());
-            }
+        for flight in std::mem::take(&mut *self.ahead()) {
+            flight.land(registry)?;
         }
+        while let Some(flight) = self.begin(registry, 0, &[])? {
+            flight.land(registry)?;
+        }
+        Ok(())
     }
 
     fn fetch(&self, spans: &[&BlockSpan]) -> Result<Vec<(i64, ShelvedShot)>, StoreError> {
@@ -233,48 +267,74 @@ fn pending(registry: &Connection, after: i64) -> Result<Vec<BlockSpan>, StoreErr
 #[derive(Debug, Default)]
 struct Outbox {
     lines: Lines,
-    /// The shot of each line and the row of its block; `None` for a roll-up.
-    shots: Vec<Option<(i64, ShelvedShot)>>,
-    /// Shots that no line can say, their blocks, and why.
-    unsayable: Vec<(i64, ShelvedShot, String)>,
+    spans: Vec<BlockSpan>,
+    /// The shot of each line; `None` for a roll-up.
+    shots: Vec<Option<Spot>>,
+    /// Shots that no line can say, and why.
+    unsayable: Vec<(Spot, String)>,
+}
+
+/// Where a shot of an [`Outbox`] lies: which of its spans, and where in the block.
+#[derive(Clone, Copy, Debug)]
+struct Spot {
+    span: usize,
+    position: usize,
 }
 
 impl Outbox {
-    fn add(&mut self, registry: &Connection, span: &BlockSpan) -> Result<(), StoreError> {
-        let shots = staged(registry, span)?;
-        let verdicts = verdicts(registry, span)?;
-        let worst = |arrival: i64| {
-            let found = verdicts.iter().find(|(shot, _)| *shot == arrival);
-            found.map(|(_, worst)| *worst)
-        };
-        let judged: Vec<(&Shot, Option<Severity>)> = shots
-            .iter()
-            .map(|shelved| (&shelved.shot, worst(shelved.arrival)))
-            .collect();
+    fn add(
+        &mut self,
+        registry: &Connection,
+        span: BlockSpan,
+        fresh: &[FreshBlock<'_>],
+    ) -> Result<(), StoreError> {
+        match fresh.binary_search_by_key(&span.row, |block| block.row) {
+            Ok(index) => self.add_shots(span, &fresh[index].shots),
+            Err(_) => {
+                let shots = staged(registry, &span)?;
+                let verdicts = verdicts(registry, &span)?;
+                let worst = |arrival: i64| {
+                    let found = verdicts.iter().find(|(shot, _)| *shot == arrival);
+                    found.map(|(_, worst)| *worst)
+                };
+                let judged = shots.iter().map(|shelved| FreshShot {
+                    position: shelved.position,
+                    shot: &shelved.shot,
+                    worst: worst(shelved.arrival),
+                });
+                self.add_shots(span, &judged.collect::<Vec<_>>());
+            }
+        }
+        Ok(())
+    }
+
+    fn add_shots(&mut self, span: BlockSpan, shots: &[FreshShot<'_>]) {
         let before = self.lines.len();
         // Of shots that were refused and are sent again, the block's roll-up is there already. It
         // has identifiers and whole numbers only, which a line can always say.
         let is_whole = shots.len() == span.shot_count();
-        if is_whole && roll_up::write(&mut self.lines, span, &judged).is_ok() {
+        if is_whole && roll_up::write(&mut self.lines, &span, shots).is_ok() {
             let added = self.lines.len() - before;
             self.shots.extend((0..added).map(|_| None));
         }
         let mut moments: Vec<i64> = Vec::with_capacity(shots.len());
-        for shelved in shots {
-            let at_ns = shelved.shot.at.unix_ns();
+        for FreshShot { position, shot, .. } in shots {
+            let at_ns = shot.at.unix_ns();
             let earlier = moments.iter().filter(|other| **other == at_ns).count();
             moments.push(at_ns);
             let slot = span
                 .slot
                 .saturating_add(u32::try_from(earlier).unwrap_or(u32::MAX));
-            let written =
-                point::write(&mut self.lines, span, shelved.position, slot, &shelved.shot);
-            match written {
-                Ok(()) => self.shots.push(Some((span.row, shelved))),
-                Err(error) => self.unsayable.push((span.row, shelved, error.to_string())),
+            let spot = Spot {
+                span: self.spans.len(),
+                position: *position,
+            };
+            match point::write(&mut self.lines, &span, *position, slot, shot) {
+                Ok(()) => self.shots.push(Some(spot)),
+                Err(error) => self.unsayable.push((spot, error.to_string())),
             }
         }
-        Ok(())
+        self.spans.push(span);
     }
 
     /// Keeps refused shots in the registry's file, and puts what was said of them into quarantine.
@@ -284,14 +344,18 @@ impl Outbox {
         refused: &[RefusedLine],
     ) -> Result<(), StoreError> {
         let lines = refused.iter().filter_map(|line| {
-            let (block, shelved) = self.shots.get(line.index)?.as_ref()?;
-            Some((*block, shelved, line.reason.as_str()))
+            let spot = self.shots.get(line.index)?.as_ref()?;
+            Some((spot, line.reason.as_str()))
         });
         let unsayable = self.unsayable.iter();
-        let unsayable = unsayable.map(|(block, shot, reason)| (*block, shot, reason.as_str()));
-        for (block, shelved, reason) in lines.chain(unsayable) {
-            keep(transaction, block, shelved)?;
-            quarantine(transaction, &shelved.shot, reason)?;
+        let unsayable = unsayable.map(|(spot, reason)| (spot, reason.as_str()));
+        for (spot, reason) in lines.chain(unsayable) {
+            let span = &self.spans[spot.span];
+            let shots = staged(transaction, span)?.into_iter();
+            for shelved in shots.filter(|shelved| shelved.position == spot.position) {
+                keep(transaction, span.row, &shelved)?;
+                quarantine(transaction, &shelved.shot, reason)?;
+            }
         }
         for line in refused {
             if matches!(self.shots.get(line.index), Some(None)) {

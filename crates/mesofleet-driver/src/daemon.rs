@@ -128,6 +128,8 @@ struct Daemon {
     /// What the room's pages show, while there are any.
     live: watch::Sender<LiveBody>,
     live_shown: Instant,
+    /// When it was last looked what time has made due.
+    looked_at: Instant,
     room_server: JoinHandle<()>,
     consumer: Consumer,
     connection: watch::Receiver<ConnectionState>,
@@ -179,7 +181,7 @@ impl Daemon {
             .min()
             .map(|due_ms| Instant::from_std(self.clocks.instant_of(due_ms)));
         let housekeeping = match self.live.receiver_count() {
-            0 => Instant::now() + HOUSEKEEPING,
+            0 => self.looked_at + HOUSEKEEPING,
             _ => self.live_shown + room::LIVE_INTERVAL,
         };
         due.map_or(housekeeping, |due| due.min(housekeeping))
@@ -213,6 +215,7 @@ impl Daemon {
     }
 
     async fn handle_time(&mut self) -> Result<(), DriverError> {
+        self.looked_at = Instant::now();
         let now = self.clocks.now();
         if self
             .sender_wake_ms

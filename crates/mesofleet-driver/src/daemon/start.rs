@@ -71,6 +71,7 @@ pub(super) async fn start(
         stops: inbox.stops,
         live: inbox.live,
         live_shown: Instant::now(),
+        looked_at: Instant::now(),
         room_server,
         consumer,
         connection,

@@ -37,8 +37,8 @@ impl Default for CutLimits {
 
 impl CutLimits {
     /// The longest time that a record in haste waits for others, in ms: what people are to see
-    /// within 100 ms has more than half of that left for disks and networks.
-    pub const SOON_MS_MAX: u64 = 40;
+    /// within 100 ms has four fifths of that left for disks and networks.
+    pub const SOON_MS_MAX: u64 = 20;
 
     /// For records of a stream that are sealed once more: those of a room one by one, since an event
     /// of a session is sealed at once, too.
@@ -202,10 +202,10 @@ mod tests {
         let mut cutter = Cutter::new(CutLimits::default());
         assert!(!cutter.added(1_000, SESSION, Haste::None));
         assert!(!cutter.added(1_100, SESSION, Haste::Soon));
-        assert_eq!(cutter.due_ms(), Some(1_140));
-        assert!(!cutter.added(1_120, SESSION, Haste::Soon));
-        assert!(!cutter.added(1_130, SESSION, Haste::None));
-        assert_eq!(cutter.due_ms(), Some(1_140));
+        assert_eq!(cutter.due_ms(), Some(1_120));
+        assert!(!cutter.added(1_110, SESSION, Haste::Soon));
+        assert!(!cutter.added(1_115, SESSION, Haste::None));
+        assert_eq!(cutter.due_ms(), Some(1_120));
         cutter.sealed();
         cutter.added(2_000, SESSION, Haste::None);
         cutter.added(2_490, SESSION, Haste::Soon);

@@ -2,6 +2,5 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod certificates;
-mod hook;
 mod servers;
 mod way;

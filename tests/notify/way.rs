@@ -1,31 +1,16 @@
 //! From something that goes wrong to those who are told, with the real server in between.
 
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::Output;
 
 use meso_testkit::alertmanager::AlertmanagerServer;
 use meso_testkit::mail::{MailSink, MailSinkOptions};
 use meso_testkit::mqtt::Stranger;
-use meso_tests::sandbox::{Programs, Sandbox, ServerOptions, wait_until};
+use meso_tests::sandbox::{Programs, Sandbox, ServerOptions, Webhook, wait_until};
 use serde_json::Value;
 
-use crate::hook::{Hook, SECRET};
-
-fn write_secret(path: &Path) {
-    let mut options = std::fs::OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(0o600);
-    std::io::Write::write_all(&mut file.open(path).unwrap(), SECRET).unwrap();
-}
-
-fn webhook(folder: &Path, hook: &Hook) -> String {
-    let secret = folder.join("hook.secret");
-    write_secret(&secret);
-    format!(
-        "[[notify]]\nname = \"hook\"\nkind = \"webhook\"\ninterval_seconds = 1\n\
-         url = {:?}\nsecret_file = {secret:?}\n",
-        hook.url
-    )
+fn webhook(folder: &Path, hook: &Webhook) -> String {
+    hook.section(folder).unwrap()
 }
 
 fn start(notify: &str) -> Sandbox {
@@ -75,7 +60,7 @@ fn babble(sandbox: &Sandbox, word: &str) {
 #[test]
 fn an_alert_is_told_by_every_channel_and_so_is_its_end() {
     let folder = tempfile::tempdir().unwrap();
-    let hook = Hook::start();
+    let hook = Webhook::start().unwrap();
     let alertmanager = AlertmanagerServer::start(&folder.path().join("alertmanager")).unwrap();
     let sink = MailSink::start(&folder.path().join("mail"), &MailSinkOptions::default()).unwrap();
     let channels = format!(
@@ -123,12 +108,12 @@ fn an_alert_is_told_by_every_channel_and_so_is_its_end() {
 #[test]
 fn a_server_that_is_killed_between_two_letters_loses_none_and_keeps_their_keys() {
     let folder = tempfile::tempdir().unwrap();
-    let hook = Hook::start();
+    let hook = Webhook::start().unwrap();
     hook.refuse(true);
     let mut sandbox = start(&webhook(folder.path(), &hook));
     babble(&sandbox, "one");
-    wait_until("the letter is refused", || !hook.seen().is_empty()).unwrap();
-    let refused = hook.seen().remove(0);
+    wait_until("the letter is refused", || !hook.received().is_empty()).unwrap();
+    let refused = hook.received().remove(0);
     sandbox.server.kill();
     hook.refuse(false);
     sandbox.server.start_again().unwrap();
@@ -160,7 +145,7 @@ fn a_server_that_is_killed_between_two_letters_loses_none_and_keeps_their_keys()
 #[test]
 fn a_channel_that_fails_is_shown_everywhere_and_holds_up_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let hook = Hook::start();
+    let hook = Webhook::start().unwrap();
     hook.refuse(true);
     let mut channels = webhook(folder.path(), &hook);
     channels.push_str(

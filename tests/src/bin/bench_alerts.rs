@@ -6,6 +6,8 @@
 //! and each shot past a limit is timed when it arrives there. The clock starts with the time of the
 //! shot, which its driver gives it: so the way over the serial line is in the figure too, as far as
 //! it is longer than the shortest one that the driver has seen of that gun.
+//!
+//! A webhook is told of alerts meanwhile, as often as its configuration allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
@@ -17,8 +19,8 @@ use meso_contract::http::LiveEvent;
 use meso_testkit::gun::bank::{Bank, BankGun};
 use meso_testkit::gun::log::read_log;
 use meso_tests::sandbox::{
-    Comparison, CpuTime, Driver, EventStream, Programs, Release, Sandbox, compare, load, now_ms,
-    open_session, since_ms, wait_until,
+    Comparison, CpuTime, Driver, EventStream, Programs, Received, Release, Sandbox, Webhook,
+    compare, load, now_ms, open_session, since_ms, wait_until,
 };
 use meso_units::GunSerial;
 use serde::Serialize;
@@ -75,6 +77,12 @@ struct Figures {
     alert: Latency,
     alerts_opened: usize,
     resync_count: u64,
+    /// Letters to the webhook, as many as its configuration allows, what they say, and how often
+    /// they say it again.
+    letters: u64,
+    letters_max: u64,
+    news: u64,
+    news_again: u64,
     drivers_core_per_mille: u64,
     server_core_per_mille: u64,
     guns_and_reader_core_per_mille: u64,
@@ -107,7 +115,11 @@ struct Room {
 fn run(arguments: &Arguments) -> anyhow::Result<Vec<String>> {
     let load_before = load()?;
     let release = Release::sign()?;
-    let mut sandbox = Sandbox::start_with(Programs::beside_us()?, &release.server_options(""))?;
+    let hook = Webhook::start()?;
+    let secrets = tempfile::tempdir()?;
+    let options = release.server_options(&hook.section(secrets.path())?);
+    let begun = Instant::now();
+    let mut sandbox = Sandbox::start_with(Programs::beside_us()?, &options)?;
     let rooms = (1..=arguments.rooms).map(|number| room(arguments, &sandbox, &release, number));
     let mut rooms = rooms.collect::<anyhow::Result<Vec<Room>>>()?;
     let began_ms = now_ms();
@@ -124,6 +136,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<Vec<String>> {
         .collect();
     let found = finish(&mut sandbox, &mut rooms)?;
     let seen = stream.finish();
+    let letters = hook.taken();
+    let keys: Vec<String> = letters.iter().flat_map(Received::keys).collect();
+    let known: BTreeSet<&String> = keys.iter().collect();
     let figures = Figures {
         rooms: arguments.rooms,
         guns: arguments.rooms * arguments.guns,
@@ -135,6 +150,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<Vec<String>> {
         alerts_opened: seen.alerts.len(),
         alert: latency(seen.alerts.values().copied().collect()),
         resync_count: seen.resync_count,
+        letters: letters.len() as u64,
+        letters_max: begun.elapsed().as_secs() / Webhook::INTERVAL_S + 1,
+        news: keys.len() as u64,
+        news_again: (keys.len() - known.len()) as u64,
         drivers_core_per_mille: cores[0],
         server_core_per_mille: cores[1],
         guns_and_reader_core_per_mille: cores[2],
@@ -279,6 +298,17 @@ fn problems(figures: &Figures, found: &Comparison, episodes_twice: u64) -> Vec<S
         episodes_twice == 0,
         format!("{episodes_twice} alerts of an episode that had one"),
     );
+    let Figures {
+        letters,
+        letters_max,
+        news_again,
+        ..
+    } = figures;
+    demand(*letters > 0, "the webhook was told nothing".to_owned());
+    demand(
+        letters <= letters_max && *news_again == 0,
+        format!("{letters} letters of {letters_max}, {news_again} news told again"),
+    );
     let p99 = figures.breach.p99_ms;
     demand(
         p99 < BREACH_P99_MS_MAX,
@@ -325,6 +355,13 @@ fn page(figures: &Figures) -> String {
         (
             "stream told to read again",
             figures.resync_count.to_string(),
+        ),
+        (
+            "letters to a webhook",
+            format!(
+                "{} with {} news, at most {} allowed; told again: {}",
+                figures.letters, figures.news, figures.letters_max, figures.news_again
+            ),
         ),
         (
             "all drivers, of one core",

@@ -2,8 +2,9 @@
 //!
 //! Driver and server are the programs that a clinic runs (the server with its embedded broker,
 //! store and ledger), the journal is on a disk, the guns are emulated ones behind pseudo-terminals
-//! at the speed of the wire, all in this process. Only the daemon is measured; what guns and
-//! server took meanwhile is shown beside it.
+//! at the speed of the wire, all in this process. Each gun works in a session of its own under an
+//! example protocol, so that every rule is at work. Only the daemon is measured; what guns and server
+//! took meanwhile is shown beside it.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -14,7 +15,8 @@ use meso_contract::room::LatencyBody;
 use meso_testkit::gun::bank::{Bank, BankGun};
 use meso_testkit::gun::log::read_log;
 use meso_tests::sandbox::{
-    Comparison, CpuTime, Driver, Memory, Programs, Sandbox, Stored, compare, load, wait_until,
+    Comparison, CpuTime, Driver, Memory, Programs, Release, Sandbox, Stored, compare, load,
+    open_session, wait_until,
 };
 use meso_units::GunSerial;
 use serde::Serialize;
@@ -120,10 +122,12 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let load_before = load()?;
-    let mut sandbox = Sandbox::start(Programs::beside_us()?)?;
+    let release = Release::sign()?;
+    let mut sandbox = Sandbox::start_with(Programs::beside_us()?, &release.server_options(""))?;
     let mut options = sandbox.driver_options("room-1")?;
+    options.extra = release.section();
     if arguments.latency {
-        options.extra = "[interlock]\nenabled = true\n".to_owned();
+        options.extra += "[interlock]\nenabled = true\n";
     }
     let mut driver = sandbox.start_driver_with(options)?;
     let guns = guns(arguments)?;
@@ -133,6 +137,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         let fired = bank.fired();
         fired.is_ok_and(|fired| fired.iter().all(|count| *count > 0))
     })?;
+    for serial in &serials {
+        open_session(&driver, serial)?;
+    }
     let measured = measure(arguments, &driver, sandbox.server.pid())?;
     let fired = bank.stop_firing()?;
     let expected: Vec<_> = serials.into_iter().zip(fired).collect();

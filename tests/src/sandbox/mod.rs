@@ -9,6 +9,7 @@ mod release;
 mod server;
 mod truth;
 mod usage;
+mod webhook;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub use release::{PROTOCOL, Release, open_session};
 pub use server::{Server, ServerOptions};
 pub use truth::{Comparison, Stored, compare};
 pub use usage::{CpuTime, Memory, load};
+pub use webhook::{Received, Webhook};
 
 /// The clinic of a sandbox.
 pub const CLINIC: &str = "example-clinic";

@@ -7,7 +7,8 @@
 //! `GET /api/v1/questionnaire` answers with a [`QuestionnaireBody`]: what is to be asked before a
 //! session, in the order in which it is asked.
 //! `POST /api/v1/patients` takes a [`PatientCodeBody`] and answers with a [`PatientBody`]: what
-//! records say in place of the code, and whether the patient has answered the questionnaire here.
+//! records say in place of the code, whether the patient has answered the questionnaire here, and what
+//! the room knows of the course so far.
 //! `GET /api/v1/history` answers with a [`RoomHistoryBody`]: what was said of the sessions that
 //! something may still be said of.
 //! `POST /api/v1/guns/{serial}/inhibit` takes an [`InhibitGunBody`], with the same answers; it is
@@ -46,11 +47,13 @@ use utoipa::ToSchema;
 
 use crate::{CourseBody, DetailsBody, FindingBody, MaterialBody, SegmentOpenedBody};
 
-pub use history::{RoomEntryBody, RoomFieldBody, RoomHistoryBody, RoomHistorySessionBody};
+pub use history::{
+    RoomCorrectionBody, RoomEntryBody, RoomFieldBody, RoomHistoryBody, RoomHistorySessionBody,
+};
 pub use live::{
     DoorBody, DoorGunBody, GaugeBody, LiveBody, LiveGunBody, LiveSegmentBody, LiveSessionBody,
-    LiveShotBody, PatientBody, PatientCodeBody, PersonBody, RoomLibraryBody, RoomProtocolBody,
-    ScanBody, ScannedBody, SignInBody, StrayShotsBody,
+    LiveShotBody, PatientBody, PatientCodeBody, PersonBody, RoomLibraryBody, RoomPhaseBody,
+    RoomProtocolBody, ScanBody, ScannedBody, SignInBody, StrayShotsBody,
 };
 pub use step::{
     AddendumStepBody, AmendStepBody, AnswerBody, ClaimStepBody, CourseStepBody, DetailsStepBody,

@@ -12,7 +12,7 @@ use meso_contract::room::{
     InhibitGunBody, PatientCodeBody, ResumeGunBody, RoomStepBody, ScanBody, ScannedBody,
     ScreeningAnswersBody,
 };
-use meso_units::{GunSerial, OperatorId};
+use meso_units::{GunSerial, OperatorId, ProtocolId};
 use serde::de::DeserializeOwned;
 
 use crate::guard::{Caller, guard};
@@ -223,13 +223,19 @@ async fn commit_to_patient(
 ) -> Result<Response, StepFailure> {
     caller.may_act_as(&[])?;
     let body: PatientCodeBody = read(&body)?;
+    let protocol = body.protocol.as_deref().map(ProtocolId::parse);
+    let protocol = protocol.transpose().map_err(PayloadError::from)?;
     let keys = std::sync::Arc::clone(&room.shared.patients);
     let patient = tokio::task::spawn_blocking(move || keys.commitment(&body.code));
     let patient = patient
         .await
         .map_err(|_| StepFailure::unavailable("the patient's code could not be looked at"))??;
     let known = room
-        .ask(|reply| RoomRequest::Patient { patient, reply })
+        .ask(|reply| RoomRequest::Patient {
+            patient,
+            protocol,
+            reply,
+        })
         .await?;
     Ok(Json(known).into_response())
 }

@@ -9,7 +9,7 @@ use meso_contract::room::{
     RoomHistoryBody, RoomLibraryBody, RoomStateBody, RoomStepBody, StepRefusedBody, StepTakenBody,
 };
 use meso_sessions::Refusal;
-use meso_units::{GunSerial, PatientCommitment};
+use meso_units::{GunSerial, PatientCommitment, ProtocolId};
 use tokio::sync::oneshot;
 
 /// What the room asks of the driver.
@@ -45,6 +45,8 @@ pub enum RoomRequest {
     Patient {
         /// The patient.
         patient: PatientCommitment,
+        /// The protocol under which the course so far is asked for.
+        protocol: Option<ProtocolId>,
         /// Takes the answer.
         reply: oneshot::Sender<PatientBody>,
     },

@@ -89,10 +89,11 @@ fn play(inbox: RoomInbox, answer: Result<StepTakenBody, StepFailure>) {
                 RoomRequest::History { reply } => {
                     reply.send(room::RoomHistoryBody::default()).unwrap();
                 }
-                RoomRequest::Patient { patient, reply } => {
+                RoomRequest::Patient { patient, reply, .. } => {
                     let patient = room::PatientBody {
                         patient: patient.to_string(),
                         screening_digest: None,
+                        course: None,
                     };
                     reply.send(patient).unwrap();
                 }

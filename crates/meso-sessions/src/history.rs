@@ -82,19 +82,39 @@ impl Histories {
         let protocol = library
             .protocol(&opened.protocol)
             .filter(|_| !opened.demo)?;
-        let told = self.told.get(&patient_list_of(&opened.patient))?;
-        let mut sessions = match told.patients.get(&opened.patient) {
+        let mut sessions = self.sessions_of(opened.patient, also)?;
+        sessions.retain(|_, one| (one.opened_at, one.session) < (opened.at, opened.session));
+        facts(sessions.values(), protocol)
+    }
+
+    /// The course of a patient so far, for who prepares a session that has not begun; `None` as for
+    /// [`Histories::course_of`].
+    pub fn course_so_far(
+        &self,
+        patient: PatientCommitment,
+        protocol: &Protocol,
+        also: &[(PatientCommitment, EarlierSession)],
+    ) -> Option<CourseFacts> {
+        facts(self.sessions_of(patient, also)?.values(), protocol)
+    }
+
+    fn sessions_of(
+        &self,
+        patient: PatientCommitment,
+        also: &[(PatientCommitment, EarlierSession)],
+    ) -> Option<BTreeMap<SessionId, EarlierSession>> {
+        let told = self.told.get(&patient_list_of(&patient))?;
+        let mut sessions = match told.patients.get(&patient) {
             Some(history) if !history.is_cut => history.sessions.clone(),
             None if !told.is_cut => BTreeMap::new(),
             _ => return None,
         };
         let here = self.own.iter().chain(also);
-        for (_, earlier) in here.filter(|(patient, _)| *patient == opened.patient) {
+        for (_, earlier) in here.filter(|(of, _)| *of == patient) {
             let known = sessions.entry(earlier.session);
             known.or_insert_with(|| earlier.clone()).join(earlier);
         }
-        sessions.retain(|_, one| (one.opened_at, one.session) < (opened.at, opened.session));
-        facts(sessions.values(), protocol)
+        Some(sessions)
     }
 }
 

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::LiveSegmentBody;
+
 /// The sessions that something may still be said of: `GET /api/v1/history`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +34,9 @@ pub struct RoomHistorySessionBody {
     /// How it ended; absent while it is open.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub outcome: Option<String>,
+    /// Its segments, in the order in which they began: shots are claimed for one of them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub segments: Vec<LiveSegmentBody>,
     /// Its events in order of time, at most [`RoomHistorySessionBody::ENTRY_COUNT_MAX`], the newest
     /// where there are more.
     pub entries: Vec<RoomEntryBody>,
@@ -61,6 +66,9 @@ pub struct RoomEntryBody {
     /// What can be corrected of it, with the values that hold now.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub fields: Vec<RoomFieldBody>,
+    /// Of a correction: what it corrects.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub correction: Option<RoomCorrectionBody>,
 }
 
 /// A field that can be corrected.
@@ -71,4 +79,21 @@ pub struct RoomFieldBody {
     pub field: String,
     /// The value that holds now, after every correction so far.
     pub value: String,
+    /// The value as it was said first; absent where it was never corrected.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub original: Option<String>,
+}
+
+/// What a correction says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoomCorrectionBody {
+    /// The field, as [`RoomFieldBody::field`] names it.
+    pub field: String,
+    /// The value before.
+    pub old_value: String,
+    /// The value after.
+    pub new_value: String,
+    /// Why.
+    pub reason: String,
 }

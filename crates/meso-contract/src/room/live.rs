@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{RoomGunBody, RoomStateBody};
+use crate::CourseBody;
 
 /// The room as it stands: `GET /api/v1/live`, and the data of each `live` event of
 /// `GET /api/v1/events`.
@@ -51,13 +52,13 @@ pub struct LiveGunBody {
     pub last_shot: Option<LiveShotBody>,
     /// Needle depth, volume per trigger and shot rate, in this order, also before the first shot.
     pub gauges: Vec<GaugeBody>,
-    /// Patient shots since the start of the driver that were fired without a session and are claimed by
-    /// none, newest first, at most [`StrayShotsBody::COUNT_MAX`] runs.
+    /// Patient shots that were fired without a session and are claimed by none, newest first, at most
+    /// [`StrayShotsBody::COUNT_MAX`] runs. The driver knows them also after it was started anew.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub strays: Vec<StrayShotsBody>,
 }
 
-/// A run of shots that were fired without a session.
+/// A run of shots that were fired without a session, none of them long after the one before.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StrayShotsBody {
@@ -71,12 +72,17 @@ pub struct StrayShotsBody {
     pub from_ms: i64,
     /// When the last was fired, milliseconds since 1970.
     pub to_ms: i64,
+    /// Their volume in nl, as far as it is known.
+    pub volume_nl: u64,
+    /// Shots whose volume is not known; with any, the volume is a lower bound. After a part of a run
+    /// was claimed, the rest of it is not known by shot.
+    pub unknown_volume_count: u32,
 }
 
 impl StrayShotsBody {
     /// The most runs of a gun; of more the oldest is no longer offered, and is claimed by its
     /// counters on the command line.
-    pub const COUNT_MAX: usize = 16;
+    pub const COUNT_MAX: usize = 32;
 }
 
 /// The last shot of a gun.
@@ -195,6 +201,9 @@ pub struct LiveSegmentBody {
     pub operator: String,
     /// What is in the syringe, a name and a lot each.
     pub components: Vec<String>,
+    /// The phase of the course, counted from 1; absent where nobody said it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub course_phase: Option<u8>,
 }
 
 /// What may be chosen in the room: `GET /api/v1/library`.
@@ -224,6 +233,34 @@ pub struct RoomProtocolBody {
     pub techniques: Vec<String>,
     /// What a clinician should weigh.
     pub notes: Vec<String>,
+    /// The phases of the course that the clinic chose for it, in their order; none where it chose no
+    /// course.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub phases: Vec<RoomPhaseBody>,
+}
+
+/// A phase of a course. A limit that is absent does not exist; of a soft and a hard one the soft one
+/// is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoomPhaseBody {
+    /// What its sessions are for.
+    pub goal: String,
+    /// It has at least so many sessions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub session_count_min: Option<i64>,
+    /// It has at most so many sessions; without it the phase is open ended.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub session_count_max: Option<i64>,
+    /// Days between two sessions, at least.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub interval_min_days: Option<i64>,
+    /// Days between two sessions, at most.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub interval_max_days: Option<i64>,
+    /// The components that belong to it; none where any does.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub cocktail: Vec<String>,
 }
 
 /// Who is at the screen: `GET /api/v1/sign-in`. Also answered to whoever has not signed in.
@@ -294,6 +331,9 @@ impl core::fmt::Debug for SignInBody {
 pub struct PatientCodeBody {
     /// The code, 1 to [`PatientCodeBody::CODE_BYTES_MAX`] bytes. It does not leave the room.
     pub code: String,
+    /// The protocol under which the course so far is asked for; absent where nobody asks.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub protocol: Option<String>,
 }
 
 impl PatientCodeBody {
@@ -317,6 +357,10 @@ pub struct PatientBody {
     /// hexadecimal digits: a returning patient may confirm it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub screening_digest: Option<String>,
+    /// What the room knows of the patient's course so far under the protocol of the question; absent
+    /// where none was named, or where the room cannot know.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub course: Option<CourseBody>,
 }
 
 /// A code as the scanner read it: `POST /api/v1/scan`.

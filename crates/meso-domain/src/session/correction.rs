@@ -13,10 +13,14 @@ use crate::{MaterialFacts, RecordHash, Said, SegmentOpened, SessionDetails, Sess
 const OF_MANUAL: &str = "points, volume_nl";
 /// The fields of a segment. What shots were judged by (zone, technique, needle) is not among them:
 /// such a mistake is a new segment and an addendum.
-const OF_SEGMENT: &str = "needle_lot, loaded_nl, dead_volume_nl";
+const OF_SEGMENT: &str = "needle_lot, loaded_nl, dead_volume_nl, lot_1 of the first component, \
+                          lot_2 of the second and so on";
+/// Before the number of a component, counted from 1, in the name of the field of its lot.
+const COMPONENT_LOT: &str = "lot_";
 
 /// The fields of what is known of a segment's material; an empty value for "not known".
-const OF_MATERIAL: &str = "residual_nl, needle_shots_before, needle_angle_degrees";
+const OF_MATERIAL: &str = "residual_nl, needle_shots_before, needle_angle_degrees, \
+                           consumables_are_new (true or false)";
 /// The fields of papers; an empty value for "none".
 const OF_DETAILS: &str = "consent, guardian_consent, assessment";
 /// The fields of the course so far.
@@ -40,7 +44,9 @@ pub enum CorrectionError {
         allowed: &'static str,
     },
     /// The value is none of the field.
-    #[error("{value:?} is not a value of {field}: write a whole number in its range")]
+    #[error(
+        "{value:?} is not a value of {field}: write a whole number in its range, true or false, or words that are not too long, as the field wants it"
+    )]
     BadValue {
         /// The field.
         field: String,
@@ -166,8 +172,19 @@ fn of_segment(
         "needle_lot" => replace(&mut segment.needle.lot, words(field, new_value)?),
         "loaded_nl" => replace(&mut segment.syringe.loaded, volume(field, new_value)?),
         "dead_volume_nl" => replace(&mut segment.syringe.dead_volume, volume(field, new_value)?),
-        _ => return Err(unknown(field, OF_SEGMENT)),
+        _ => {
+            let components = &mut segment.syringe.components;
+            let place = component_of(field).and_then(|at| components.get_mut(at));
+            let component = place.ok_or_else(|| unknown(field, OF_SEGMENT))?;
+            replace(&mut component.lot, words(field, new_value)?)
+        }
     })
+}
+
+/// Which component of the syringe a field is about, counted from 0.
+fn component_of(field: &str) -> Option<usize> {
+    let number: usize = field.strip_prefix(COMPONENT_LOT)?.parse().ok()?;
+    number.checked_sub(1)
 }
 
 fn of_material(
@@ -190,6 +207,12 @@ fn of_material(
                 _ => Err(bad(field, value)),
             })?;
             replace(&mut material.needle_angle_degrees, angle)
+        }
+        "consumables_are_new" => {
+            let are_new = known(new_value, |value| {
+                value.parse().map_err(|_| bad(field, value))
+            })?;
+            replace(&mut material.consumables_are_new, are_new)
         }
         _ => return Err(unknown(field, OF_MATERIAL)),
     })
@@ -241,6 +264,12 @@ impl Shown for u32 {
 }
 
 impl Shown for u16 {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for bool {
     fn shown(&self) -> String {
         self.to_string()
     }

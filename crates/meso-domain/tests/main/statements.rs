@@ -56,6 +56,36 @@ fn a_correction_says_the_value_before_and_after() {
 }
 
 #[test]
+fn the_lot_of_each_component_can_be_corrected() {
+    let (right, before) = correct(&sample_segment(), "lot_1", "HA-2").unwrap();
+    assert_eq!(before, "HA-1");
+    let SessionEvent::SegmentOpened(segment) = right else {
+        panic!("another event");
+    };
+    assert_eq!(segment.syringe.components[0].lot, "HA-2");
+    for field in ["lot_0", "lot_2", "lot_", "lot_x"] {
+        let unknown = correct(&sample_segment(), field, "HA-2").unwrap_err();
+        assert!(matches!(unknown, CorrectionError::UnknownField { .. }));
+    }
+}
+
+#[test]
+fn that_needle_syringe_and_tube_were_not_new_can_be_said_afterwards() {
+    let all = all();
+    let mut material = all.iter().filter(|event| match event {
+        SessionEvent::Stated(statement) => matches!(statement.said, Said::Material(_)),
+        _ => false,
+    });
+    let material = material.next().unwrap();
+    let field = "consumables_are_new";
+    let (right, before) = correct(material, field, "false").unwrap();
+    assert_eq!(before, "true");
+    assert_eq!(correct(&right, field, "").unwrap().1, "false");
+    let bad = correct(material, field, "maybe").unwrap_err();
+    assert!(matches!(bad, CorrectionError::BadValue { .. }));
+}
+
+#[test]
 fn corrections_of_one_event_follow_each_other() {
     let original = all()[5].clone();
     let amend = |new_value: &str, field: &str| {

@@ -58,8 +58,12 @@ impl Daemon {
             RoomRequest::History { reply } => {
                 let _ = reply.send(self.engine.history());
             }
-            RoomRequest::Patient { patient, reply } => {
-                let _ = reply.send(self.engine.patient(patient));
+            RoomRequest::Patient {
+                patient,
+                protocol,
+                reply,
+            } => {
+                let _ = reply.send(self.engine.patient(patient, protocol.as_ref()));
             }
             RoomRequest::ResumeGun { gun, body, reply } => {
                 let answer = self.resume_gun(&gun, &body).await?;

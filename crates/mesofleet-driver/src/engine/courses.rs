@@ -8,7 +8,7 @@ use meso_domain::canonical::Canonical as _;
 use meso_domain::{CanonicalError, EarlierSession, Said, SessionEvent, SessionOpened, Statement};
 use meso_journal::JournalError;
 use meso_sessions::{Histories, PatientHistory, PatientList};
-use meso_units::{PatientCommitment, SessionId};
+use meso_units::{PatientCommitment, ProtocolId, SessionId};
 
 use super::room::session_work;
 use super::{Engine, JournalContents, Work};
@@ -98,13 +98,29 @@ impl Engine {
 
     fn course_of(&self, opened: &SessionOpened) -> Option<meso_domain::CourseFacts> {
         let library = self.judge.library()?;
+        let also = self.treated_now();
+        self.courses.histories.course_of(opened, library, &also)
+    }
+
+    /// The course of a patient so far, for who prepares a session; `None` where the room cannot know.
+    pub(super) fn course_so_far(
+        &self,
+        patient: PatientCommitment,
+        protocol: &ProtocolId,
+    ) -> Option<meso_domain::CourseFacts> {
+        let protocol = self.judge.library()?.protocol(protocol)?;
+        let histories = &self.courses.histories;
+        histories.course_so_far(patient, protocol, &self.treated_now())
+    }
+
+    /// What was done so far in the sessions that are open.
+    fn treated_now(&self) -> Vec<(PatientCommitment, EarlierSession)> {
         let open = self.sessions.open_sessions().map(|open| open.opened());
         let also = open.filter_map(|other| {
             let earlier = self.judge.treated(other.session)?;
             Some((other.patient, earlier))
         });
-        let also: Vec<_> = also.collect();
-        self.courses.histories.course_of(opened, library, &also)
+        also.collect()
     }
 
     /// What of ended sessions the journal keeps with the events that end them.

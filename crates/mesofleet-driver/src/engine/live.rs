@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 
 use meso_contract::room::{
     LiveBody, LiveGunBody, LiveSegmentBody, LiveSessionBody, LiveShotBody, RoomLibraryBody,
-    RoomProtocolBody,
+    RoomPhaseBody, RoomProtocolBody,
 };
 use meso_domain::{Delivery, Judgement, Said, SegmentOpened, Severity, Shot};
-use meso_limits::{Protocol, describe};
+use meso_limits::{Library, Phase, Protocol, describe};
 use meso_sessions::OpenSession;
 use meso_units::{GunSerial, SessionId};
 
@@ -56,10 +56,12 @@ impl Engine {
     /// What may be chosen in the room.
     pub(crate) fn library_body(&self) -> RoomLibraryBody {
         let library = self.judge.library();
-        let protocols = library.map_or(&[][..], |library| library.protocols());
         RoomLibraryBody {
             version: library.map(|library| library.version().get()),
-            protocols: protocols.iter().map(protocol_body).collect(),
+            protocols: library.map_or_else(Vec::new, |library| {
+                let protocols = library.protocols().iter();
+                protocols.map(|it| protocol_body(library, it)).collect()
+            }),
         }
     }
 
@@ -152,7 +154,7 @@ fn newest_segments(segments: &[SegmentOpened]) -> Vec<LiveSegmentBody> {
     newest.into_iter().map(segment_body).collect()
 }
 
-fn segment_body(segment: &SegmentOpened) -> LiveSegmentBody {
+pub(super) fn segment_body(segment: &SegmentOpened) -> LiveSegmentBody {
     let components = segment.syringe.components.iter();
     LiveSegmentBody {
         segment: segment.segment.to_string(),
@@ -166,10 +168,12 @@ fn segment_body(segment: &SegmentOpened) -> LiveSegmentBody {
         components: components
             .map(|it| format!("{} {}, lot {}", it.name, it.concentration, it.lot))
             .collect(),
+        course_phase: segment.course_phase,
     }
 }
 
-fn protocol_body(protocol: &Protocol) -> RoomProtocolBody {
+fn protocol_body(library: &Library, protocol: &Protocol) -> RoomProtocolBody {
+    let course = library.course_of(protocol);
     let techniques = protocol.techniques.iter();
     RoomProtocolBody {
         id: protocol.id.to_string(),
@@ -178,5 +182,20 @@ fn protocol_body(protocol: &Protocol) -> RoomProtocolBody {
         zones: protocol.zones.clone(),
         techniques: techniques.map(ToString::to_string).collect(),
         notes: protocol.notes.clone(),
+        phases: course.map_or_else(Vec::new, |pack| {
+            pack.phases.iter().map(phase_body).collect()
+        }),
+    }
+}
+
+fn phase_body(phase: &Phase) -> RoomPhaseBody {
+    let (sessions, interval) = (&phase.sessions, &phase.interval);
+    RoomPhaseBody {
+        goal: phase.goal.clone(),
+        session_count_min: sessions.soft_min.or(sessions.hard_min),
+        session_count_max: sessions.soft_max.or(sessions.hard_max),
+        interval_min_days: interval.soft_min.or(interval.hard_min),
+        interval_max_days: interval.soft_max.or(interval.hard_max),
+        cocktail: phase.cocktail.clone(),
     }
 }

@@ -14,6 +14,7 @@ use super::interlock::HOLD_VALUES;
 use super::resume::RESUME_COUNT_VALUE;
 use super::room::LIBRARY_VALUE;
 use super::stop::STOP_COUNT_VALUE;
+use super::strays::STRAY_VALUES;
 use super::{CLOCK_SEGMENT_VALUE, Engine, SealOrder, clock_segment_value};
 
 /// What a start reads back from a journal.
@@ -149,6 +150,10 @@ impl Engine {
         }
         for (serial, bytes) in journal.values_under(CLOCK_VALUES)? {
             self.gun(&GunSerial::parse(&serial)?).clock.restore(&bytes);
+        }
+        for (serial, bytes) in journal.values_under(STRAY_VALUES)? {
+            let serial = GunSerial::parse(&serial)?;
+            self.gun(&serial).strays.restore(&bytes);
         }
         for (serial, bytes) in journal.values_under(HOLD_VALUES)? {
             let serial = GunSerial::parse(&serial)?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp as Moment;
+use meso_contract::CourseBody;
 use meso_contract::room::{PatientBody, QuestionnaireBody, RoomStepBody, StepTakenBody};
 use meso_delivery::Haste;
 use meso_domain::canonical::Canonical as _;
@@ -11,7 +12,9 @@ use meso_journal::NewRecord;
 use meso_limits::SignerList;
 use meso_room::{StepContext, StepFailure, answers_of, questionnaire, to_step};
 use meso_sessions::Step;
-use meso_units::{LibraryVersion, PatientCommitment, SegmentId, SessionId, ShotCounter};
+use meso_units::{
+    LibraryVersion, PatientCommitment, ProtocolId, SegmentId, SessionId, ShotCounter,
+};
 
 use super::{Engine, Work};
 use crate::library::{self, Checked, ReleaseRefused};
@@ -83,6 +86,7 @@ impl Engine {
             .collect();
         let mut work = session_work(&events);
         self.keep_treated(&events, &mut work);
+        self.keep_claimed(&events, &mut work);
         if let Some(answers) = answers {
             let patient = self.patient_of(&events);
             self.keep_screening(&answers, patient, &mut work)?;
@@ -169,7 +173,7 @@ impl Engine {
             // The room reads no shots back; the server counts them in.
             Said::Claim(claim) => {
                 self.judge.set_history_missing(statement.session);
-                self.gun(&claim.gun).strays.claimed(claim);
+                self.note_claimed(claim);
             }
             _ => {}
         }
@@ -186,11 +190,17 @@ impl Engine {
         Some(open.opened().patient)
     }
 
-    /// What the room knows of a patient.
-    pub(crate) fn patient(&self, patient: PatientCommitment) -> PatientBody {
+    /// What the room knows of a patient, and of the course so far under a protocol.
+    pub(crate) fn patient(
+        &self,
+        patient: PatientCommitment,
+        protocol: Option<&ProtocolId>,
+    ) -> PatientBody {
+        let course = protocol.and_then(|protocol| self.course_so_far(patient, protocol));
         PatientBody {
             patient: patient.to_string(),
             screening_digest: self.screenings.of(&patient).map(hex::encode),
+            course: course.as_ref().map(CourseBody::from),
         }
     }
 

@@ -13,6 +13,7 @@ use meso_units::{ClockSegment, Epoch, GunSerial, SegmentId, SessionId, Timestamp
 
 use super::clock::{CLOCK_VALUES, is_plausible};
 use super::live::LastShot;
+use super::strays::STRAY_VALUES;
 use super::{Engine, Work};
 
 /// A breach of a rule that follows the last one within this time belongs to the same episode, whose
@@ -46,8 +47,8 @@ impl Engine {
         gun.take(epoch, event.key.counter, event.key.counter);
         gun.newest_counter = gun.newest_counter.max(counter);
         gun.is_changed = true;
-        if is_new && session.is_none() {
-            gun.strays.note(&shot);
+        if is_new && session.is_none() && gun.strays.note(&shot) {
+            work.keep(format!("{STRAY_VALUES}{serial}"), gun.strays.value());
         }
         if is_new {
             gun.last_shot = Some(Box::new(LastShot {

@@ -797,4 +797,5 @@ mod interlock;
 mod live;
 mod said;
 mod salvage;
+mod strays;
 mod uncounted;

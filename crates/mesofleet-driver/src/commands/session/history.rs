@@ -43,7 +43,11 @@ fn entry_line(entry: &RoomEntryBody) -> String {
         false => format!(": {}", entry.text),
     };
     let fields = entry.fields.iter();
-    let fields = fields.map(|field| format!(" {}={}", field.field, field.value));
+    let fields = fields.map(|field| {
+        let was = field.original.as_ref();
+        let was = was.map_or_else(String::new, |was| format!(" (first said: {was})"));
+        format!(" {}={}{was}", field.field, field.value)
+    });
     let fields: String = fields.collect();
     format!("  {at} {}{by}{text}{fields} [{}]", entry.what, entry.record)
 }

@@ -250,7 +250,7 @@ pub(super) fn addendum(arguments: &AddendumArguments) -> Result<ExitCode, Failur
 /// Options of `session amend`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "`session history` shows the records, with the fields of segments and points by hand."
+    after_help = "`session history` shows the records, with the fields that can be corrected and their values."
 )]
 pub(crate) struct AmendArguments {
     /// Hash of the record that is corrected, 64 hexadecimal digits.

@@ -64,6 +64,9 @@ pub(crate) struct SegmentArguments {
     /// The technique, such as nappage.
     #[arg(long)]
     technique: String,
+    /// The phase of the course, counted from 1, where the protocol has phases.
+    #[arg(long, value_name = "N")]
+    phase: Option<u8>,
     /// What is in the syringe: name, concentration and lot. Once for each component.
     #[arg(
         long = "component",
@@ -150,6 +153,7 @@ pub(super) fn open(arguments: &OpenArguments) -> Result<ExitCode, Failure> {
     let client = client(&folder)?;
     let code = PatientCodeBody {
         code: arguments.patient.clone(),
+        protocol: None,
     };
     let patient: PatientBody = answered(client.post("/api/v1/patients", &code)?, &folder)?;
     let step = RoomStepBody::Open(Box::new(OpenStepBody {
@@ -245,7 +249,7 @@ fn segment_body(arguments: &SegmentArguments) -> anyhow::Result<SegmentStepBody>
         gun: arguments.gun.clone(),
         zone: arguments.zone.clone(),
         technique: arguments.technique.clone(),
-        course_phase: None,
+        course_phase: arguments.phase,
         syringe: SyringeBody {
             components: components.collect::<anyhow::Result<_>>()?,
             ready_made: arguments.ready_made,

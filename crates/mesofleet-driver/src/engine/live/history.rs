@@ -1,12 +1,16 @@
 //! What was said of sessions that something may still be said of, for the room's page.
 
-use meso_contract::room::{RoomEntryBody, RoomFieldBody, RoomHistoryBody, RoomHistorySessionBody};
+use meso_contract::room::{
+    RoomCorrectionBody, RoomEntryBody, RoomFieldBody, RoomHistoryBody, RoomHistorySessionBody,
+};
 use meso_domain::canonical::Canonical as _;
-use meso_domain::{Said, SessionEvent, Statement, with_corrections};
+use meso_domain::{
+    CourseSource, MaterialFacts, Said, SegmentOpened, SessionEvent, Statement, with_corrections,
+};
 use meso_sessions::RecentSession;
 use meso_units::OperatorId;
 
-use super::Engine;
+use super::{Engine, segment_body};
 
 impl Engine {
     /// The sessions that something may still be said of, with what was said.
@@ -38,6 +42,7 @@ impl Engine {
             operator: opened.operator.to_string(),
             opened_at_ms: opened.at.unix_ms(),
             outcome: recent.ended.map(|ended| ended.outcome.to_string()),
+            segments: recent.segments.iter().map(segment_body).collect(),
             entries: entries.collect(),
         }
     }
@@ -52,8 +57,37 @@ fn entry(event: &SessionEvent, of_session: &[SessionEvent]) -> RoomEntryBody {
         by: by(event).map(ToString::to_string),
         what: what.to_owned(),
         text,
-        fields: fields(&with_corrections(event, record, of_session.iter())),
+        fields: fields_of(event, &with_corrections(event, record, of_session.iter())),
+        correction: correction(event),
     }
+}
+
+fn correction(event: &SessionEvent) -> Option<RoomCorrectionBody> {
+    let SessionEvent::Stated(statement) = event else {
+        return None;
+    };
+    let Said::Amended(amendment) = &statement.said else {
+        return None;
+    };
+    Some(RoomCorrectionBody {
+        field: amendment.field.clone(),
+        old_value: amendment.old_value.clone(),
+        new_value: amendment.new_value.clone(),
+        reason: amendment.reason.clone(),
+    })
+}
+
+/// The fields with the values that hold now, and beside them what was said first.
+fn fields_of(original: &SessionEvent, corrected: &SessionEvent) -> Vec<RoomFieldBody> {
+    let (first, now) = (fields(original), fields(corrected));
+    let both = first
+        .into_iter()
+        .zip(now)
+        .map(|(first, now)| RoomFieldBody {
+            original: (first.value != now.value).then_some(first.value),
+            ..now
+        });
+    both.collect()
 }
 
 const fn by(event: &SessionEvent) -> Option<&OperatorId> {
@@ -65,31 +99,70 @@ const fn by(event: &SessionEvent) -> Option<&OperatorId> {
     }
 }
 
-/// Fields that the page offers to correct, by the names that [`meso_domain::correct`] takes; that one
-/// takes more, of papers, material, the course and adverse events.
+/// The fields that can be corrected, by the names that [`meso_domain::correct`] takes.
 fn fields(event: &SessionEvent) -> Vec<RoomFieldBody> {
-    let field = |field: &str, value: String| RoomFieldBody {
-        field: field.to_owned(),
-        value,
-    };
     match event {
-        SessionEvent::SegmentOpened(segment) => {
-            let syringe = &segment.syringe;
-            vec![
-                field("needle_lot", segment.needle.lot.clone()),
-                field("loaded_nl", syringe.loaded.get().to_string()),
-                field("dead_volume_nl", syringe.dead_volume.get().to_string()),
-            ]
-        }
+        SessionEvent::SegmentOpened(segment) => of_segment(segment),
         SessionEvent::Stated(statement) => match &statement.said {
             Said::Manual(entry) => vec![
-                field("points", entry.points.to_string()),
-                field("volume_nl", entry.volume.get().to_string()),
+                field("points", entry.points),
+                field("volume_nl", entry.volume.get()),
+            ],
+            Said::Material(material) => of_material(material),
+            Said::Details(details) => vec![
+                field("consent", shown(details.consent.as_ref())),
+                field("guardian_consent", shown(details.guardian_consent.as_ref())),
+                field("assessment", shown(details.assessment.as_ref())),
+            ],
+            // What the room counted by itself is said anew by a person, who is believed from then on:
+            // it would replace a mere correction with the next news of the patient.
+            Said::Course(course) if course.source == CourseSource::Typed => vec![
+                field("sessions_before", course.sessions_before),
+                field("volume_before_nl", course.volume_before.get()),
+            ],
+            Said::AdverseEvent(event) => vec![
+                field("action", &event.action),
+                field("follow_up", &event.follow_up),
             ],
             _ => Vec::new(),
         },
         _ => Vec::new(),
     }
+}
+
+fn of_segment(segment: &SegmentOpened) -> Vec<RoomFieldBody> {
+    let syringe = &segment.syringe;
+    let lots = syringe.components.iter().enumerate();
+    let lots = lots.map(|(at, component)| field(&format!("lot_{}", at + 1), &component.lot));
+    lots.chain([
+        field("needle_lot", &segment.needle.lot),
+        field("loaded_nl", syringe.loaded.get()),
+        field("dead_volume_nl", syringe.dead_volume.get()),
+    ])
+    .collect()
+}
+
+fn of_material(material: &MaterialFacts) -> Vec<RoomFieldBody> {
+    let residual_nl = material.residual.map(|residual| residual.get());
+    vec![
+        field("residual_nl", shown(residual_nl)),
+        field("needle_shots_before", shown(material.needle_shots_before)),
+        field("needle_angle_degrees", shown(material.needle_angle_degrees)),
+        field("consumables_are_new", shown(material.consumables_are_new)),
+    ]
+}
+
+fn field(name: &str, value: impl ToString) -> RoomFieldBody {
+    RoomFieldBody {
+        field: name.to_owned(),
+        value: value.to_string(),
+        original: None,
+    }
+}
+
+/// Empty for what is not known.
+fn shown(value: Option<impl ToString>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
 }
 
 fn words(event: &SessionEvent) -> (&'static str, String) {

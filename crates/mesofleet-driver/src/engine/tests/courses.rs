@@ -190,3 +190,25 @@ fn a_hand_over_that_is_posted_twice_answers_the_segment_of_the_first() {
     };
     assert!(bench.engine.take_step(bench.now(), &same, drawn).is_err());
 }
+
+#[test]
+fn who_prepares_a_session_is_told_the_course_so_far_where_the_room_can_know_it() {
+    let mut bench = Bench::new();
+    bench.bring_library();
+    let patient = PatientCommitment::from_bytes([0xab; 32]);
+    let protocol = ProtocolId::parse("mesolift-face").unwrap();
+    let course = |bench: &Bench| bench.engine.patient(patient, Some(&protocol)).course;
+    assert_eq!(course(&bench), None, "nobody has told the room anything");
+    bench.tell(&told(&[earlier(8), earlier(9)]));
+    let known = course(&bench).unwrap();
+    assert_eq!(
+        (known.sessions_before, known.volume_before_nl),
+        (2, 2_000_000)
+    );
+    assert_eq!(known.last_in_zone[0].name, "cheek");
+    assert_eq!(
+        bench.engine.patient(patient, None).course,
+        None,
+        "not asked"
+    );
+}

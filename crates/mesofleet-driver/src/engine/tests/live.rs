@@ -1,6 +1,10 @@
 //! What the room's page shows.
 
-use meso_contract::room::{AmendStepBody, ClaimStepBody, GaugeBody};
+use meso_contract::room::{
+    AmendStepBody, CourseStepBody, DetailsStepBody, EventStepBody, GaugeBody, MaterialStepBody,
+    RoomEntryBody,
+};
+use meso_contract::{AdverseEventBody, CourseBody, DetailsBody, MaterialBody};
 
 use super::*;
 
@@ -65,44 +69,6 @@ fn records_that_wait_for_the_server_are_counted() {
 }
 
 #[test]
-fn shots_without_a_session_are_offered_to_be_claimed_until_they_are() {
-    let mut bench = Bench::new();
-    bench.attach(1, 1);
-    bench.bring_library();
-    bench.hear(vec![shot(1), shot(2), shot(3)]);
-    let runs = |bench: &Bench| {
-        let live = bench.engine.live(bench.now(), false);
-        let strays = live.guns[0].strays.iter();
-        let runs = strays.map(|run| (run.epoch.clone(), run.first, run.last));
-        runs.collect::<Vec<_>>()
-    };
-    let epoch = format!("{:016x}", EPOCH.get());
-    assert_eq!(runs(&bench), [(epoch.clone(), 1, 3)]);
-    bench.now_ms = 10_000;
-    let session = bench.open_session().to_string();
-    bench.hear(vec![shot_at(4, 11_000, 2_000)]);
-    assert_eq!(
-        runs(&bench).len(),
-        1,
-        "a shot of the session is none of them"
-    );
-    bench.now_ms = 12_000;
-    let state = bench.engine.room_state(bench.now(), false);
-    let claim = RoomStepBody::Claim(ClaimStepBody {
-        session,
-        operator: "op-1".to_owned(),
-        segment: state.sessions[0].segments[0].segment.clone(),
-        gun: serial().to_string(),
-        epoch: epoch.clone(),
-        first: 2,
-        last: 2,
-        reason: "session opened too late".to_owned(),
-    });
-    bench.step(&claim);
-    assert_eq!(runs(&bench), [(epoch.clone(), 3, 3), (epoch, 1, 1)]);
-}
-
-#[test]
 fn what_was_said_is_shown_with_its_corrections_also_after_the_end() {
     let mut bench = treating();
     let session = bench.engine.live(bench.now(), false).sessions[0]
@@ -115,7 +81,12 @@ fn what_was_said_is_shown_with_its_corrections_also_after_the_end() {
         segments.next().unwrap().clone()
     };
     let before = entry(&bench);
-    assert_eq!(before.fields[0].field, "needle_lot");
+    let fields: Vec<&str> = before.fields.iter().map(|it| it.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        ["lot_1", "needle_lot", "loaded_nl", "dead_volume_nl"]
+    );
+    assert_eq!(before.fields[1].original, None, "nothing was corrected");
     bench.now_ms = 2_000;
     bench.step(&RoomStepBody::End {
         session: session.clone(),
@@ -132,10 +103,164 @@ fn what_was_said_is_shown_with_its_corrections_also_after_the_end() {
     }));
     let after = entry(&bench);
     assert_eq!(after.record, before.record, "the original stays");
-    assert_eq!(after.fields[0].value, "N-9");
+    let lot = after
+        .fields
+        .iter()
+        .find(|it| it.field == "needle_lot")
+        .unwrap();
+    assert_eq!(
+        (lot.value.as_str(), lot.original.as_deref()),
+        ("N-9", Some("N-1"))
+    );
     let history = bench.engine.history();
     assert_eq!(history.sessions[0].outcome.as_deref(), Some("completed"));
     let last = history.sessions[0].entries.last().unwrap();
     assert_eq!(last.what, "correction");
-    assert!(last.text.contains("read wrong"), "{last:?}");
+    let correction = last.correction.as_ref().unwrap();
+    assert_eq!(
+        (correction.old_value.as_str(), correction.new_value.as_str()),
+        ("N-1", "N-9")
+    );
+    assert_eq!(correction.reason, "read wrong");
+    let segments = &history.sessions[0].segments;
+    assert_eq!(
+        segments[0].gun.as_deref(),
+        Some("GUN-1"),
+        "for shots that it may claim"
+    );
+}
+
+/// Says papers, material, the course and an adverse event of the open session.
+fn said_everything(bench: &mut Bench) {
+    let state = bench.engine.room_state(bench.now(), false);
+    let session = state.sessions[0].session.clone();
+    let operator = || "op-1".to_owned();
+    let material = MaterialBody {
+        segment: state.sessions[0].segments[0].segment.clone(),
+        consumables_are_new: Some(true),
+        ..MaterialBody::default()
+    };
+    let steps = [
+        RoomStepBody::Details(DetailsStepBody {
+            session: session.clone(),
+            operator: operator(),
+            details: DetailsBody {
+                consent: Some("C-17".to_owned()),
+                ..DetailsBody::default()
+            },
+        }),
+        RoomStepBody::Material(MaterialStepBody {
+            session: session.clone(),
+            operator: operator(),
+            material,
+        }),
+        RoomStepBody::Course(CourseStepBody {
+            session: session.clone(),
+            operator: operator(),
+            course: CourseBody {
+                source: "typed".to_owned(),
+                sessions_before: 2,
+                volume_before_nl: 0,
+                last_in_zone: Vec::new(),
+                last_of_drug: Vec::new(),
+            },
+        }),
+        RoomStepBody::AdverseEvent(EventStepBody {
+            session,
+            operator: operator(),
+            event: AdverseEventBody {
+                code: "bruise".to_owned(),
+                cause: "needle".to_owned(),
+                is_expected: true,
+                onset_ns: START_NS.to_string(),
+                action: "cooled".to_owned(),
+                follow_up: String::new(),
+            },
+        }),
+    ];
+    for step in steps {
+        bench.now_ms += 1_000;
+        bench.step(&step);
+    }
+}
+
+fn entry_of(bench: &Bench, what: &str) -> RoomEntryBody {
+    let history = bench.engine.history();
+    let mut entries = history.sessions[0].entries.iter();
+    entries.find(|entry| entry.what == what).unwrap().clone()
+}
+
+#[test]
+fn papers_material_course_and_adverse_events_are_corrected_beside_what_was_said() {
+    let mut bench = treating();
+    bench.now_ms = 1_000;
+    said_everything(&mut bench);
+    for (what, field, before, after) in [
+        ("papers and other treatments", "consent", "C-17", "C-71"),
+        ("papers and other treatments", "assessment", "", "E-3"),
+        ("material", "consumables_are_new", "true", "false"),
+        ("material", "residual_nl", "", "300000"),
+        ("course so far", "sessions_before", "2", "3"),
+        ("adverse event", "action", "cooled", "cooled for an hour"),
+    ] {
+        let original = entry_of(&bench, what);
+        let offered = original.fields.iter().find(|it| it.field == field);
+        assert_eq!(offered.unwrap().value, before, "{what}, {field}");
+        bench.now_ms += 1_000;
+        let session = bench.engine.history().sessions[0].session.clone();
+        bench.step(&RoomStepBody::Amend(AmendStepBody {
+            session,
+            operator: "op-1".to_owned(),
+            original: original.record.clone(),
+            field: field.to_owned(),
+            new_value: after.to_owned(),
+            reason: "read wrong".to_owned(),
+        }));
+        let corrected = entry_of(&bench, what);
+        let field = corrected
+            .fields
+            .iter()
+            .find(|it| it.field == field)
+            .unwrap();
+        assert_eq!(field.value, after);
+        assert_eq!(field.original.as_deref(), Some(before));
+        assert_eq!(corrected.text, original.text, "what was said first stays");
+    }
+}
+
+#[test]
+fn the_phases_of_the_course_that_the_clinic_chose_are_told() {
+    let mut bench = Bench::new();
+    let files = [
+        "[choices]\ncourse = \"taper-to-monthly\"\n",
+        include_str!("../../../../../config/protocols/mesolift-face.toml"),
+        include_str!("../../../../../config/protocols/packs.toml"),
+    ];
+    let text = meso_limits::assemble_release(1, true, &files);
+    let library = meso_limits::Library::parse(&text).unwrap();
+    bench
+        .engine
+        .judge
+        .set_library(Some(std::sync::Arc::new(library)));
+    let told = bench.engine.library_body();
+    let phases = &told.protocols[0].phases;
+    let goals: Vec<&str> = phases.iter().map(|phase| phase.goal.as_str()).collect();
+    assert_eq!(
+        goals,
+        [
+            "blood flow to the tissue",
+            "structure of the tissue",
+            "keep the effect"
+        ]
+    );
+    let first = &phases[0];
+    assert_eq!(
+        (first.session_count_min, first.session_count_max),
+        (Some(4), Some(6))
+    );
+    assert_eq!(
+        (first.interval_min_days, first.interval_max_days),
+        (Some(7), None)
+    );
+    assert_eq!(phases[2].session_count_max, None, "open ended");
 }

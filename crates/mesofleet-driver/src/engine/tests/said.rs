@@ -71,7 +71,7 @@ fn answers_stay_in_the_room_and_a_returning_patient_confirms_them_after_a_restar
     assert_eq!(taken.answer.records.len(), 2);
     let kept = bench.engine.screenings_kept();
     let patient = PatientCommitment::parse(&open_body().patient).unwrap();
-    let known = |bench: &Bench, patient| bench.engine.patient(patient).screening_digest;
+    let known = |bench: &Bench, patient| bench.engine.patient(patient, None).screening_digest;
     assert_eq!(known(&bench, patient), Some(digest.clone()));
     let stranger = PatientCommitment::from_bytes([1; 32]);
     assert_eq!(known(&bench, stranger), None);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { bar, left, number, unit, WIDTH } from '../src/room/lib/gauge';
-import { missing, emptyMaterial, whole } from '../src/room/lib/syringe';
+import { whole } from '../src/room/lib/number';
+import { missing, emptyMaterial } from '../src/room/lib/syringe';
 import type { Gauge } from '../src/room/lib/types';
 
 const depth: Gauge = {

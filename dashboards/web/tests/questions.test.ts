@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { rawField, shownField } from '../src/room/lib/correction';
-import { courseBody, courseOf, dateOf, dayOf, detailsBody, factsOf, noFacts } from '../src/room/lib/facts';
+import { fieldName, mayBeEmpty, rawField, shownValue } from '../src/room/lib/correction';
+import { dateOf, dayOf } from '../src/room/lib/days';
+import { courseBody, courseOf, detailsBody, factsOf, newCourse, noFacts } from '../src/room/lib/facts';
 import { localMoment, momentNs } from '../src/room/lib/moment';
+import { phaseText } from '../src/room/lib/phase';
 import { answersBody, asked, lacking, noScreening } from '../src/room/lib/questions';
 import { emptyMaterial, materialOf, scannedFacts } from '../src/room/lib/syringe';
 import type { Questionnaire, Segment } from '../src/room/lib/types';
@@ -110,7 +112,37 @@ describe('what is said of a session', () => {
     expect(rawField('volume_nl', '0,5')).toBe('500000');
     expect(rawField('points', '0.5')).toBeNull();
     expect(rawField('needle_lot', ' ')).toBeNull();
-    expect(shownField({ field: 'volume_nl', value: '3700000' })).toBe('3.7');
+    expect(shownValue('volume_nl', '3700000')).toBe('3.7 ml');
+  });
+
+  it('never takes a field that was left empty for the word that nothing is known', () => {
+    for (const field of ['consent', 'residual_nl', 'points']) expect(rawField(field, '')).toBeNull();
+    expect([mayBeEmpty('consent'), mayBeEmpty('points')]).toEqual([true, false]);
+    expect(shownValue('consent', '')).toBe('not said');
+    expect(shownValue('consumables_are_new', 'false')).toBe('No');
+    expect([fieldName('lot_2'), fieldName('needle_lot')]).toEqual(['Lot of component 2', 'Lot of the needle']);
+  });
+
+  it('begins a course anew with the last days that are known', () => {
+    const known = {
+      source: 'summaries',
+      sessions_before: 9,
+      volume_before_nl: 7_000_000,
+      last_in_zone: [{ name: 'cheek', day: 20_000 }],
+      last_of_drug: [],
+    };
+    const typed = { source: 'typed', sessions_before: 0, volume_before_nl: 0 };
+    expect(courseBody(newCourse(courseOf(null), known))).toEqual({ ...known, ...typed });
+    const chin = { ...known, last_in_zone: [{ name: 'chin', day: 20_001 }] };
+    expect(courseBody(newCourse(courseOf(chin), known))).toEqual({ ...chin, ...typed });
+    expect(courseBody(newCourse(courseOf(null), null)).last_in_zone).toEqual([]);
+  });
+
+  it('says of a phase how many sessions it has and how far apart', () => {
+    const phase = { goal: 'x', session_count_min: 4, session_count_max: 6, interval_min_days: 7 };
+    expect(phaseText(phase)).toBe('4 to 6 sessions; 7 or more days apart');
+    expect(phaseText({ goal: 'x', interval_max_days: 14 })).toBe('as many sessions as wished; up to 14 days apart');
+    expect(phaseText({ goal: 'x', session_count_min: 2, session_count_max: 2, cocktail: ['a', 'b'] })).toBe('2 sessions; with a, b');
   });
 
   it('takes a moment of this computer’s time', () => {

@@ -40,7 +40,9 @@ export const api = {
   library: () => ask<RoomLibrary>('GET', '/api/v1/library'),
   step: (step: Step) => ask<StepTaken>('POST', '/api/v1/steps', step),
   scan: (text: string) => ask<Scanned>('POST', '/api/v1/scan', { text }),
-  patient: (code: string) => ask<Patient>('POST', '/api/v1/patients', { code }),
+  /** What the room knows of a patient, and of the course under a protocol where one is named. */
+  patient: (code: string, protocol: string | null) =>
+    ask<Patient>('POST', '/api/v1/patients', { code, ...(protocol === null ? {} : { protocol }) }),
   questionnaire: () => ask<Questionnaire>('GET', '/api/v1/questionnaire'),
   history: () => ask<History>('GET', '/api/v1/history'),
   stop: (gun: string) =>

@@ -11,6 +11,8 @@ class Draft {
   protocol = $state<string | null>(null);
   zone = $state<string | null>(null);
   technique = $state<string | null>(null);
+  /** The phase of the course, counted from 1. */
+  phase = $state<number | null>(null);
   code = $state('');
   /** What the room knows of the patient of the code. */
   patient = $state.raw<Patient | null>(null);
@@ -29,6 +31,7 @@ class Draft {
       protocol: null,
       zone: null,
       technique: null,
+      phase: null,
       code: '',
       patient: null,
       demo: false,

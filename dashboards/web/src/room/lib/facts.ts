@@ -1,8 +1,7 @@
 // What is said of patient, papers, other treatments and the course so far.
-import { whole } from './syringe';
+import { dateOf, dayOf } from './days';
+import { whole } from './number';
 import type { Course, Details, MaterialFacts } from './types';
-
-const DAY_MS = 86_400_000;
 
 export interface Named {
   key: number;
@@ -46,17 +45,6 @@ export function noFacts(): Facts {
     afterCareReason: '',
     nextKey: 0,
   };
-}
-
-/** A day as inputs write it, as whole days since 1970; null where it is none. */
-export function dayOf(date: string): number | null {
-  const ms = Date.parse(`${date}T00:00:00Z`);
-  return /^\d{4}-\d{2}-\d{2}$/.test(date) && !Number.isNaN(ms) ? Math.round(ms / DAY_MS) : null;
-}
-
-/** The same the other way round. */
-export function dateOf(day: number | null | undefined): string {
-  return day == null ? '' : new Date(day * DAY_MS).toISOString().slice(0, 10);
 }
 
 /** The facts as they were said last; age and weight are said anew. */
@@ -153,6 +141,12 @@ export function courseOf(course: Course | null | undefined): CourseFacts {
     drugs: named(course?.last_of_drug),
     nextKey: key,
   };
+}
+
+/** The course begins anew; when the patient was treated last stays, for the days in between. */
+export function newCourse(course: CourseFacts, known: Course | null | undefined): CourseFacts {
+  const isListed = course.zones.length + course.drugs.length > 0;
+  return { ...(isListed ? course : courseOf(known)), sessionsBefore: '0', volumeMl: '0' };
 }
 
 /** Whether anything of the course was said. */

@@ -1,6 +1,6 @@
 // The questionnaire while a person answers it. Nothing here says what to do: a yes, or a not known,
 // asks for the prescriber's decision and records it.
-import { whole } from './syringe';
+import { whole } from './number';
 import type { Question, Questionnaire, ScreeningAnswers } from './types';
 
 export const ANSWERS = ['no', 'yes', 'unknown'] as const;

@@ -1,5 +1,6 @@
 // What a person fills in of syringe and needle, and what the driver is told of it.
-import { dayOf } from './facts';
+import { dayOf } from './days';
+import { whole } from './number';
 import type { MaterialFacts, Segment, SegmentStep } from './types';
 
 export interface Row {
@@ -78,14 +79,6 @@ export function scannedFacts(material: Material, segment: string): MaterialFacts
     ...(lots.length > 0 ? { lots } : {}),
     ...(material.isNew ? { consumables_are_new: true, needle_shots_before: 0 } : {}),
   };
-}
-
-/** A decimal number as a whole number of millionths or thousandths; null where it is none. */
-export function whole(text: string, digits: number): number | null {
-  const match = /^(\d{1,5})(?:[.,](\d+))?$/.exec(text.trim());
-  const fraction = match?.[2] ?? '';
-  if (!match || fraction.length > digits) return null;
-  return Number(match[1]) * 10 ** digits + Number(fraction.padEnd(digits, '0') || '0');
 }
 
 /** The names of what is missing or no number. */

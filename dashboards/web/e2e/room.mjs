@@ -28,6 +28,8 @@ const DESKTOP = { width: 1280, height: 800 };
 const TABLET = { width: 820, height: 1180 };
 const PHONE = { width: 390, height: 844 };
 const VIEWS = Object.entries({ desktop: DESKTOP, tablet: TABLET, phone: PHONE });
+/** Where no gauge may hide behind STOP: also on tablets that lie. */
+const GAUGE_VIEWS = [...VIEWS, ['tablet, lying', { width: 1180, height: 820 }], ['small tablet, lying', { width: 1024, height: 768 }]];
 /** How long anything may take to appear, in ms: generous, for a busy machine. */
 const PATIENCE_MS = 30_000;
 const PIN = '2468';
@@ -106,7 +108,7 @@ writeFileSync(
 const protocols = join(root, 'config/protocols');
 const files = readdirSync(protocols).filter((name) => name.endsWith('.toml'));
 run('mesofleet', [
-  ...['protocol', 'draft', '--version', '1', '--demo', '--out', 'draft.json'],
+  ...['protocol', 'draft', '--version', '1', '--demo', '--choose', 'course=taper-to-monthly', '--out', 'draft.json'],
   ...files.map((name) => join(protocols, name)),
 ]);
 run('mesofleet', ['protocol', 'sign', '--yes', '--key', 'signer.key', 'draft.json']);
@@ -267,6 +269,7 @@ async function chooseTreatment() {
   await page.getByRole('group', { name: 'Protocol' }).getByRole('button').first().click();
   await choose('Zone', 'Cheek');
   await choose('Technique', 'Nappage');
+  await page.getByRole('group', { name: 'Phase of the course' }).getByRole('button', { name: /^1: blood flow/ }).click();
 }
 
 async function scan(which, code) {
@@ -276,10 +279,11 @@ async function scan(which, code) {
 }
 
 /** No number may hide behind STOP, wherever the page is read from. */
-async function seeEveryGauge() {
-  for (const [size, view] of VIEWS) {
+async function seeEveryGauge(name, views = GAUGE_VIEWS) {
+  for (const [size, view] of views) {
     await page.setViewportSize(view);
     await page.evaluate(() => scrollTo(0, 0));
+    if (pictures) await page.screenshot({ path: join(pictures, `room-gauges-${name}-${size.replaceAll(/\W+/g, '-')}.png`) });
     const hidden = await page.evaluate(() => {
       const bar = document.querySelector('section.bar').getBoundingClientRect();
       const gauges = [...document.querySelectorAll('.gauges article')];
@@ -291,6 +295,23 @@ async function seeEveryGauge() {
 }
 
 let session;
+
+/** What was said of this kind, in the dialog that shows it. */
+const entries = (what) =>
+  dialog().locator('li', { has: page.locator('b', { hasText: new RegExp(`^${what}$`) }) });
+
+/** Corrects a field of the first entry of a kind; `false` is a no. */
+async function correct(what, field, value) {
+  await entries(what).first().getByRole('button', { name: 'Correct' }).click();
+  await choose('What is wrong', field);
+  if (value === false) await choose('Right value', 'No');
+  else await dialog().getByLabel('Right value').fill(value);
+  await within('Read wrong').click();
+  if (field === 'Needle, syringe, tube new') await look('amend-truth');
+  const frame = dialog();
+  await within('Correct it').click();
+  await frame.getByText('Said first').waitFor({ state: 'hidden' });
+}
 
 async function more(name) {
   await button('More').click();
@@ -328,6 +349,35 @@ function recordsOf(report) {
   return { hashes, events };
 }
 
+/** Opens a page of the server's board beside that of the room, and looks at it in both themes. */
+async function lookAtBoard(name, hash, test) {
+  const board = await browser.newPage();
+  board.setDefaultTimeout(PATIENCE_MS);
+  board.on('pageerror', (error) => complaints.push(String(error)));
+  try {
+    for (const theme of ['light', 'dark']) {
+      for (const [size, view] of VIEWS) {
+        await board.setViewportSize(view);
+        await board.goto(`http://127.0.0.1:${httpPort}/${hash}`);
+        await board.evaluate((theme) => localStorage.setItem('mesofleet-theme', theme), theme);
+        await board.reload();
+        await test(board);
+        if (pictures) await board.screenshot({ path: join(pictures, `board-${name}-${theme}-${size}.png`), fullPage: true });
+        await board.evaluate(axe);
+        const found = await board.evaluate(async () => {
+          const result = await globalThis.axe.run(document, { resultTypes: ['violations'] });
+          return result.violations.map((it) => `${it.id}: ${it.nodes.map((node) => node.target).join('; ')}`);
+        });
+        must(found.length === 0, `${name}, ${theme}, ${size}: ${found.join('\n      ')}`);
+        const wide = await board.evaluate(() => document.documentElement.scrollWidth);
+        must(wide <= view.width, `${name}, ${size}: the page is ${wide} wide, the screen ${view.width}`);
+      }
+    }
+  } finally {
+    await board.close();
+  }
+}
+
 /** Every step that the room's interface takes. */
 const STEPS = [
   ...['open', 'screening', 'patient', 'details', 'course', 'segment', 'material', 'hand_over', 'manual'],
@@ -359,6 +409,15 @@ const SAID = [
   ['addendum', 'text', 'telephoned the day after: well'],
   ['amendment', 'old_value', '150'],
   ['amendment', 'new_value', '151'],
+  ['amendment', 'new_value', 'HA-79'],
+  ['amendment', 'old_value', 'C-17'],
+  ['amendment', 'new_value', 'C-18'],
+  ['amendment', 'new_value', 'false'],
+  ['amendment', 'new_value', '250000'],
+  ['amendment', 'field', 'sessions_before'],
+  ['amendment', 'new_value', 'cooled for an hour'],
+  ['amendment', 'new_value', 'seen tomorrow'],
+  ['segment opened', 'course_phase', '1'],
   ['interlock', 'change', 'stopped by hand'],
   ['interlock', 'change', 'resumed'],
   ['interlock', 'reason', 'Pressed by mistake'],
@@ -454,14 +513,16 @@ try {
     await fire();
     await gauge('Needle depth').getByText('PAST THE HARD LIMIT').waitFor();
     await look('hard');
+    await seeEveryGauge('hard');
     await until('the breach is over', async () => {
       await fire();
       return (await gunState()).gauges[0].standing !== 'hard';
     });
     for (let shot = 0; shot < 5; shot += 1) await fire();
     await page.getByText('Patient shots').waitFor();
+    await page.getByText('Phase 1, blood flow to the tissue: 4 to 6 sessions; 7 or more days apart').waitFor();
     await look('treat');
-    await seeEveryGauge();
+    await seeEveryGauge('treat');
   });
 
   await check('a hard limit cannot be overridden, and page and driver say so', async () => {
@@ -548,10 +609,12 @@ try {
     gun.stdin.end();
     await page.getByText('Is this still the same patient?').waitFor();
     await look('same-patient');
-    await button('Same patient').click();
-    await page.getByText('Is this still the same patient?').waitFor({ state: 'hidden' });
     plugIn();
     await button(`STOP ${GUN}`).waitFor();
+    // A phone has no room for the question above all gauges; there it is answered first.
+    await seeEveryGauge('asked', GAUGE_VIEWS.filter(([size]) => size !== 'phone'));
+    await button('Same patient').click();
+    await page.getByText('Is this still the same patient?').waitFor({ state: 'hidden' });
   });
 
   await check('another person takes over, and a new segment begins', async () => {
@@ -613,12 +676,52 @@ try {
     await look('history');
     await page.locator('li', { hasText: 'entry 1' }).getByRole('button', { name: 'Correct' }).click();
     await choose('What is wrong', 'Points');
+    must(await within('Correct it').isDisabled(), 'nothing was typed yet');
     await dialog().getByLabel('Right value').fill('151');
     await dialog().getByLabel('Reason').fill('counted once more');
     await look('amend');
     await within('Correct it').click();
-    await page.getByText(/points: 150 is now 151/).waitFor();
+    await page.getByText('Points: 150 → 151').first().waitFor();
     await button('Close').click();
+  });
+
+  await check('lots, papers, material, the course and an adverse event are corrected, too', async () => {
+    await more('What was said, and corrections');
+    await correct('segment begun', 'Lot of component 1', 'HA-79');
+    await correct('papers and other treatments', 'Consent', 'C-18');
+    await correct('material', 'Needle, syringe, tube new', false);
+    await correct('material', 'Left in the syringe', '0,25');
+    await correct('course so far', 'Sessions before', '3');
+    await correct('adverse event', 'What was done', 'cooled for an hour');
+    await correct('adverse event', 'What is to follow', 'seen tomorrow');
+    await page.getByText('Consent: C-17 → C-18').first().waitFor();
+    await page.getByText('Left in the syringe: not said → 0.25 ml').first().waitFor();
+    await look('corrected');
+    const first = await entries('papers and other treatments').first().innerText();
+    must(first.includes('C-17') && first.includes('C-18'), `the original is gone: ${first}`);
+    await button('Close').click();
+  });
+
+  await check('a corrected value is corrected once more, and all of them are seen', async () => {
+    await more('What was said, and corrections');
+    await entries('papers and other treatments').first().getByRole('button', { name: 'Correct' }).click();
+    await choose('What is wrong', 'Consent');
+    await dialog().getByText('Corrected to, so far').waitFor();
+    await dialog().getByLabel('Not known, or there is none').check();
+    await within('Learned later').click();
+    await look('amend-again');
+    await within('Correct it').click();
+    await page.getByText('Consent: C-18 → not said').waitFor();
+    await button('Close').click();
+  });
+
+  await check('age and weight are said anew, as nothing of them may stand in a correction', async () => {
+    await more('What was said, and corrections');
+    const entry = entries('age and weight').first();
+    must(!(await entry.getByRole('button', { name: 'Correct' }).isVisible()), 'age and weight are offered to be corrected');
+    await entry.getByRole('button', { name: 'Say anew' }).click();
+    await dialog().getByLabel('Weight, kg').fill('63');
+    await submit('Record');
   });
 
   await check('the session ends with an outcome, and words are added afterwards', async () => {
@@ -648,6 +751,13 @@ try {
   await check('a returning patient confirms allergy and changes only, and it begins', async () => {
     await fire();
     await fire();
+    await fire();
+    // Another start of the gun: what it fires now is another run.
+    gun.stdin.end();
+    await button(`STOP ${GUN}`).waitFor({ state: 'hidden' });
+    plugIn();
+    await button(`STOP ${GUN}`).waitFor();
+    await fire();
     await chooseTreatment();
     await page.getByLabel('Product', { exact: true }).fill('hyaluronic acid');
     await page.getByLabel('Concentration').fill('1 %');
@@ -661,6 +771,11 @@ try {
     await page.getByText('two questions are left').waitFor();
     for (const no of await page.getByRole('button', { name: 'No', exact: true }).all()) await no.click();
     for (const done of await page.getByRole('button', { name: 'Done', exact: true }).all()) await done.click();
+    await page.getByText('Course so far', { exact: true }).click();
+    await page.getByText('The room knows by itself of one session of this course before').waitFor();
+    await button('A new course begins').click();
+    must((await page.getByLabel('Sessions before this one').inputValue()) === '0', 'sessions before a new course');
+    must((await page.locator('details[open] input[maxlength="100"]').count()) > 0, 'the last days are gone');
     await look('returning');
     await button('Begin treatment').click();
     await gauge('Needle depth').waitFor();
@@ -668,17 +783,40 @@ try {
     console.log(`      from the patient's code to the gauges: ${Date.now() - began} ms, pictures and checks of the page in between included`);
   });
 
-  await check('shots that were fired without a session are claimed', async () => {
-    await page.getByText(`2 shots of ${GUN} belong to no session`).waitFor();
+  await check('of shots that were fired without a session a part of an older run is claimed', async () => {
+    await page.getByText(`4 shots of ${GUN} belong to no session`).waitFor();
     await button('Claim them …').click();
+    const runs = dialog().getByRole('group', { name: 'Shots', exact: true }).getByRole('button');
+    must((await runs.count()) === 2, `${await runs.count()} runs are offered`);
+    const older = await runs.nth(1).innerText();
+    must(older.includes('3 shots') && /0\.0\d+ ml/.test(older), `the older run: ${older}`);
+    await runs.nth(1).click();
+    const first = Number(await dialog().getByLabel('First counter').inputValue());
+    await dialog().getByLabel('Last counter').fill(String(first + 9));
+    must(await within('Claim them').isDisabled(), 'more than the run has is claimed');
+    await dialog().getByLabel('Last counter').fill(String(first + 1));
+    await dialog().getByText('2 of 3 shots').waitFor();
     await within('Session was opened too late').click();
     await look('claim');
     await submit('Claim them');
-    await page.getByText(`2 shots of ${GUN} belong to no session`).waitFor({ state: 'hidden' });
+    await page.getByText(`2 shots of ${GUN} belong to no session`).waitFor();
     await fire();
     await button('End').click();
     await button('Completed').click();
     await page.getByRole('heading', { name: 'Protocol', exact: true }).waitFor();
+  });
+
+  await check('a session that has ended claims shots, too', async () => {
+    await button('Earlier sessions').click();
+    const ended = dialog().locator('details').first();
+    if (!(await ended.evaluate((it) => it.open))) await ended.locator('summary').click();
+    await ended.getByRole('button', { name: 'Claim them …' }).click();
+    await dialog().getByRole('group', { name: 'Shots', exact: true }).getByRole('button').first().click();
+    await within('Session was opened too late').click();
+    await look('claim-ended');
+    await within('Claim them').click();
+    await until('both claims are there', async () => (await entries('claim of shots').count()) === 2);
+    await button('Close').click();
   });
 
   await check('where the prescriber decides not to treat, that is recorded and nothing is fired', async () => {
@@ -713,6 +851,38 @@ try {
     await page.getByText('Connected', { exact: true }).waitFor();
   });
 
+  await check('a correction that puts a session past a limit is a late finding on the board', async () => {
+    await button('Earlier sessions').click();
+    const ended = dialog().locator('details', { hasText: 'entry 1' });
+    await ended.locator('summary').click();
+    await ended.locator('li', { hasText: 'entry 1' }).getByRole('button', { name: 'Correct' }).click();
+    await choose('What is wrong', 'Volume');
+    await dialog().getByLabel('Right value').fill('9,9');
+    await within('Typed wrong').click();
+    await within('Correct it').click();
+    await page.getByText('Volume: 3.7 ml → 9.9 ml').first().waitFor();
+    await button('Close').click();
+    await until('the verdict has changed', async () => ((await ask(`/api/v1/sessions/${session}`))?.late_findings ?? []).length > 0);
+    await lookAtBoard('late', `#/sessions/${session}`, async (board) => {
+      await board.getByRole('heading', { name: 'Late findings' }).waitFor();
+      await board.getByText(/session volume .* is above the hard limit/).first().waitFor();
+      const rows = await board.locator('.late li').evaluateAll((all) => all.map((it) => it.textContent.replaceAll(/\s+/g, ' ')));
+      const wrong = rows.filter((row) => /→.*could not be judged/.test(row) && !row.trim().startsWith('not checkable'));
+      must(wrong.length === 0, `what cannot be judged is said to pass: ${wrong}`);
+    });
+  });
+
+  await check('shots that no session has claimed are not under protocol on the board', async () => {
+    const overview = await until('the server has counted', async () => {
+      const told = await ask('/api/v1/overview');
+      return told?.not_under_protocol_count > 0 && told;
+    });
+    await lookAtBoard('outside', '#/', async (board) => {
+      const tile = board.locator('dl.stats div', { hasText: 'Not under protocol' });
+      await tile.locator('dd.bad', { hasText: String(overview.not_under_protocol_count) }).waitFor();
+    });
+  });
+
   await check('the report proves the record of every step, and the verifier agrees', async () => {
     const steps = await Promise.all(taken);
     const report = await until('the report is made', () => download({}));
@@ -725,11 +895,14 @@ try {
     // Age and weight are withheld; everything else stands there in its own words.
     const own = events.filter((it) => it.session === session);
     const withheld = steps.filter((step) => step.session === session).flatMap((step) => step.records).filter((hash) => !events.some((it) => it.hash === hash));
-    must(withheld.length === 2, `${withheld.length} records are withheld, age and weight were said twice`);
+    must(withheld.length === 3, `${withheld.length} records are withheld, age and weight were said three times`);
     for (const [event, field, value] of SAID) {
       must(own.some((it) => it.event === event && it.details[field] === value), `no ${event} with ${field} ${value}: ${JSON.stringify(own.filter((it) => it.event === event).map((it) => it.details))}`);
     }
-    must(events.some((it) => it.session === second && it.event === 'shots claimed'), 'the claim is not there');
+    const claims = events.filter((it) => it.session === second && it.event === 'shots claimed');
+    must(claims.length === 2, `${claims.length} claims are there`);
+    const course = events.filter((it) => it.session === second && it.event === 'course');
+    must(course.some((it) => it.details.source === 'typed' && it.details.sessions_before === '0'), `no new course: ${JSON.stringify(course.map((it) => it.details))}`);
     const stops = events.filter((it) => it.event === 'interlock' && !it.session);
     must(stops.length === 2 && stops[1].details.reason === 'Patient checked', `without a session: ${JSON.stringify(stops.map((it) => it.details))}`);
     must(events.some((it) => it.event === 'session ended' && it.details.outcome === 'not treated'), 'the session without a treatment is not there');

@@ -108,7 +108,7 @@ export function ruleValue(value: number, unit: string): string {
   }
 }
 
-/** The unit in which the findings of a rule are counted. */
+/** The unit in which the findings of a rule are counted, as the limit engine names it. */
 export function unitOfRule(rule: string): string {
   switch (rule) {
     case 'needle depth':
@@ -130,6 +130,16 @@ export function unitOfRule(rule: string): string {
     case 'days since the last session':
     case 'days since the last dose':
       return 'days';
+    case 'points of the session':
+      return 'points';
+    case 'sessions of the course':
+      return 'sessions';
+    case 'age':
+      return 'years';
+    case 'needle gauge':
+      return 'gauge';
+    case 'components of the cocktail':
+      return 'components';
     case 'variation of volume':
     case 'variation of needle depth':
     case 'drift of volume':

@@ -40,7 +40,7 @@ const en = {
     missing: 'Declared missing',
     missingHint: 'shots',
     outside: 'Not under protocol',
-    outsideHint: 'patient shots without a session',
+    outsideHint: (n: number) => (n === 1 ? 'patient shot without a session' : 'patient shots without a session'),
     quarantined: 'In quarantine',
     quarantinedHint: 'records',
     soft: 'Open soft alerts',
@@ -167,6 +167,10 @@ const en = {
     late: 'Late findings',
     lateText: 'Verdicts that changed after shots came late or were claimed, or a record was corrected.',
     lateChange: (before: string, after: string) => `${before} → ${after}`,
+    lateFilled: (n: number) =>
+      n === 1 ? '1 rule that had lacked something was judged again' : `${count(n)} rules that had lacked something were judged again`,
+    lateStanding: { hard: 'Hard', soft: 'Soft', 'not checkable': 'not checkable' } as Record<string, string>,
+    shotVolume: 'Volume of shots',
     passed: 'passed',
     passes: 'passes',
     state: 'State',
@@ -220,6 +224,21 @@ const en = {
       `${rule} ${value} is below the ${severity} limit of ${limit}`,
     notCheckable: (rule: string, reason: string) => `${rule} could not be judged: ${reason}`,
     unknownReason: 'no reason given',
+    check: (what: string, severity: string) => `${what}: a ${severity} breach`,
+    // Rules that answer yes or no, in the words of the limit engine.
+    checks: {
+      zone: 'the zone is none of the protocol’s',
+      technique: 'the technique is none of the protocol’s',
+      "operator's certificate": 'the operator’s certificate is not valid',
+      'enrolment of the gun': 'the gun is not enrolled',
+      'calibration of the gun': 'the calibration of the gun is overdue',
+      'firmware of the gun': 'the firmware of the gun is not on the allow-list',
+      consumables: 'needle, syringe or tube is not new for this patient',
+      lots: 'a lot is expired or recalled',
+      preparation: 'the cocktail is not a ready-made one',
+      'course phase': 'the course phase is not the one that is due',
+      cocktail: 'a component does not belong to the course phase',
+    } as Record<string, string>,
   },
 
   trend: {

@@ -9,6 +9,7 @@ export type DayView = Schemas['DayView'];
 export type ErrorView = Schemas['ErrorView'];
 export type FindingView = Schemas['FindingBody'];
 export type GunView = Schemas['GunView'];
+export type LateFindingView = Schemas['LateFindingView'];
 export type LimitsView = Schemas['LimitsView'];
 export type LiveEvent = Schemas['LiveEvent'];
 export type OverviewView = Schemas['OverviewView'];

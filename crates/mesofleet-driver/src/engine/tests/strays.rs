@@ -32,9 +32,9 @@ fn counters(bench: &Bench) -> Vec<(u32, u32)> {
 }
 
 impl Bench {
-    fn claim(&mut self, session: &str, first: u32, last: u32) {
+    fn claim_of(&self, session: &str, first: u32, last: u32) -> RoomStepBody {
         let state = self.engine.room_state(self.now(), false);
-        let claim = RoomStepBody::Claim(ClaimStepBody {
+        RoomStepBody::Claim(ClaimStepBody {
             session: session.to_owned(),
             operator: "op-1".to_owned(),
             segment: state.sessions[0].segments[0].segment.clone(),
@@ -43,7 +43,11 @@ impl Bench {
             first,
             last,
             reason: "session opened too late".to_owned(),
-        });
+        })
+    }
+
+    fn claim(&mut self, session: &str, first: u32, last: u32) {
+        let claim = self.claim_of(session, first, last);
         self.step(&claim);
     }
 }
@@ -101,4 +105,26 @@ fn they_are_offered_after_a_restart_and_what_was_claimed_is_not() {
     let mut strays = super::super::strays::Strays::default();
     strays.restore(&damaged);
     assert!(strays.bodies().is_empty(), "what is no run is left out");
+}
+
+#[test]
+fn the_journal_keeps_what_is_left_with_the_very_claim_which_it_may_forget_later() {
+    let mut bench = treating_nobody();
+    bench.hear(vec![injected(1, 1_000), injected(2, 2_000)]);
+    bench.now_ms = 10_000;
+    let session = bench.open_session().to_string();
+    bench.now_ms = 12_000;
+    let claim = bench.claim_of(&session, 1, 1);
+    let drawn = Drawn {
+        ids: [[9; 16]; 2],
+        salts: [[7; 32]; 2],
+    };
+    let taken = bench.engine.take_step(bench.now(), &claim, drawn).unwrap();
+    let name = format!("strays/{}", serial());
+    let mut values = taken.work.batch.values.iter();
+    let (_, kept) = values.find(|(known, _)| *known == name).unwrap();
+    let mut strays = super::super::strays::Strays::default();
+    strays.restore(kept);
+    let left: Vec<_> = strays.bodies().iter().map(|run| run.first).collect();
+    assert_eq!(left, [2]);
 }

@@ -38,17 +38,19 @@ fn session() -> Vec<RecordBlock> {
     blocks
 }
 
-/// The worst severity of the alerts of each rule, gun and session. Which shots pass the limit of a
-/// sum, and so how many episodes there are, is a matter of their order; that it was passed is not.
-fn alerts(bench: &mut Bench) -> BTreeMap<String, Severity> {
+/// The worst severity and value of the alerts of each rule, gun and session. Which shots pass the limit
+/// of a sum, and so how many episodes there are, is a matter of their order; that it was passed, and by
+/// how much in the end, is not.
+fn alerts(bench: &mut Bench) -> BTreeMap<String, (Severity, i64)> {
     let selection = meso_store::AlertSelection::default();
     let rows = bench.store().read().alerts(&selection, 99).unwrap();
     let mut worst = BTreeMap::new();
     for row in rows {
         let alert = Alert::from_canonical(&row.body).unwrap();
         let subject = format!("{:?}", alert.key.subject);
-        let known = worst.entry(subject).or_insert(alert.severity);
-        *known = alert.severity.max(*known);
+        let this = (alert.severity, alert.worst.value());
+        let known = worst.entry(subject).or_insert(this);
+        *known = this.max(*known);
     }
     worst
 }
@@ -63,7 +65,7 @@ fn a_late_finding_is_stored_and_raises_the_alert_that_the_shots_in_order_would_h
     assert!(
         expected
             .values()
-            .all(|severity| *severity == Severity::Hard)
+            .all(|worst| *worst == (Severity::Hard, 5_400_000))
     );
 
     let mut late = open_bench();

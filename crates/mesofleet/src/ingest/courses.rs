@@ -1,6 +1,6 @@
 //! What was done to patients: kept for their later sessions, and told to the rooms of the clinic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use meso_contract::{PatientBody, PatientsMessage};
 use meso_domain::{
@@ -8,11 +8,15 @@ use meso_domain::{
 };
 use meso_limits::Judge;
 use meso_store::{Commit, StoreError, TreatedRow};
-use meso_units::{ClinicId, PatientCommitment, SessionId};
+use meso_units::{ClinicId, PatientCommitment, SessionId, Timestamp};
 
 use super::pipeline::Ingest;
 use super::shot_store::ShotStore;
 use super::steps::{PatientsTold, Rest};
+
+/// How long after some lists further ones are told, in ns: 5 s, in which nobody is treated in another
+/// room.
+const LISTS_EVERY_NS: i64 = 5_000_000_000;
 
 /// Whom a session that is not sealed is about.
 #[derive(Clone, Debug)]
@@ -104,12 +108,29 @@ impl<S: ShotStore> Ingest<S> {
         clinics.flat_map(|clinic| (0..PATIENT_LIST_COUNT).map(|list| (clinic.clone(), list)))
     }
 
-    /// What rooms are told of the patients of a list.
-    pub(super) fn patients_told(
-        &self,
-        clinic: ClinicId,
-        list: u8,
-    ) -> Result<PatientsTold, StoreError> {
+    /// What rooms are told by now of lists that changed. Those that change again soon, as in a backlog
+    /// with a patient in every block, are told together by a later commit; the server's look at the
+    /// time makes one each second.
+    pub(super) fn tell_lists(
+        &mut self,
+        changed: BTreeSet<(ClinicId, u8)>,
+        now: Timestamp,
+    ) -> Result<Vec<PatientsTold>, StoreError> {
+        self.lists_due.extend(changed);
+        let since_ns = self.lists_told_at.map(|told_at| now.since_ns(told_at));
+        if since_ns.is_some_and(|ns| (0..LISTS_EVERY_NS).contains(&ns)) || self.lists_due.is_empty()
+        {
+            return Ok(Vec::new());
+        }
+        let due = self.lists_due.iter();
+        let told = due.map(|(clinic, list)| self.patients_told(clinic.clone(), *list));
+        let told = told.collect::<Result<_, _>>()?;
+        self.lists_due.clear();
+        self.lists_told_at = Some(now);
+        Ok(told)
+    }
+
+    fn patients_told(&self, clinic: ClinicId, list: u8) -> Result<PatientsTold, StoreError> {
         let mut sessions: BTreeMap<PatientCommitment, Vec<EarlierSession>> = BTreeMap::new();
         for (patient, earlier) in self.store.treated_in(&clinic, list)? {
             sessions.entry(patient).or_default().push(earlier);

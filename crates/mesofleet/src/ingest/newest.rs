@@ -8,31 +8,83 @@ use meso_units::{GunSerial, Timestamp};
 
 use super::steps::{NewShot, News};
 
-/// The newest shots of each gun, in the order of arrival: a page shows what happens now, and a
-/// backlog of hours that passed through it would only hide that.
-pub(super) fn newest_shots<'b>(blocks: impl Iterator<Item = &'b NewBlock> + Clone) -> Vec<NewShot> {
-    let mut from: BTreeMap<&GunSerial, Vec<Timestamp>> = BTreeMap::new();
-    for (shot, _) in blocks.clone().flat_map(stored) {
-        from.entry(&shot.identity.gun).or_default().push(shot.at);
-    }
-    for times in from.values_mut() {
+const SECOND_NS: i64 = 1_000_000_000;
+
+/// How long a gun of which nothing comes is remembered, in ns: one minute.
+const KEPT_NS: i64 = 60 * SECOND_NS;
+
+/// What was shown of each gun lately.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shown(BTreeMap<GunSerial, OfGun>);
+
+#[derive(Clone, Copy, Debug)]
+struct OfGun {
+    /// When its present second began, and how many shots were shown in it.
+    since: Timestamp,
+    count: usize,
+    newest: Option<Timestamp>,
+}
+
+impl OfGun {
+    /// How many of these are shown, the newest first.
+    fn take(&mut self, times: &mut Vec<Timestamp>, now: Timestamp) {
+        if !(0..SECOND_NS).contains(&now.since_ns(self.since)) {
+            (self.since, self.count) = (now, 0);
+        }
         times.sort_unstable_by_key(|at| std::cmp::Reverse(*at));
-        times.truncate(News::SHOTS_OF_A_GUN_MAX);
+        let newest = self.newest.max(times.first().copied());
+        let before = std::mem::replace(&mut self.newest, newest);
+        times.retain(|at| {
+            // What is older than what was shown must not keep out what happens now.
+            let most = match Some(*at) > before {
+                true => News::SHOTS_OF_A_GUN_MAX,
+                false => News::SHOTS_OF_A_GUN_MAX / 2,
+            };
+            let has_room = self.count < most;
+            self.count += usize::from(has_room);
+            has_room
+        });
     }
-    let is_newest = |gun: &GunSerial, at: Timestamp| {
-        let oldest = from.get(gun).and_then(|times| times.last());
-        oldest.is_some_and(|oldest| at >= *oldest)
-    };
-    let of_block = |block: &'b NewBlock| {
-        let shots = stored(block);
-        let newest = shots.filter(|(shot, _)| is_newest(&shot.identity.gun, shot.at));
-        newest.map(|(shot, verdict)| NewShot {
-            shot: shot.clone(),
-            session: block.block.header().session,
-            verdict: verdict.clone(),
-        })
-    };
-    blocks.flat_map(of_block).collect()
+}
+
+impl Shown {
+    /// The newest shots of each gun, in the order of arrival, as many as this second has room for: a
+    /// page shows what happens now, and a backlog of hours that passed through it would only hide
+    /// that.
+    pub(super) fn take<'b>(
+        &mut self,
+        blocks: impl Iterator<Item = &'b NewBlock> + Clone,
+        now: Timestamp,
+    ) -> Vec<NewShot> {
+        self.0
+            .retain(|_, of_gun| (0..KEPT_NS).contains(&now.since_ns(of_gun.since)));
+        let mut from: BTreeMap<&GunSerial, Vec<Timestamp>> = BTreeMap::new();
+        for (shot, _) in blocks.clone().flat_map(stored) {
+            from.entry(&shot.identity.gun).or_default().push(shot.at);
+        }
+        for (gun, times) in &mut from {
+            let of_gun = self.0.entry((*gun).clone()).or_insert(OfGun {
+                since: now,
+                count: 0,
+                newest: None,
+            });
+            of_gun.take(times, now);
+        }
+        let is_newest = |gun: &GunSerial, at: Timestamp| {
+            let oldest = from.get(gun).and_then(|times| times.last());
+            oldest.is_some_and(|oldest| at >= *oldest)
+        };
+        let of_block = |block: &'b NewBlock| {
+            let shots = stored(block);
+            let newest = shots.filter(|(shot, _)| is_newest(&shot.identity.gun, shot.at));
+            newest.map(|(shot, verdict)| NewShot {
+                shot: shot.clone(),
+                session: block.block.header().session,
+                verdict: verdict.clone(),
+            })
+        };
+        blocks.flat_map(of_block).collect()
+    }
 }
 
 fn stored(block: &NewBlock) -> impl Iterator<Item = (&Shot, &Judgement)> {
@@ -46,7 +98,7 @@ fn stored(block: &NewBlock) -> impl Iterator<Item = (&Shot, &Judgement)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{PaperDriver, sample_gun, sample_shot};
+    use crate::samples::{PaperDriver, at, sample_gun, sample_shot};
 
     #[test]
     fn of_a_backlog_the_newest_shots_of_each_gun_are_shown() {
@@ -74,13 +126,20 @@ mod tests {
             block(51..=100, &sample_gun()),
             block(5..=5, &other),
         ];
-        let shown = newest_shots(blocks.iter());
-        let shown = shown.iter().map(|new| &new.shot.identity);
-        let shown: Vec<_> = shown.map(|shot| (shot.counter.get(), &shot.gun)).collect();
+        let mut shown = Shown::default();
+        let first = shown.take(blocks.iter(), at(0));
+        let first = first.iter().map(|new| &new.shot.identity);
+        let first: Vec<_> = first.map(|shot| (shot.counter.get(), &shot.gun)).collect();
         let gun = sample_gun();
         let mut expected = vec![(200, &gun)];
         expected.extend((70..=100).map(|counter| (counter, &gun)));
         expected.push((5, &other));
-        assert_eq!(shown, expected);
+        assert_eq!(first, expected);
+        let in_the_same_second = shown.take(blocks[1..2].iter(), at(0));
+        assert!(in_the_same_second.is_empty());
+        let older = shown.take(blocks[1..2].iter(), at(1));
+        assert_eq!(older.len(), News::SHOTS_OF_A_GUN_MAX / 2);
+        let live = block(201..=205, &sample_gun());
+        assert_eq!(shown.take([live].iter(), at(1)).len(), 5);
     }
 }

@@ -25,6 +25,7 @@ use super::amended::{changes_sums, learn};
 use super::arrival::Arrival;
 use super::claims::claimed;
 use super::courses::Treatment;
+use super::newest::Shown;
 use super::prepare::Preparation;
 use super::shot_store::{Recalled, ShotStore};
 use super::steps::{Committed, Logged, Prepared, Rest, Stored};
@@ -80,6 +81,10 @@ pub struct Ingest<S> {
     pub(super) ended: BTreeMap<SessionId, (BlockPlace, SessionEnded)>,
     /// Whom the sessions that are not sealed are about.
     pub(super) treatments: BTreeMap<SessionId, Treatment>,
+    /// Lists of patients that changed and were not told yet, and when some were told last.
+    pub(super) lists_due: BTreeSet<(ClinicId, u8)>,
+    pub(super) lists_told_at: Option<Timestamp>,
+    pub(super) shown: Shown,
     /// Sessions that a start has read back: what they amount to for later ones is written again.
     pub(super) recalled: BTreeSet<SessionId>,
     /// Sessions that are not sealed and of which an event was corrected or shots are claimed.
@@ -122,6 +127,9 @@ impl<S: ShotStore> Ingest<S> {
             ended: BTreeMap::new(),
             amended: BTreeSet::new(),
             treatments: BTreeMap::new(),
+            lists_due: BTreeSet::new(),
+            lists_told_at: None,
+            shown: Shown::default(),
             recalled: BTreeSet::new(),
             mended: BTreeSet::new(),
             claimed_guns: BTreeSet::new(),
@@ -150,6 +158,7 @@ impl<S: ShotStore> Ingest<S> {
         self.ended.clear();
         self.amended.clear();
         self.treatments.clear();
+        self.lists_told_at = None;
         self.recalled.clear();
         self.mended.clear();
         self.claimed_came.clear();
@@ -387,10 +396,7 @@ impl<S: ShotStore> Ingest<S> {
             self.frontier = frontier;
             self.reconsider(now, changed);
         }
-        for (clinic, list) in std::mem::take(&mut stored.rest.lists) {
-            let told = self.patients_told(clinic, list)?;
-            stored.rest.patients.push(told);
-        }
+        stored.rest.patients = self.tell_lists(std::mem::take(&mut stored.rest.lists), now)?;
         Ok(Logged { rest: stored.rest })
     }
 

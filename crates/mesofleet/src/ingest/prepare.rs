@@ -18,7 +18,6 @@ use super::arrival::{Arrival, Way, quarantined};
 use super::courses::add_treated;
 use super::gun_alerts::gun_key;
 use super::inquiry::now_ms;
-use super::newest::newest_shots;
 use super::pipeline::{Ingest, entry, shot_count};
 use super::shot_store::ShotStore;
 use super::steps::{Prepared, Rest};
@@ -135,7 +134,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
         add_treated(&mut self.commit, &mut self.rest, treated);
         let blocks = self.live_blocks.iter();
         let blocks = blocks.filter_map(|index| self.commit.blocks.get(*index));
-        self.rest.news.shots = newest_shots(blocks);
+        self.rest.news.shots = self.ingest.shown.take(blocks, self.now);
         self.rest.news.quarantined_count = self.commit.quarantined.len() as u64;
         self.rest.news.blocks_again_count = self.commit.blocks_again_count;
         self.rest.news.block_count = self.commit.blocks.len() as u64;

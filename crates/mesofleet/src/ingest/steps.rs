@@ -25,8 +25,8 @@ pub struct NewShot {
 /// What a commit changed, for those who show it.
 #[derive(Clone, Debug, Default)]
 pub struct News {
-    /// New shots from drivers, the newest [`News::SHOTS_OF_A_GUN_MAX`] of each gun; imported ones
-    /// are not news.
+    /// New shots from drivers, the newest [`News::SHOTS_OF_A_GUN_MAX`] of each gun and second;
+    /// imported ones are not news.
     pub shots: Vec<NewShot>,
     /// New shots from drivers while older ones of their guns were awaited, so that totals may
     /// change.
@@ -65,8 +65,8 @@ pub struct News {
 }
 
 impl News {
-    /// Shots of one gun that one commit shows at most: what the fastest gun fires in three seconds.
-    /// The others are in the lists at once.
+    /// Shots of one gun that one second shows at most: the fastest gun fires a third of that. The
+    /// others are in the lists at once.
     pub const SHOTS_OF_A_GUN_MAX: usize = 32;
 }
 

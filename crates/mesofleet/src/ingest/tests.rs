@@ -87,7 +87,11 @@ impl Bench {
     }
 
     fn deliver(&mut self, blocks: &[RecordBlock]) -> Committed {
-        self.ingest().commit(arrivals(blocks), now()).unwrap()
+        self.deliver_at(blocks, now())
+    }
+
+    fn deliver_at(&mut self, blocks: &[RecordBlock], at: Timestamp) -> Committed {
+        self.ingest().commit(arrivals(blocks), at).unwrap()
     }
 
     fn store(&mut self) -> &Writer {

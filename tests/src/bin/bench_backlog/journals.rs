@@ -190,7 +190,7 @@ impl Room {
                 asepsis: CheckItem::Done(None),
                 emergency_kit: CheckItem::Done(None),
             },
-            demo: true,
+            demo: false,
         }))
     }
 

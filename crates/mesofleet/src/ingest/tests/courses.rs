@@ -86,22 +86,28 @@ fn told(committed: &Committed) -> Option<Vec<EarlierSession>> {
 fn rooms_are_told_when_a_patient_is_treated_and_what_it_amounts_to_at_the_end() {
     let mut bench = Bench::new();
     let blocks = treatment();
-    assert_eq!(
-        told(&bench.deliver(&blocks[..2])),
-        None,
-        "nobody was treated yet"
-    );
-    let first = told(&bench.deliver(&blocks[2..3])).unwrap();
+    let first = told(&bench.deliver_at(&blocks[..2], at(2_001)));
+    assert_eq!(first, None, "nobody was treated yet");
+    let first = told(&bench.deliver_at(&blocks[2..3], at(2_010))).unwrap();
     assert_eq!((first[0].volume.get(), first[0].zones.len()), (36_000, 1));
-    assert_eq!(
-        told(&bench.deliver(&blocks[3..4])),
-        None,
-        "the same zone goes on"
-    );
-    let last = told(&bench.deliver(&blocks[4..])).unwrap();
+    let same = told(&bench.deliver_at(&blocks[3..4], at(2_020)));
+    assert_eq!(same, None, "the same zone goes on");
+    let last = told(&bench.deliver_at(&blocks[4..], at(2_030))).unwrap();
     assert_eq!(last[0].volume.get(), 72_000);
     assert_eq!(stored(&mut bench), last);
-    assert_eq!(told(&bench.deliver(&blocks)), None, "it came again");
+    let again = told(&bench.deliver_at(&blocks, at(2_040)));
+    assert_eq!(again, None, "it came again");
+}
+
+#[test]
+fn lists_that_change_again_at_once_are_told_together_a_little_later() {
+    let mut bench = Bench::new();
+    let blocks = treatment();
+    assert!(told(&bench.deliver_at(&blocks[..3], at(2_010))).is_some());
+    assert_eq!(told(&bench.deliver_at(&blocks[3..], at(2_011))), None);
+    let last = told(&bench.deliver_at(&[], at(2_015))).unwrap();
+    assert_eq!(last[0].volume.get(), 72_000);
+    assert_eq!(told(&bench.deliver_at(&[], at(2_030))), None, "told once");
 }
 
 #[test]
@@ -161,7 +167,9 @@ fn a_correction_after_the_seal_changes_what_rooms_are_told() {
         driver.event(nothing_fired),
     ];
     assert_eq!(
-        told(&bench.deliver(&blocks)).unwrap()[0].volume.get(),
+        told(&bench.deliver_at(&blocks, at(2_010))).unwrap()[0]
+            .volume
+            .get(),
         80_000
     );
     let amendment = meso_domain::Amendment {

@@ -91,6 +91,7 @@ fn every_topic_is_an_address_of_the_description() {
         topics::alerts(&clinic, &gun),
         topics::library(&clinic),
         topics::patients(&clinic, 63),
+        topics::links(&clinic, &driver, 63),
     ];
     let channels = document["channels"].as_object().unwrap();
     assert_eq!(channels.len(), samples.len());

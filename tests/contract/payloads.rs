@@ -4,8 +4,8 @@
 use meso_contract::room::RoomInterlockBody;
 use meso_contract::{
     BlockMessage, DriverStatusMessage, GunAlertBody, GunAlertsMessage, GunStatusMessage,
-    HeldMessage, LibraryMessage, NumberRange, NumberedHash, PAYLOAD_VERSION, PatientBody,
-    PatientsMessage, SuccessorMessage, WantedMessage, WatermarkMessage,
+    HeldMessage, LibraryMessage, LinksMessage, NumberRange, NumberedHash, PAYLOAD_VERSION,
+    PatientBody, PatientsMessage, SuccessorMessage, WantedMessage, WatermarkMessage,
 };
 use meso_domain::{
     BlockHash, BlockHeader, BlockPlace, Custody, EarlierSession, Record, RecordBlock, SessionEvent,
@@ -19,7 +19,7 @@ use meso_units::{
 
 use crate::samples::{
     at, sample_amendment, sample_ended, sample_gap, sample_header, sample_interlock,
-    sample_judgement, sample_opened, sample_segment, sample_shot,
+    sample_judgement, sample_merged, sample_opened, sample_segment, sample_shot,
 };
 use crate::statement_samples;
 
@@ -127,6 +127,25 @@ fn interlock() -> RecordBlock {
         ..sample_header()
     };
     RecordBlock::seal(header, vec![Record::Interlock(event)], Vec::new()).unwrap()
+}
+
+/// Two ids turned out to be the same patient's.
+fn merged() -> RecordBlock {
+    let header = BlockHeader {
+        place: BlockPlace {
+            stream: Stream::Room,
+            ..sample_header().place
+        },
+        epoch: None,
+        session: None,
+        ..sample_header()
+    };
+    let merged = Record::Patient(sample_merged());
+    RecordBlock::seal(header, vec![merged], Vec::new()).unwrap()
+}
+
+fn links() -> LinksMessage {
+    LinksMessage::new(3, "00112233445566ff", &[0x5a; 48])
 }
 
 /// A watermark as an ingest says it: by hashes, and signed.
@@ -265,6 +284,7 @@ pub(crate) fn all() -> Vec<Payload> {
         ),
         payload("BlockMessage", "custody", block(&custody())),
         payload("BlockMessage", "interlock", block(&interlock())),
+        payload("BlockMessage", "merged", block(&merged())),
         payload(
             "WatermarkMessage",
             "signed_watermark",
@@ -295,6 +315,7 @@ pub(crate) fn all() -> Vec<Payload> {
         ),
         payload("LibraryMessage", "library", library().encode().unwrap()),
         payload("PatientsMessage", "patients", patients().encode().unwrap()),
+        payload("LinksMessage", "links", links().encode().unwrap()),
     ]
 }
 
@@ -324,6 +345,8 @@ fn every_pinned_payload_is_still_read_as_what_it_was() {
         BlockMessage::decode(&read("interlock")).unwrap(),
         interlock()
     );
+    assert_eq!(BlockMessage::decode(&read("merged")).unwrap(), merged());
+    assert_eq!(LinksMessage::decode(&read("links")).unwrap(), links());
     assert_eq!(
         WatermarkMessage::decode(&read("signed_watermark")).unwrap(),
         signed_watermark()

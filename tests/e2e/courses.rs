@@ -11,10 +11,10 @@ use meso_contract::{
 use meso_limits::{assemble_release, public_key, sign};
 use meso_tests::sandbox::{Driver, Programs, Sandbox, ServerOptions, wait_until};
 
-const SEED: [u8; 32] = [9; 32];
+pub(crate) const SEED: [u8; 32] = [9; 32];
 
 /// A release of one protocol that wants a week between two sessions.
-fn library() -> LibraryMessage {
+pub(crate) fn library() -> LibraryMessage {
     let protocol = "[[protocols]]\nid = \"mesolift-face\"\ntitle = \"Mesolift\"\n\
         indication = \"mesolift\"\nzones = [\"cheek\"]\ntechniques = [\"nappage\"]\n\
         [protocols.days_since_session]\nsoft_min = \"7 days\"\n\
@@ -28,7 +28,7 @@ fn library() -> LibraryMessage {
     }
 }
 
-fn open(patient: &str) -> RoomStepBody {
+pub(crate) fn open(patient: &str) -> RoomStepBody {
     let done = || CheckItemBody::Done { reference: None };
     RoomStepBody::Open(Box::new(OpenStepBody {
         protocol: "mesolift-face".to_owned(),
@@ -78,7 +78,7 @@ fn segment(session: &str) -> RoomStepBody {
     })
 }
 
-fn end(driver: &Driver, session: &str) {
+pub(crate) fn end(driver: &Driver, session: &str) {
     let end = RoomStepBody::End {
         session: session.to_owned(),
         outcome: "completed".to_owned(),
@@ -87,20 +87,20 @@ fn end(driver: &Driver, session: &str) {
 }
 
 /// Opens a session and begins to treat the cheek; says how the session is then.
-fn begin(driver: &Driver, patient: &str) -> RoomSessionBody {
+pub(crate) fn begin(driver: &Driver, patient: &str) -> RoomSessionBody {
     let opened = driver.step(&open(patient)).unwrap();
     driver.step(&segment(&opened.session)).unwrap();
     session(driver, &opened.session)
 }
 
-fn session(driver: &Driver, session: &str) -> RoomSessionBody {
+pub(crate) fn session(driver: &Driver, session: &str) -> RoomSessionBody {
     let state: RoomStateBody = driver.state().unwrap();
     let mut open = state.sessions.into_iter();
     open.find(|one| one.session == session).unwrap()
 }
 
 /// A whole treatment by hand.
-fn treat(driver: &Driver, patient: &str) {
+pub(crate) fn treat(driver: &Driver, patient: &str) {
     let begun = begin(driver, patient);
     let points = ManualStepBody {
         session: begun.session.clone(),
@@ -114,7 +114,7 @@ fn treat(driver: &Driver, patient: &str) {
     end(driver, &begun.session);
 }
 
-fn sessions_before(session: &RoomSessionBody) -> Option<u16> {
+pub(crate) fn sessions_before(session: &RoomSessionBody) -> Option<u16> {
     let course = session.course.as_ref()?;
     assert_eq!(course.source, "summaries");
     Some(course.sessions_before)

@@ -13,4 +13,5 @@ mod conform;
 mod courses;
 mod demo;
 mod interfaces;
+mod links;
 mod programs;

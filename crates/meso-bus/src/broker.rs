@@ -23,8 +23,8 @@ const QUEUED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Messages that may be unacknowledged by one client at once; further ones wait in its queue.
 const UNACKNOWLEDGED_MAX: u16 = 256;
 
-/// Retained messages: a watermark per stream, a state per driver and gun, a library and 64 lists of
-/// patients per clinic.
+/// Retained messages: a watermark per stream, a state per driver and gun, a page of links for each 256
+/// patients of a driver, a library and 64 lists of patients per clinic.
 const RETAINED_MESSAGES_MAX: usize = 16_384;
 
 /// How long the session of an absent client is kept.

@@ -13,8 +13,8 @@ use utoipa::openapi::{RefOr, Schema};
 use crate::topics::{PARTITION_COUNT, PAYLOAD_BYTES_MAX, PREFIX, Topic};
 use crate::{
     BlockMessage, DriverStatusMessage, GunAlertsMessage, GunStatusMessage, HeldMessage,
-    LibraryMessage, PAYLOAD_VERSION, PatientsMessage, SuccessorMessage, WantedMessage,
-    WatermarkMessage,
+    LibraryMessage, LinksMessage, PAYLOAD_VERSION, PatientsMessage, SuccessorMessage,
+    WantedMessage, WatermarkMessage,
 };
 
 /// A topic with places for what varies, and the only payload that it carries.
@@ -29,7 +29,7 @@ struct Channel {
     summary: &'static str,
 }
 
-const CHANNELS: [Channel; 10] = [
+const CHANNELS: [Channel; 11] = [
     Channel {
         name: "blocks",
         address: "{clinic}/{driver}/blocks/{partition}/{stream}",
@@ -112,6 +112,16 @@ const CHANNELS: [Channel; 10] = [
         summary: "Earlier sessions of the clinic's patients, by commitment only, so that rooms \
                   judge intervals and courses with the network down.",
     },
+    Channel {
+        name: "links",
+        address: "{clinic}/{driver}/links/{page}",
+        message: "LinksMessage",
+        is_from_driver: true,
+        is_retained: true,
+        summary: "The links from codes to patients that a driver made, for the other drivers of its \
+                  clinic alone: encrypted under the patients' key of their organisation, which \
+                  neither broker nor server has.",
+    },
 ];
 
 /// The name of the channel of a topic in the document.
@@ -127,6 +137,7 @@ pub const fn channel_of(topic: &Topic) -> &'static str {
         Topic::Alerts { .. } => "alerts",
         Topic::Library { .. } => "library",
         Topic::Patients { .. } => "patients",
+        Topic::Links { .. } => "links",
     }
 }
 
@@ -143,6 +154,7 @@ pub fn document() -> String {
     add::<GunAlertsMessage>(&mut schemas);
     add::<LibraryMessage>(&mut schemas);
     add::<PatientsMessage>(&mut schemas);
+    add::<LinksMessage>(&mut schemas);
     let document = json!({
         "asyncapi": "3.0.0",
         "info": {
@@ -194,15 +206,26 @@ fn channel_json(channel: &Channel) -> Value {
             "0 to {}: the six highest bits of the commitments of its patients.",
             PATIENT_LIST_COUNT - 1
         ),
+        "page" => format!(
+            "0 to {}: a driver begins the next page when one is full.",
+            LinksMessage::PAGE_COUNT_MAX - 1
+        ),
         "stream" => "The serial number of a gun, or room for what belongs to none.".to_owned(),
         _ => "The serial number of a gun.".to_owned(),
     };
-    let parameters: Map<String, Value> =
-        ["clinic", "driver", "partition", "list", "stream", "serial"]
-            .into_iter()
-            .filter(|name| channel.address.contains(&format!("{{{name}}}")))
-            .map(|name| (name.to_owned(), json!({ "description": parameter(name) })))
-            .collect();
+    let parameters: Map<String, Value> = [
+        "clinic",
+        "driver",
+        "partition",
+        "list",
+        "page",
+        "stream",
+        "serial",
+    ]
+    .into_iter()
+    .filter(|name| channel.address.contains(&format!("{{{name}}}")))
+    .map(|name| (name.to_owned(), json!({ "description": parameter(name) })))
+    .collect();
     let message = channel.message;
     json!({
         "address": format!("{PREFIX}/{}", channel.address),

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use crate::error::word;
 use crate::json_id::{hex_of, hex_u64, parse_bytes, parse_u64};
+use crate::links::PatientMergedBody;
 use crate::session::{AmendmentBody, SessionEventBody};
 use crate::shot::parse_at;
 use crate::topics::PAYLOAD_BYTES_MAX;
@@ -87,6 +88,8 @@ pub enum RecordBody<'a> {
     Custody(CustodyBody),
     /// A gun was told to fire no more, or let go on.
     Interlock(InterlockEventBody),
+    /// Two ids are the same patient's.
+    Patient(PatientMergedBody),
 }
 
 /// A named hole in the counters of a gun.
@@ -303,6 +306,7 @@ impl<'a> From<&'a Record> for RecordBody<'a> {
             Record::Amendment(amendment) => RecordBody::Amendment(amendment.into()),
             Record::Custody(custody) => RecordBody::Custody(custody.into()),
             Record::Interlock(event) => RecordBody::Interlock(event.into()),
+            Record::Patient(merged) => RecordBody::Patient(merged.into()),
         }
     }
 }
@@ -318,6 +322,7 @@ impl TryFrom<&RecordBody<'_>> for Record {
             RecordBody::Amendment(amendment) => Record::Amendment(amendment.try_into()?),
             RecordBody::Custody(custody) => Record::Custody(custody.try_into()?),
             RecordBody::Interlock(event) => Record::Interlock(event.try_into()?),
+            RecordBody::Patient(merged) => Record::Patient(merged.try_into()?),
         })
     }
 }

@@ -29,6 +29,7 @@ pub mod http;
 mod inquiry;
 mod json;
 mod json_id;
+mod links;
 pub mod metric_names;
 pub mod pages;
 mod patients;
@@ -50,6 +51,7 @@ pub use block_file::{
 pub use error::PayloadError;
 pub use inquiry::{HeldMessage, WantedMessage};
 pub use json_id::parse_bytes;
+pub use links::{LinksMessage, PatientMergedBody};
 pub use patients::{EarlierSessionBody, PatientBody, PatientsMessage};
 pub use session::{
     AdverseEventBody, AmendmentBody, AnaestheticBody, CheckItemBody, ChecklistBody, ClaimBody,

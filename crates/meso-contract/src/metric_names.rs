@@ -8,6 +8,8 @@ pub const BLOCKS_COMMITTED_TOTAL: &str = "mesofleet_blocks_committed_total";
 pub const BLOCKS_DUPLICATE_TOTAL: &str = "mesofleet_blocks_duplicate_total";
 /// Verdicts on sessions that shots changed which came late, since the start.
 pub const LATE_FINDINGS_TOTAL: &str = "mesofleet_late_findings_total";
+/// Ids of patients that turned out to be another one's, too, since the start.
+pub const PATIENTS_MERGED_TOTAL: &str = "mesofleet_patients_merged_total";
 /// Records and payloads in quarantine since the start.
 pub const QUARANTINED_TOTAL: &str = "mesofleet_quarantined_total";
 /// Shots and blocks since the start that say something else than the one held in their place.

@@ -51,6 +51,8 @@ pub fn of_driver(clinic: &ClinicId, driver: &DriverId) -> Vec<Permission> {
         Permission::write(format!("{own}/blocks/+/+")),
         Permission::write(format!("{own}/held/+")),
         Permission::write(format!("{own}/guns/+")),
+        // The links that it made itself, and nobody else's.
+        Permission::write(format!("{own}/links/+")),
         Permission::write(topics::status(clinic, driver)),
         Permission::write(topics::successor(clinic, driver)),
         Permission::read(topics::watermark_filter(clinic, driver)),
@@ -58,6 +60,7 @@ pub fn of_driver(clinic: &ClinicId, driver: &DriverId) -> Vec<Permission> {
         Permission::read(topics::library(clinic)),
         Permission::read(topics::alerts_filter(clinic)),
         Permission::read(topics::patients_filter(clinic)),
+        Permission::read(topics::links_filter(clinic)),
         // What it asks before it takes another computer's place.
         Permission::read(topics::status(clinic, driver)),
         Permission::read(topics::successor(clinic, driver)),

@@ -151,6 +151,9 @@ pub struct RoomStateBody {
     /// patient what was done elsewhere, also while the network is down.
     #[serde(default)]
     pub patient_list_count: u32,
+    /// The links from codes to patients.
+    #[serde(default)]
+    pub patient_links: PatientLinksBody,
     /// Sealed blocks that no message can carry; they stay in the journal.
     #[serde(default)]
     pub unsendable_block_count: u64,
@@ -163,6 +166,39 @@ pub struct RoomStateBody {
     /// How long guns have waited for answers since the start.
     #[serde(default)]
     pub latencies: Vec<LatencyBody>,
+}
+
+/// How far a room knows the patients of the other rooms of its clinic.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PatientLinksBody {
+    /// Fingerprint of the patients' key, 16 hexadecimal digits: rooms with the same one know each
+    /// other's patients. Absent where the key cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<String>,
+    /// Why the key cannot be used: no code is taken then.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub problem: Option<String>,
+    /// Links that the room knows.
+    pub known_count: u64,
+    /// Of them, those that it made itself.
+    pub made_here_count: u64,
+    /// Of those, the ones that gave way to another room's, and are recorded so.
+    pub merged_count: u64,
+    /// Drivers whose links are under another patients' key: import the key to know their patients.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub other_keys: Vec<String>,
+    /// Drivers of which a page of links is damaged.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub damaged: Vec<String>,
+    /// Shelves of links in this room's journal that do not decrypt: kept under another key, or
+    /// damaged.
+    #[serde(default)]
+    pub unreadable_shelf_count: u64,
+    /// Pages and links that were refused since the start: no such thing, another room's id, or no
+    /// place left.
+    #[serde(default)]
+    pub refused_count: u64,
 }
 
 /// An open session, as its room sees it.

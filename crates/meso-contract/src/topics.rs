@@ -9,6 +9,7 @@
 //! | `mesofleet/v1/{clinic}/{driver}/status` | driver → all (last will) | 1 | yes | [`crate::DriverStatusMessage`] |
 //! | `mesofleet/v1/{clinic}/{driver}/successor` | driver → the one it replaced | 1 | yes | [`crate::SuccessorMessage`] |
 //! | `mesofleet/v1/{clinic}/{driver}/guns/{serial}` | driver → all | 1 | yes | [`crate::GunStatusMessage`] |
+//! | `mesofleet/v1/{clinic}/{driver}/links/{page}` | driver → drivers | 1 | yes | [`crate::LinksMessage`] |
 //! | `mesofleet/v1/{clinic}/alerts/{serial}` | server → all | 1 | yes | [`crate::GunAlertsMessage`] |
 //! | `mesofleet/v1/{clinic}/library` | server → drivers | 1 | yes | [`crate::LibraryMessage`] |
 //! | `mesofleet/v1/{clinic}/patients/{list}` | server → drivers | 1 | yes | [`crate::PatientsMessage`] |
@@ -16,7 +17,7 @@
 use meso_domain::{PATIENT_LIST_COUNT, Stream, partition_of};
 use meso_units::{ClinicId, DriverId, GunSerial, Partition};
 
-use crate::PayloadError;
+use crate::{LinksMessage, PayloadError};
 
 /// Begins every topic.
 pub const PREFIX: &str = "mesofleet/v1";
@@ -125,6 +126,17 @@ pub fn patients_filter(clinic: &ClinicId) -> String {
     format!("{PREFIX}/{clinic}/patients/+")
 }
 
+/// Where a driver keeps a page of the links from codes to patients that it made, for the rooms of
+/// its clinic.
+pub fn links(clinic: &ClinicId, driver: &DriverId, page: u8) -> String {
+    format!("{PREFIX}/{clinic}/{driver}/links/{page}")
+}
+
+/// What a driver subscribes to for the links of every room of its clinic, its own among them.
+pub fn links_filter(clinic: &ClinicId) -> String {
+    format!("{PREFIX}/{clinic}/+/links/+")
+}
+
 /// A topic taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Topic {
@@ -187,6 +199,15 @@ pub enum Topic {
         /// The gun.
         serial: GunSerial,
     },
+    /// Links that a driver made.
+    Links {
+        /// The clinic.
+        clinic: ClinicId,
+        /// The driver.
+        driver: DriverId,
+        /// The page.
+        page: u8,
+    },
     /// What is wrong with a gun.
     Alerts {
         /// The clinic.
@@ -219,10 +240,7 @@ impl Topic {
             field: "topic",
             value: topic.chars().take(128).collect(),
         };
-        let rest = topic
-            .strip_prefix(PREFIX)
-            .and_then(|t| t.strip_prefix('/'))
-            .ok_or_else(unknown)?;
+        let rest = below_prefix(topic).ok_or_else(unknown)?;
         let parts: Vec<&str> = rest.split('/').collect();
         let clinic = ClinicId::parse(parts.first().copied().unwrap_or_default())?;
         if parts.get(1..) == Some(&["library"]) {
@@ -262,6 +280,11 @@ impl Topic {
                 driver,
                 serial: GunSerial::parse(serial)?,
             }),
+            ["links", page] => Ok(Topic::Links {
+                page: page_of(page).ok_or_else(unknown)?,
+                clinic,
+                driver,
+            }),
             ["watermark", stream] => Ok(Topic::Watermark {
                 clinic,
                 driver,
@@ -281,6 +304,15 @@ impl Topic {
             _ => Err(unknown()),
         }
     }
+}
+
+fn below_prefix(topic: &str) -> Option<&str> {
+    topic.strip_prefix(PREFIX)?.strip_prefix('/')
+}
+
+fn page_of(text: &str) -> Option<u8> {
+    let page = text.parse().ok()?;
+    (page < LinksMessage::PAGE_COUNT_MAX).then_some(page)
 }
 
 #[cfg(test)]
@@ -370,6 +402,16 @@ mod tests {
             })
         );
         assert!(Topic::parse(&patients(&c, 64)).is_err());
+        let driver = DriverId::parse("room-1").unwrap();
+        assert_eq!(
+            Topic::parse(&links(&c, &driver, 63)),
+            Ok(Topic::Links {
+                clinic: c.clone(),
+                driver: driver.clone(),
+                page: 63
+            })
+        );
+        assert!(Topic::parse(&links(&c, &driver, 64)).is_err());
         assert_eq!(Topic::parse(&library(&c)), Ok(Topic::Library { clinic: c }));
     }
 

@@ -342,6 +342,8 @@ fn belongs(header: &BlockHeader, record: &Record) -> bool {
         Record::Interlock(event) => {
             header.place.stream == Stream::Room && header.session == event.session
         }
+        // What it says of a patient is of no one session.
+        Record::Patient(_) => header.place.stream == Stream::Room && header.session.is_none(),
         Record::Amendment(_) => header.place.stream == Stream::Room,
     }
 }

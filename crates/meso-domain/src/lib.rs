@@ -37,6 +37,7 @@ mod gap;
 mod interlock;
 mod judgement;
 mod late;
+mod merge;
 mod quantity;
 mod record;
 mod session;
@@ -54,6 +55,7 @@ pub use gap::{Gap, GapReason, GapState};
 pub use interlock::{InterlockChange, InterlockEvent};
 pub use judgement::{Bound, Finding, Judgement, NotCheckable, Rule, Severity};
 pub use late::LateVerdict;
+pub use merge::{MergeRefused, PatientMerged, PatientMerges};
 pub use quantity::{Derivation, Quantity, Source, Sourced};
 pub use record::Record;
 pub use session::{

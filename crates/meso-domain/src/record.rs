@@ -1,7 +1,7 @@
 //! Anything that a record block can carry.
 
 use crate::canonical::{Canonical, CanonicalError, RecordHash};
-use crate::{Amendment, Custody, Gap, InterlockEvent, Said, SessionEvent, Shot};
+use crate::{Amendment, Custody, Gap, InterlockEvent, PatientMerged, Said, SessionEvent, Shot};
 
 /// One sealed record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +18,8 @@ pub enum Record {
     Custody(Custody),
     /// A gun was told to fire no more, or let go on.
     Interlock(InterlockEvent),
+    /// Two ids are the same patient's.
+    Patient(PatientMerged),
 }
 
 impl Record {
@@ -30,6 +32,7 @@ impl Record {
             Record::Amendment(amendment) => amendment.canonical_bytes(),
             Record::Custody(custody) => custody.canonical_bytes(),
             Record::Interlock(event) => event.canonical_bytes(),
+            Record::Patient(merged) => merged.canonical_bytes(),
         }
     }
 
@@ -48,6 +51,7 @@ impl Record {
             Some(InterlockEvent::KIND) => {
                 InterlockEvent::from_canonical(bytes).map(Record::Interlock)
             }
+            Some(PatientMerged::KIND) => PatientMerged::from_canonical(bytes).map(Record::Patient),
             Some(kind) => Err(CanonicalError::UnknownCode {
                 field: "record kind",
                 code: kind.into(),

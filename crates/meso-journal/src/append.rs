@@ -54,9 +54,11 @@ fn gun_and_epoch(record: &Record) -> Option<(GunSerial, Epoch)> {
     match record {
         Record::Shot(shot) => Some((shot.identity.gun.clone(), shot.identity.epoch)),
         Record::Gap(gap) => Some((gap.gun.clone(), gap.epoch)),
-        Record::Session(_) | Record::Amendment(_) | Record::Custody(_) | Record::Interlock(_) => {
-            None
-        }
+        Record::Session(_)
+        | Record::Amendment(_)
+        | Record::Custody(_)
+        | Record::Interlock(_)
+        | Record::Patient(_) => None,
     }
 }
 
@@ -66,7 +68,7 @@ fn append_record(connection: &Connection, new: &NewRecord) -> Result<Outcome, Jo
         Record::Shot(shot) => append_shot(connection, stream, new, shot),
         Record::Gap(gap) => append_gap(connection, stream, new, gap),
         Record::Custody(custody) => insert(connection, stream, new, Some(custody.epoch), None),
-        Record::Session(_) | Record::Amendment(_) | Record::Interlock(_) => {
+        Record::Session(_) | Record::Amendment(_) | Record::Interlock(_) | Record::Patient(_) => {
             insert(connection, stream, new, None, None)
         }
     }

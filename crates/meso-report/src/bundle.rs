@@ -247,7 +247,7 @@ struct EventRows {
     sessions: u64,
 }
 
-/// Session events, stops of guns and amendments, in the order of their blocks.
+/// Session events, stops of guns, amendments and merged ids, in the order of their blocks.
 fn event_rows(blocks: &[BlockRow<'_>]) -> Result<EventRows, ReportError> {
     let mut sessions = BTreeSet::new();
     let mut lines = Vec::new();
@@ -257,7 +257,7 @@ fn event_rows(blocks: &[BlockRow<'_>]) -> Result<EventRows, ReportError> {
         }
         if matches!(
             record,
-            Record::Session(_) | Record::Interlock(_) | Record::Amendment(_)
+            Record::Session(_) | Record::Interlock(_) | Record::Amendment(_) | Record::Patient(_)
         ) {
             lines.push(record_line(record, &place)?);
         }

@@ -1,6 +1,6 @@
 //! The rows of `sessions.json`, `gaps.json` and `alerts.json`: one JSON object on each line.
 //!
-//! Session events, stops of guns, amendments and gaps carry their canonical bytes in hexadecimal; everything else
+//! Session events, stops of guns, merged ids, amendments and gaps carry their canonical bytes in hexadecimal; everything else
 //! in their rows is written from those bytes, so a verifier writes it anew and compares.
 
 mod said;
@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
-    Amendment, CheckItem, Custody, Delivery, Gap, InterlockEvent, Record, SegmentOpened,
-    SessionEnded, SessionEvent, SessionOpened,
+    Amendment, CheckItem, Custody, Delivery, Gap, InterlockEvent, PatientMerged, Record,
+    SegmentOpened, SessionEnded, SessionEvent, SessionOpened,
 };
 use serde::Serialize;
 
@@ -89,6 +89,7 @@ pub(crate) fn record_line(record: &Record, place: &Place<'_>) -> Result<String, 
             event.session,
             interlock_details(event),
         ),
+        Record::Patient(merged) => ("patient merged", merged.at, None, merged_details(merged)),
         Record::Shot(shot) => ("shot", shot.at, None, Details::new()),
     };
     serde_json::to_string(&EventRow {
@@ -281,6 +282,13 @@ fn interlock_details(event: &InterlockEvent) -> Details {
         ("change", event.change.to_string()),
         ("by", by.map_or_else(String::new, ToString::to_string)),
         ("reason", event.reason.clone()),
+    ])
+}
+
+fn merged_details(merged: &PatientMerged) -> Details {
+    Details::from([
+        ("from", merged.from.to_string()),
+        ("into", merged.into.to_string()),
     ])
 }
 

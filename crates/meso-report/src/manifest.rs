@@ -47,7 +47,7 @@ pub struct Counts {
     pub shots: u64,
     /// Sessions of which at least one event is in `sessions.json`.
     pub sessions: u64,
-    /// Session events, stops of guns and amendments in `sessions.json`.
+    /// Session events, stops of guns, merged ids and amendments in `sessions.json`.
     pub session_events: u64,
     /// Alerts in `alerts.json`.
     pub alerts: u64,

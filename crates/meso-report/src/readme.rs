@@ -61,7 +61,7 @@ The files
 ---------
 shots.csv       one shot a line, for spreadsheets. Empty cell: not known, never zero
 shots.json      the same shots with the same fields
-sessions.json   session events, stops of guns and amendments
+sessions.json   session events, stops of guns, merged ids of patients and amendments
 gaps.json       holes in the counters, declared or still awaited, and who had the gun when
 alerts.json     alerts as they stood when the report was made
 proofs.json     record blocks, hash of each record, and the way to the log's root

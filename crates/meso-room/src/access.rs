@@ -73,7 +73,11 @@ pub(crate) fn replace_privately(path: &Path, content: &impl Serialize) -> io::Re
     new.push(".new");
     let new = PathBuf::from(new);
     write_private(&new, content)?;
-    fs::rename(&new, path)
+    fs::rename(&new, path)?;
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => platform::sync_folder(folder),
+        _ => Ok(()),
+    }
 }
 
 fn write_private(path: &Path, content: &impl Serialize) -> io::Result<()> {

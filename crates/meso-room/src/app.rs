@@ -34,7 +34,7 @@ pub fn app(room: Room) -> Router {
         .route("/api/v1/library", get(say_library))
         .route("/api/v1/history", get(say_history))
         .route("/api/v1/scan", post(scan))
-        .route("/api/v1/patients", post(commit_to_patient))
+        .route("/api/v1/patients", post(find_patient))
         .route("/api/v1/sign-in", get(door::show_door))
         .route("/api/v1/sign-in", post(door::sign_in))
         .route("/api/v1/sign-in", axum::routing::delete(door::sign_out))
@@ -216,7 +216,7 @@ async fn scan(
     Ok(Json(said).into_response())
 }
 
-async fn commit_to_patient(
+async fn find_patient(
     State(room): State<Room>,
     Extension(caller): Extension<Caller>,
     body: Bytes,
@@ -225,18 +225,17 @@ async fn commit_to_patient(
     let body: PatientCodeBody = read(&body)?;
     let protocol = body.protocol.as_deref().map(ProtocolId::parse);
     let protocol = protocol.transpose().map_err(PayloadError::from)?;
-    let keys = std::sync::Arc::clone(&room.shared.patients);
-    let patient = tokio::task::spawn_blocking(move || keys.commitment(&body.code));
-    let patient = patient
-        .await
-        .map_err(|_| StepFailure::unavailable("the patient's code could not be looked at"))??;
+    let keys = room.shared.patients.as_ref();
+    let tag = keys
+        .map_err(|problem| StepFailure::unavailable(problem.clone()))?
+        .tag(&body.code)?;
     let known = room
         .ask(|reply| RoomRequest::Patient {
-            patient,
+            tag,
             protocol,
             reply,
         })
-        .await?;
+        .await??;
     Ok(Json(known).into_response())
 }
 

@@ -8,8 +8,8 @@
 //! of its own, needs nobody's permission, and waits for no disk.
 //!
 //! It is **not** where steps are decided (`meso-sessions`) or kept (the journal), it judges no
-//! shot, and it learns no patient's name: a code that is typed becomes a commitment and is
-//! forgotten, and answers, age and weight go straight to the driver.
+//! shot, and it learns no patient's name: a code that is typed becomes a tag, which
+//! leads to a random id, and is forgotten, and answers, age and weight go straight to the driver.
 //!
 //! [`meso_contract::room`] has the table of the steps, in their order, with what each one makes. A
 //! step over HTTP:
@@ -23,12 +23,13 @@
 //!
 //! ```
 //! use jiff::tz::TimeZone;
-//! use meso_room::{Room, Token, app};
+//! use meso_room::{PatientKeys, Room, Token, app};
 //!
 //! let address = "127.0.0.1:8631".parse()?;
 //! let token = Token::from_random([7; 32]);
 //! let folder = std::env::temp_dir();
-//! let (room, mut inbox) = Room::new(token, address, &folder, TimeZone::UTC);
+//! let patients = Ok(PatientKeys::from_key(&[8; 32]));
+//! let (room, mut inbox) = Room::new(token, address, &folder, TimeZone::UTC, patients);
 //! let router = app(room); // axum::serve(listener, router)
 //! assert!(inbox.requests.try_recv().is_err(), "nobody has asked yet");
 //! # drop(router);
@@ -41,6 +42,7 @@ mod door;
 mod events;
 pub mod gs1;
 mod guard;
+mod links;
 mod page;
 mod patients;
 mod people;
@@ -54,7 +56,11 @@ mod step;
 pub use access::{AccessError, Token, write_access_file};
 pub use app::app;
 pub use events::STREAMS_MAX;
-pub use patients::PATIENT_KEY_FILE_NAME;
+pub use links::{DueMerge, Link, LinkEntry, LinkTable, LinkTaken};
+pub use patients::{
+    CodeTag, LinkPlace, LinksUnreadable, PATIENT_KEY_BYTES, PATIENT_KEY_FILE_NAME, PatientKeyError,
+    PatientKeys, read_patient_key, read_patient_key_file, write_patient_key,
+};
 pub use people::{
     BADGE_BYTES, NAME_BYTES_MAX, PEOPLE_COUNT_MAX, PEOPLE_FILE_NAME, PIN_DIGITS, People,
     PeopleError,

@@ -9,8 +9,10 @@ use meso_contract::room::{
     RoomHistoryBody, RoomLibraryBody, RoomStateBody, RoomStepBody, StepRefusedBody, StepTakenBody,
 };
 use meso_sessions::Refusal;
-use meso_units::{GunSerial, PatientCommitment, ProtocolId};
+use meso_units::{GunSerial, ProtocolId};
 use tokio::sync::oneshot;
+
+use crate::CodeTag;
 
 /// What the room asks of the driver.
 #[derive(Debug)]
@@ -41,14 +43,15 @@ pub enum RoomRequest {
         /// Takes the answer.
         reply: oneshot::Sender<RoomHistoryBody>,
     },
-    /// Say what the room knows of a patient.
+    /// Find the patient of a code, who is linked to an id where that is the first time, and answer when
+    /// that is on the disk.
     Patient {
-        /// The patient.
-        patient: PatientCommitment,
+        /// The tag of the code; the code itself comes no further than the room's interface.
+        tag: CodeTag,
         /// The protocol under which the course so far is asked for.
         protocol: Option<ProtocolId>,
-        /// Takes the answer.
-        reply: oneshot::Sender<PatientBody>,
+        /// Takes the answer: what the room knows of the patient.
+        reply: oneshot::Sender<Result<PatientBody, StepFailure>>,
     },
     /// Say how the room is.
     State {
@@ -130,7 +133,8 @@ impl StepFailure {
         }
     }
 
-    pub(crate) fn unavailable(message: impl Into<String>) -> StepFailure {
+    /// The driver cannot keep it now.
+    pub fn unavailable(message: impl Into<String>) -> StepFailure {
         StepFailure::Unavailable {
             message: message.into(),
         }

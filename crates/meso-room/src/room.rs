@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use meso_contract::room::LiveBody;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::patients::PatientKey;
+use crate::patients::PatientKeys;
 use crate::sign_ins::SignIns;
 use crate::{RoomRequest, StepFailure, StopRequest, Token};
 
@@ -34,7 +34,8 @@ pub(crate) struct Shared {
     pub(crate) address: SocketAddr,
     /// The driver's data folder.
     pub(crate) folder: PathBuf,
-    pub(crate) patients: Arc<PatientKey>,
+    /// Or why there are none.
+    pub(crate) patients: Result<PatientKeys, String>,
     time_zone: TimeZone,
     requests: mpsc::Sender<RoomRequest>,
     stops: mpsc::Sender<StopRequest>,
@@ -57,13 +58,14 @@ pub struct RoomInbox {
 }
 
 impl Room {
-    /// A room that listens on `address`, with the people of a data folder and the calendar of the
-    /// clinic.
+    /// A room that listens on `address`, with the people of a data folder, the calendar of the clinic
+    /// and the keys of its patients, or why there are none: it takes no codes then.
     pub fn new(
         token: Token,
         address: SocketAddr,
         folder: &Path,
         time_zone: TimeZone,
+        patients: Result<PatientKeys, String>,
     ) -> (Room, RoomInbox) {
         let (request_sender, requests) = mpsc::channel(REQUESTS_WAITING_MAX);
         let (stop_sender, stops) = mpsc::channel(REQUESTS_WAITING_MAX);
@@ -72,7 +74,7 @@ impl Room {
             token,
             address,
             folder: folder.to_owned(),
-            patients: Arc::new(PatientKey::of(folder)),
+            patients,
             time_zone,
             requests: request_sender,
             stops: stop_sender,

@@ -11,7 +11,8 @@ use meso_contract::room::{
 };
 use meso_contract::{CheckItemBody, ChecklistBody, room};
 use meso_room::{
-    People, Room, RoomInbox, RoomRequest, StepContext, StepFailure, Token, app, schemas, to_step,
+    PatientKeys, People, Room, RoomInbox, RoomRequest, StepContext, StepFailure, Token, app,
+    schemas, to_step,
 };
 use meso_sessions::{Refusal, Step};
 use meso_units::{ClinicId, DriverId, SegmentId, SessionId};
@@ -27,7 +28,8 @@ fn router() -> (Router, RoomInbox) {
 
 fn router_in(folder: &std::path::Path) -> (Router, RoomInbox) {
     let token = Token::from_random([1; 32]);
-    let (room, inbox) = Room::new(token, HOST.parse().unwrap(), folder, TimeZone::UTC);
+    let keys = Ok(PatientKeys::from_key(&[2; 32]));
+    let (room, inbox) = Room::new(token, HOST.parse().unwrap(), folder, TimeZone::UTC, keys);
     (app(room), inbox)
 }
 
@@ -89,13 +91,13 @@ fn play(inbox: RoomInbox, answer: Result<StepTakenBody, StepFailure>) {
                 RoomRequest::History { reply } => {
                     reply.send(room::RoomHistoryBody::default()).unwrap();
                 }
-                RoomRequest::Patient { patient, reply, .. } => {
+                RoomRequest::Patient { reply, .. } => {
                     let patient = room::PatientBody {
-                        patient: patient.to_string(),
+                        patient: "ab".repeat(32),
                         screening_digest: None,
                         course: None,
                     };
-                    reply.send(patient).unwrap();
+                    reply.send(Ok(patient)).unwrap();
                 }
                 RoomRequest::State { reply } => reply.send(RoomStateBody::default()).unwrap(),
                 RoomRequest::Live { reply } => reply.send(LiveBody::default()).unwrap(),

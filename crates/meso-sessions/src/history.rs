@@ -67,53 +67,59 @@ impl Histories {
         self.told.len()
     }
 
-    /// The course so far of a session's patient, under its protocol. `also` are sessions of the room
-    /// that are still open.
+    /// The course so far of a session's patient, under its protocol. `ids` are all that the patient has,
+    /// the session's among them; `also` are sessions of the room that are still open.
     ///
-    /// `None` where the room cannot know: nobody has told it of the patient's list, something was
-    /// left out of what it was told, the protocol is not in the library, or the session is a
+    /// `None` where the room cannot know: nobody has told it of the list of one of the ids, something
+    /// was left out of what it was told, the protocol is not in the library, or the session is a
     /// demonstration without a patient.
     pub fn course_of(
         &self,
         opened: &SessionOpened,
+        ids: &[PatientCommitment],
         library: &Library,
         also: &[(PatientCommitment, EarlierSession)],
     ) -> Option<CourseFacts> {
         let protocol = library
             .protocol(&opened.protocol)
             .filter(|_| !opened.demo)?;
-        let mut sessions = self.sessions_of(opened.patient, also)?;
+        let mut sessions = self.sessions_of(ids, also)?;
         sessions.retain(|_, one| (one.opened_at, one.session) < (opened.at, opened.session));
         facts(sessions.values(), protocol)
     }
 
-    /// The course of a patient so far, for who prepares a session that has not begun; `None` as for
-    /// [`Histories::course_of`].
+    /// The course of a patient with these ids so far, for who prepares a session that has not begun;
+    /// `None` as for [`Histories::course_of`].
     pub fn course_so_far(
         &self,
-        patient: PatientCommitment,
+        ids: &[PatientCommitment],
         protocol: &Protocol,
         also: &[(PatientCommitment, EarlierSession)],
     ) -> Option<CourseFacts> {
-        facts(self.sessions_of(patient, also)?.values(), protocol)
+        facts(self.sessions_of(ids, also)?.values(), protocol)
     }
 
     fn sessions_of(
         &self,
-        patient: PatientCommitment,
+        ids: &[PatientCommitment],
         also: &[(PatientCommitment, EarlierSession)],
     ) -> Option<BTreeMap<SessionId, EarlierSession>> {
-        let told = self.told.get(&patient_list_of(&patient))?;
-        let mut sessions = match told.patients.get(&patient) {
-            Some(history) if !history.is_cut => history.sessions.clone(),
-            None if !told.is_cut => BTreeMap::new(),
-            _ => return None,
-        };
-        let here = self.own.iter().chain(also);
-        for (_, earlier) in here.filter(|(of, _)| *of == patient) {
+        let mut sessions: BTreeMap<SessionId, EarlierSession> = BTreeMap::new();
+        let mut add = |earlier: &EarlierSession| {
             let known = sessions.entry(earlier.session);
             known.or_insert_with(|| earlier.clone()).join(earlier);
+        };
+        for id in ids {
+            let told = self.told.get(&patient_list_of(id))?;
+            match told.patients.get(id) {
+                Some(history) if !history.is_cut => history.sessions.values().for_each(&mut add),
+                None if !told.is_cut => {}
+                _ => return None,
+            }
         }
+        let here = self.own.iter().chain(also);
+        let of_patient = here.filter(|(patient, _)| ids.contains(patient));
+        of_patient.for_each(|(_, earlier)| add(earlier));
         Some(sessions)
     }
 }

@@ -100,7 +100,8 @@ impl JournalModel {
                 Record::Session(_)
                 | Record::Amendment(_)
                 | Record::Custody(_)
-                | Record::Interlock(_) => continue,
+                | Record::Interlock(_)
+                | Record::Patient(_) => continue,
             };
             if !touched.contains(&key) {
                 touched.push(key);
@@ -161,7 +162,10 @@ impl JournalModel {
             Record::Custody(custody) => Outcome::Recorded {
                 sequence: rows.insert(new, Some(custody.epoch)),
             },
-            Record::Session(_) | Record::Amendment(_) | Record::Interlock(_) => Outcome::Recorded {
+            Record::Session(_)
+            | Record::Amendment(_)
+            | Record::Interlock(_)
+            | Record::Patient(_) => Outcome::Recorded {
                 sequence: rows.insert(new, None),
             },
         }

@@ -307,6 +307,7 @@ impl StoreModel {
                 .map_err(|error| damaged("a track", error))?,
             outbox: Vec::new(),
             sessions: Vec::new(),
+            merges: Vec::new(),
             claimed_guns: Vec::new(),
             streams: streams
                 .filter_map(|(key, (clinic, _))| Some((clinic.clone()?, key.clone())))
@@ -395,6 +396,14 @@ impl ShotStore for StoreHandle {
         _: &ClinicId,
         _: u8,
     ) -> Result<Vec<(PatientCommitment, EarlierSession)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn treated_of(
+        &self,
+        _: &ClinicId,
+        _: &PatientCommitment,
+    ) -> Result<Vec<EarlierSession>, StoreError> {
         Ok(Vec::new())
     }
 

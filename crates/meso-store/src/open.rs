@@ -14,7 +14,10 @@ use crate::shelf::{Embedded, Shelf};
 use crate::{Reader, StoreError, StorePlace, Writer};
 
 /// The layout that this program writes.
-const LAYOUT: i64 = 6;
+const LAYOUT: i64 = 7;
+
+/// The layout before ids of patients were merged.
+const LAYOUT_WITHOUT_MERGES: i64 = 6;
 
 /// The layout before courses, claims and late findings.
 const LAYOUT_WITHOUT_COURSES: i64 = 5;
@@ -22,8 +25,11 @@ const LAYOUT_WITHOUT_COURSES: i64 = 5;
 /// The layout before notifications waited in the store; one table is all that it lacks.
 const LAYOUT_WITHOUT_OUTBOX: i64 = 4;
 
-/// What the present layout adds to the one before.
+/// What layout 6 adds to the one before.
 const COURSES: &str = include_str!("courses.sql");
+
+/// What the present layout adds to the one before.
+const MERGES: &str = include_str!("merges.sql");
 
 /// Where shots are that lie in the file itself.
 const EMBEDDED: &str = "its own file";
@@ -240,7 +246,7 @@ fn migrate(
         0 => {
             let schema = include_str!("schema.sql");
             let batch = format!(
-                "BEGIN; {schema} {COURSES}
+                "BEGIN; {schema} {COURSES} {MERGES}
                  INSERT INTO meta VALUES ('incarnation', x'{}'), ('shelf', x'{}'); COMMIT;",
                 hex(&new_incarnation.to_le_bytes()),
                 hex(shelf_name.as_bytes())
@@ -254,12 +260,15 @@ fn migrate(
                 "BEGIN;
                  CREATE TABLE outbox (channel TEXT PRIMARY KEY, body BLOB NOT NULL)
                    STRICT, WITHOUT ROWID;
-                 {COURSES} COMMIT;",
+                 {COURSES} {MERGES} COMMIT;",
             ))
             .during("add the table of what waits to be told"),
         LAYOUT_WITHOUT_COURSES => connection
-            .execute_batch(&format!("BEGIN; {COURSES} COMMIT;"))
+            .execute_batch(&format!("BEGIN; {COURSES} {MERGES} COMMIT;"))
             .during("add the tables of courses"),
+        LAYOUT_WITHOUT_MERGES => connection
+            .execute_batch(&format!("BEGIN; {MERGES} COMMIT;"))
+            .during("add the table of merged ids"),
         found => Err(StoreError::Layout {
             found,
             known: LAYOUT,

@@ -4,6 +4,7 @@ mod beside;
 mod claim;
 mod claimed;
 mod ledger;
+mod merges;
 mod rows;
 mod sums;
 mod transact;
@@ -29,6 +30,7 @@ use beside::{add_tally, insert_late, replace_outbox, replace_track, upsert_alert
 pub(crate) use beside::{insert_entry, insert_quarantined};
 use claim::Claim;
 use claimed::replace_claimed;
+use merges::insert_merge;
 use rows::{gun_row, insert_other_copies, stream_row};
 use sums::Sums;
 pub(crate) use transact::{durably, unhurried};
@@ -250,8 +252,10 @@ fn store<'c>(
     for block in &commit.blocks {
         let header = block.block.header();
         for record in block.block.records() {
-            if let Record::Session(event) = record {
-                sums::apply_event(transaction, header, event)?;
+            match record {
+                Record::Session(event) => sums::apply_event(transaction, header, event)?,
+                Record::Patient(merged) => insert_merge(transaction, &header.clinic, merged)?,
+                _ => {}
             }
         }
     }
@@ -441,6 +445,7 @@ fn record_at_ns(record: &Record) -> i64 {
         Record::Amendment(amendment) => amendment.at.unix_ns(),
         Record::Custody(custody) => custody.at.unix_ns(),
         Record::Interlock(event) => event.at.unix_ns(),
+        Record::Patient(merged) => merged.at.unix_ns(),
     }
 }
 

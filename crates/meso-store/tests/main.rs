@@ -130,6 +130,7 @@ fn a_store_of_before_notifications_goes_on_with_a_table_for_them() {
     older
         .execute_batch(
             "DROP TABLE outbox; DROP TABLE late_findings; DROP TABLE claims; DROP TABLE treated;
+             DROP TABLE patient_merges;
              ALTER TABLE sessions DROP COLUMN claimed_shot_count;
              ALTER TABLE sessions DROP COLUMN claimed_patient_shot_count;
              ALTER TABLE sessions DROP COLUMN claimed_volume_nl;

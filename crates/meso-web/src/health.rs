@@ -66,6 +66,11 @@ pub fn describe_metrics() {
         "Verdicts on sessions that late shots changed, since the start."
     );
     describe_counter!(
+        names::PATIENTS_MERGED_TOTAL,
+        Unit::Count,
+        "Ids of patients that turned out to be another one's, too, since the start."
+    );
+    describe_counter!(
         names::QUARANTINED_TOTAL,
         Unit::Count,
         "Records and payloads put in quarantine since the start."

@@ -11,6 +11,7 @@ mod journal;
 mod key;
 mod list_ports;
 mod monitor;
+mod patients;
 mod people;
 mod replace;
 mod resume;
@@ -68,6 +69,9 @@ enum Command {
     /// Say who may sign in at the room's screen.
     #[command(subcommand)]
     People(people::PeopleCommand),
+    /// Carry the key by which rooms know each other's patients from one room to another.
+    #[command(subcommand)]
+    Patients(patients::PatientsCommand),
     /// Make keys with which guns prove who they are.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -113,6 +117,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Gun(command) => gun::gun(&command),
         Command::Session(command) => session::session(&command),
         Command::People(command) => people::people(&command),
+        Command::Patients(command) => patients::patients(&command),
         Command::Key(command) => key::key(command),
         Command::Monitor(arguments) => monitor::monitor(&arguments),
         Command::Replace(arguments) => replace::replace(arguments),

@@ -6,6 +6,7 @@
 
 mod bus;
 mod guns;
+mod links;
 mod room;
 mod start;
 
@@ -135,6 +136,8 @@ struct Daemon {
     connection: watch::Receiver<ConnectionState>,
     /// As of the last change that was looked at.
     is_connected: bool,
+    /// From then on other rooms are told of this one's links.
+    links_from: Instant,
     latency: Latency,
     outbox: mpsc::Sender<Job>,
     outbox_task: JoinHandle<()>,
@@ -234,8 +237,9 @@ impl Daemon {
             self.write(work).await?;
             self.apply_events(&events).await?;
         }
+        self.merge_patients().await?;
         self.publish_statuses();
-        Ok(())
+        self.publish_links()
     }
 
     /// A block cannot be sent: what is lost with it gets a name first.

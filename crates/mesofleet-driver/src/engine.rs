@@ -10,6 +10,7 @@ mod courses;
 mod gun;
 mod interlock;
 mod lane;
+mod links;
 mod live;
 mod recovery;
 mod resume;
@@ -39,9 +40,12 @@ use crate::machine::Now;
 use courses::Courses;
 use gun::Gun;
 use lane::Lane;
+use links::Links;
 use screening::Screenings;
 
 use crate::outbox::{Undeliverable, WhyNot};
+pub(crate) use links::DrawnLink;
+pub use links::LINK_VALUES;
 pub use recovery::JournalContents;
 pub(crate) use recovery::Recovered;
 pub use resume::{RESUME_VALUES, Resumed};
@@ -175,6 +179,8 @@ pub(crate) struct Engine {
     screenings: Screenings,
     /// Earlier sessions of the room's patients.
     courses: Courses,
+    /// From codes to patients.
+    links: Links,
     /// Guns that were unplugged since sessions were last looked at.
     unplugged: BTreeSet<GunSerial>,
     /// When sessions were last looked at for idleness.
@@ -211,6 +217,7 @@ impl Engine {
             refused_watermark_count: 0,
             screenings: Screenings::default(),
             courses: Courses::default(),
+            links: Links::default(),
             unplugged: BTreeSet::new(),
             idle_looked_at: None,
             resume_count: 0,

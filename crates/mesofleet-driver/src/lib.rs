@@ -47,7 +47,7 @@ mod supervisor;
 
 pub use broker::broker_of;
 pub use daemon::run;
-pub use engine::{RESUME_VALUES, Resumed, STOP_VALUES, Stopped};
+pub use engine::{LINK_VALUES, RESUME_VALUES, Resumed, STOP_VALUES, Stopped};
 pub use error::DriverError;
 pub use keys::{KeyProblem, read_keys, write_new_key};
 pub use platform::terminated;

@@ -158,11 +158,12 @@ impl Decisions {
         config: DriverConfig,
         journal: &impl JournalContents,
     ) -> Result<Started, JournalError> {
+        let no_patients = Err("a simulation has no patients".to_owned());
         let Recovered {
             engine,
             batch,
             seals,
-        } = Engine::recover(config, TimeZone::UTC, None, journal)?;
+        } = Engine::recover(config, TimeZone::UTC, None, no_patients, journal)?;
         Ok(Started {
             decisions: Decisions { engine },
             batch,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use meso_domain::{
     BlockHash, BlockHeader, BlockPlace, CheckItem, Checklist, Custody, Delivery, Gap, GapReason,
-    GapState, GunPosition, Needle, Quantity, Record, RecordBlock, SegmentOpened, SessionEnded,
-    SessionEvent, SessionOpened, SessionOutcome, Shot, Sourced, Stream, SyringeLoad, Technique,
+    GapState, GunPosition, Needle, PatientMerged, Quantity, Record, RecordBlock, SegmentOpened,
+    SessionEnded, SessionEvent, SessionOpened, SessionOutcome, Shot, Sourced, Stream, SyringeLoad,
+    Technique,
 };
 use meso_limits::Judge;
 use meso_testkit::samples::bare_shot;
@@ -131,6 +132,12 @@ impl PaperDriver {
             vec![Record::Session(event)],
             Vec::new(),
         )
+    }
+
+    /// Two ids turned out to be one patient's.
+    pub(crate) fn merged(&mut self, merged: PatientMerged) -> RecordBlock {
+        let records = vec![Record::Patient(merged)];
+        self.seal(Stream::Room, None, records, Vec::new())
     }
 
     fn seal(

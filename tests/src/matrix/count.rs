@@ -164,7 +164,8 @@ fn read(reader: &Reader<'_>) -> Result<Arrived, StoreError> {
                     | Record::Session(_)
                     | Record::Amendment(_)
                     | Record::Custody(_)
-                    | Record::Interlock(_) => continue,
+                    | Record::Interlock(_)
+                    | Record::Patient(_) => continue,
                 },
             };
             arrived

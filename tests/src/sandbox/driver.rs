@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use meso_contract::room::{
-    ROOM_ACCESS_FILE_NAME, ResumeGunBody, RoomAccessFile, RoomGunBody, RoomStateBody, RoomStepBody,
-    StepTakenBody,
+    PatientBody, PatientCodeBody, ROOM_ACCESS_FILE_NAME, ResumeGunBody, RoomAccessFile,
+    RoomGunBody, RoomStateBody, RoomStepBody, StepTakenBody,
 };
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::{CLINIC, Programs, end_by_force, leave, wait_until};
 
@@ -172,9 +175,29 @@ impl Driver {
     ///
     /// What the room answered instead.
     pub fn step(&self, body: &RoomStepBody) -> anyhow::Result<StepTakenBody> {
+        self.post("/api/v1/steps", body)
+    }
+
+    /// Finds the patient of a code, as a person in the room does.
+    ///
+    /// # Errors
+    ///
+    /// What the room answered instead.
+    pub fn patient(&self, code: &str) -> anyhow::Result<PatientBody> {
+        let code = code.to_owned();
+        self.post(
+            "/api/v1/patients",
+            &PatientCodeBody {
+                code,
+                protocol: None,
+            },
+        )
+    }
+
+    fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
         let (agent, access) = self.room().context("the driver does not run")?;
         let request = agent
-            .post(format!("http://{}/api/v1/steps", access.address))
+            .post(format!("http://{}{path}", access.address))
             .header("authorization", format!("Bearer {}", access.token))
             .config()
             .http_status_as_error(false)

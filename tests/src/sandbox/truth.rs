@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Context;
-use meso_domain::{Gap, Record, Shot};
+use meso_domain::{Gap, PatientMerged, Record, Shot};
 use meso_store::{BlockSelection, LoadedRecord, Store};
 use meso_testkit::gun::log::{FiredShot, ShotKeyText, key_of};
 
@@ -22,6 +22,8 @@ pub struct Stored {
     pub other_copy_count: u64,
     /// Every gap that a driver has named.
     pub gaps: Vec<Gap>,
+    /// Every two ids that a driver has said to be one patient's.
+    pub merged: Vec<PatientMerged>,
     /// What was refused by the ingest.
     pub quarantined_count: u64,
     /// Blocks.
@@ -58,6 +60,7 @@ impl Stored {
         match record {
             Record::Shot(shot) => self.shots.push(shot),
             Record::Gap(gap) => self.gaps.push(gap),
+            Record::Patient(merged) => self.merged.push(merged),
             Record::Session(_)
             | Record::Amendment(_)
             | Record::Custody(_)

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod golden_interlock_v1;
+mod golden_merge_v1;
 mod golden_v1;
 mod properties;
 mod samples;

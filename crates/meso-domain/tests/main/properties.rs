@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use crate::samples::{
     sample_amendment, sample_custody, sample_ended, sample_gap, sample_header, sample_interlock,
-    sample_judgement, sample_opened, sample_segment, sample_shot,
+    sample_judgement, sample_merged, sample_opened, sample_segment, sample_shot,
 };
 
 prop_compose! {
@@ -89,6 +89,7 @@ fn every_kind_of_record_survives_its_canonical_bytes() {
         Record::Amendment(sample_amendment()),
         Record::Custody(sample_custody()),
         Record::Interlock(sample_interlock()),
+        Record::Patient(sample_merged()),
     ] {
         assert_eq!(
             Record::from_canonical(&record.canonical_bytes()).unwrap(),

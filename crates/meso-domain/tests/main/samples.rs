@@ -3,9 +3,9 @@
 use meso_domain::{
     Amendment, BlockHeader, BlockPlace, Bound, CheckItem, Checklist, Component, Custody, Delivery,
     Finding, Gap, GapReason, GapState, GunPosition, InterlockChange, InterlockEvent, Judgement,
-    Needle, Purpose, PurposeDecidedBy, Quantity, RecordHash, Rule, SegmentOpened, SessionEnded,
-    SessionEvent, SessionOpened, SessionOutcome, Severity, Shot, ShotFlags, ShotIdentity, Sourced,
-    Stream, SyringeLoad, Technique,
+    Needle, PatientMerged, Purpose, PurposeDecidedBy, Quantity, RecordHash, Rule, SegmentOpened,
+    SessionEnded, SessionEvent, SessionOpened, SessionOutcome, Severity, Shot, ShotFlags,
+    ShotIdentity, Sourced, Stream, SyringeLoad, Technique,
 };
 use meso_units::{
     BlockNumber, ClinicId, ClockSegment, DriverId, Epoch, GaugePascals, GunSerial, GunTick,
@@ -172,6 +172,14 @@ pub(crate) fn sample_interlock() -> InterlockEvent {
         change: InterlockChange::StoppedByHand,
         by: Some(OperatorId::parse("op-7").unwrap()),
         reason: "patient moved".into(),
+    }
+}
+
+pub(crate) fn sample_merged() -> PatientMerged {
+    PatientMerged {
+        from: PatientCommitment::from_bytes([0x22; 32]),
+        into: PatientCommitment::from_bytes([0x21; 32]),
+        at: at(1_795_000_003_000_000_000),
     }
 }
 

@@ -74,7 +74,7 @@ fn course(told: Option<PatientList>, own: &[EarlierSession]) -> Option<CourseFac
     for one in own {
         histories.note(patient(), one.clone());
     }
-    histories.course_of(&opened(), &library(), &[])
+    histories.course_of(&opened(), &[opened().patient], &library(), &[])
 }
 
 #[test]
@@ -144,7 +144,10 @@ fn a_demonstration_has_no_course() {
         demo: true,
         ..opened()
     };
-    assert_eq!(histories.course_of(&demo, &library(), &[]), None);
+    assert_eq!(
+        histories.course_of(&demo, &[demo.patient], &library(), &[]),
+        None
+    );
 }
 
 #[test]
@@ -158,7 +161,8 @@ fn the_oldest_sessions_of_a_room_make_way_for_new_ones() {
         one.session = meso_units::SessionId::from_bytes(id);
         histories.note(patient(), one);
     }
-    let course = histories.course_of(&opened(), &library(), &[]).unwrap();
+    let course = histories.course_of(&opened(), &[opened().patient], &library(), &[]);
+    let course = course.unwrap();
     assert_eq!(
         usize::from(course.sessions_before),
         Histories::OWN_COUNT_MAX

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::Args;
-use meso_contract::room::{RoomGunBody, RoomStateBody};
+use meso_contract::room::{PatientLinksBody, RoomGunBody, RoomStateBody};
+use meso_room::PATIENT_KEY_FILE_NAME;
 use serde::Serialize;
 
 use super::room_client::{Asked, RoomClient};
@@ -115,6 +116,7 @@ fn text(folder: &str, address: &str, state: &RoomStateBody) -> String {
             state.unsendable_block_count
         ));
     }
+    text.push_str(&links_text(&state.patient_links));
     if state.refused_watermark_count > 0 {
         text.push_str(&format!(
             "  ALARM     {} watermarks were not signed by the ingest of `ingest.key`: see the log\n",
@@ -140,6 +142,42 @@ fn text(folder: &str, address: &str, state: &RoomStateBody) -> String {
         .guns
         .iter()
         .for_each(|gun| text.push_str(&remarks_on(gun)));
+    text
+}
+
+fn links_text(links: &PatientLinksBody) -> String {
+    let mut text = match (&links.key, &links.problem) {
+        (Some(key), _) => format!(
+            "  patients  {} known under the key {key}, {} of them met here first, {} merged\n",
+            links.known_count, links.made_here_count, links.merged_count
+        ),
+        (None, problem) => format!(
+            "  ALARM     no patient's code can be taken: {}\n",
+            problem.as_deref().unwrap_or_default()
+        ),
+    };
+    for driver in &links.other_keys {
+        text.push_str(&format!(
+            "  ALARM     links of {driver} are under another key: import the key of one room in the other\n"
+        ));
+    }
+    for driver in &links.damaged {
+        text.push_str(&format!(
+            "  ALARM     links of {driver} are damaged: see the log\n"
+        ));
+    }
+    if links.unreadable_shelf_count > 0 {
+        text.push_str(&format!(
+            "  ALARM     {} shelves of patients' links cannot be read: bring back {}\n",
+            links.unreadable_shelf_count, PATIENT_KEY_FILE_NAME
+        ));
+    }
+    if links.refused_count > 0 {
+        text.push_str(&format!(
+            "  ALARM     {} patients' links were refused: see the log\n",
+            links.refused_count
+        ));
+    }
     text
 }
 

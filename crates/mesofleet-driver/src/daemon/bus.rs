@@ -9,7 +9,9 @@ use meso_journal::JournalError;
 use meso_ledger::{LedgerError, VerifierKey};
 use meso_units::GunSerial;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
+use super::links::LINKS_WAIT;
 use super::{Daemon, jitter};
 use crate::DriverError;
 use crate::engine::{Engine, WantedAnswer};
@@ -41,6 +43,9 @@ impl Daemon {
             Ok(Topic::Wanted { serial, .. }) => self.handle_wanted(serial, &delivery.payload).await,
             Ok(Topic::Successor { .. }) => self.handle_successor(&delivery.payload),
             Ok(Topic::Library { .. }) => self.handle_library(delivery.payload).await,
+            Ok(Topic::Links { driver, page, .. }) => {
+                self.handle_links(&driver, page, &delivery.payload).await
+            }
             Ok(Topic::Patients { list, .. }) => {
                 self.handle_patients(list, &delivery.topic, delivery.payload)
                     .await
@@ -185,6 +190,11 @@ impl Daemon {
                 return Ok(());
             }
         }
+        self.say_courses().await
+    }
+
+    /// Says of open sessions what is known anew of their patients' courses.
+    pub(super) async fn say_courses(&mut self) -> Result<(), DriverError> {
         if let Some((work, events)) = self.engine.take_courses(self.clocks.now()) {
             self.write(work).await?;
             self.apply_events(&events).await?;
@@ -200,6 +210,8 @@ impl Daemon {
                 self.is_connected = true;
                 self.is_successor_due = true;
                 self.engine.all_statuses_due();
+                self.engine.all_links_due();
+                self.links_from = Instant::now() + LINKS_WAIT;
                 SenderEvent::Connected
             }
             ConnectionState::Down { reason } => {

@@ -59,11 +59,12 @@ impl Daemon {
                 let _ = reply.send(self.engine.history());
             }
             RoomRequest::Patient {
-                patient,
+                tag,
                 protocol,
                 reply,
             } => {
-                let _ = reply.send(self.engine.patient(patient, protocol.as_ref()));
+                let answer = self.find_patient(&tag, protocol.as_ref()).await?;
+                let _ = reply.send(answer);
             }
             RoomRequest::ResumeGun { gun, body, reply } => {
                 let answer = self.resume_gun(&gun, &body).await?;

@@ -6,7 +6,7 @@ use meso_bus::{ClientOptions, Consumer, Message, Publisher};
 use meso_config::{DriverConfig, PortSource};
 use meso_contract::{DriverStatusMessage, PAYLOAD_VERSION, topics};
 use meso_journal::{Identity, Journal, OpenedJournal};
-use meso_room::{Room, RoomInbox, Token, app, write_access_file};
+use meso_room::{PatientKeys, Room, RoomInbox, Token, app, write_access_file};
 use meso_serial::{EnumeratedSource, FolderSource, GunPorts, PortEvent, SerialConfig};
 use meso_units::JournalIncarnation;
 use tokio::net::TcpListener;
@@ -37,21 +37,17 @@ pub(super) async fn start(
     let opened = open_journal(config, beginning)?;
     let incarnation = opened.recovery().incarnation;
     let successor = successor_message(config, &opened)?;
+    let patients = patient_keys(config);
     let Recovered {
         engine,
         batch,
         seals,
-    } = Engine::recover(
-        config.clone(),
-        settings.time_zone().clone(),
-        settings.signers(),
-        &opened,
-    )?;
+    } = recover(settings, patients.clone(), &opened)?;
     let journal = Arc::new(opened.start()?);
     commit(&journal, &supervisor, batch, &mut leaving).await?;
 
     // Before the birth message, so that whoever hears it finds the room's address.
-    let (inbox, room_server) = serve_room(settings).await?;
+    let (inbox, room_server) = serve_room(settings, patients).await?;
     let (online, offline) = states(config, incarnation)?;
     let publisher = Publisher::start(client(config, "")?, Some(offline.clone()), Some(online));
     let consumer = listen(config)?;
@@ -76,6 +72,7 @@ pub(super) async fn start(
         consumer,
         connection,
         is_connected: false,
+        links_from: Instant::now(),
         latency: Latency::new(),
         outbox,
         outbox_task,
@@ -95,6 +92,16 @@ pub(super) async fn start(
     let work = daemon.engine.close_ended_epochs(daemon.clocks.now());
     daemon.write(work).await?;
     Ok(daemon)
+}
+
+fn recover(
+    settings: &Settings,
+    patients: Result<PatientKeys, String>,
+    opened: &OpenedJournal,
+) -> Result<Recovered, DriverError> {
+    let (config, zone) = (settings.config().clone(), settings.time_zone().clone());
+    let signers = settings.signers();
+    Ok(Engine::recover(config, zone, signers, patients, opened)?)
 }
 
 fn open_journal(config: &DriverConfig, beginning: Beginning) -> Result<OpenedJournal, DriverError> {
@@ -176,12 +183,16 @@ fn listen(config: &DriverConfig) -> Result<Consumer, DriverError> {
         topics::wanted_filter(clinic, driver),
         topics::library(clinic),
         topics::patients_filter(clinic),
+        topics::links_filter(clinic),
         topics::successor(clinic, driver),
     ];
     Ok(Consumer::start(client(config, ".in")?, filters))
 }
 
-async fn serve_room(settings: &Settings) -> Result<(RoomInbox, JoinHandle<()>), DriverError> {
+async fn serve_room(
+    settings: &Settings,
+    patients: Result<PatientKeys, String>,
+) -> Result<(RoomInbox, JoinHandle<()>), DriverError> {
     let config = settings.config();
     let failed = |source| DriverError::Listen {
         address: config.room_http,
@@ -195,6 +206,7 @@ async fn serve_room(settings: &Settings) -> Result<(RoomInbox, JoinHandle<()>), 
         address,
         &config.data_dir,
         settings.time_zone().clone(),
+        patients,
     );
     let router = app(room);
     let server = tokio::spawn(async move {
@@ -205,6 +217,18 @@ async fn serve_room(settings: &Settings) -> Result<(RoomInbox, JoinHandle<()>), 
     write_access_file(&config.data_dir, address, &token)?;
     tracing::info!(page = %format!("http://{address}/"), "the room's interface listens");
     Ok((inbox, server))
+}
+
+/// The keys of the room's patients, or why there are none: guns are driven all the same, and codes are
+/// not taken.
+fn patient_keys(config: &DriverConfig) -> Result<PatientKeys, String> {
+    PatientKeys::open(&config.data_dir).map_err(|error| {
+        let cause = std::error::Error::source(&error);
+        let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+        let problem = format!("{error}{cause}");
+        tracing::error!(problem, "ALARM: no patient's code can be taken");
+        problem
+    })
 }
 
 /// Keys and profiles of the guns, read before anything is opened.

@@ -98,8 +98,9 @@ impl Engine {
 
     fn course_of(&self, opened: &SessionOpened) -> Option<meso_domain::CourseFacts> {
         let library = self.judge.library()?;
-        let also = self.treated_now();
-        self.courses.histories.course_of(opened, library, &also)
+        let ids = self.ids_of(&opened.patient);
+        let histories = &self.courses.histories;
+        histories.course_of(opened, &ids, library, &self.treated_now())
     }
 
     /// The course of a patient so far, for who prepares a session; `None` where the room cannot know.
@@ -110,7 +111,7 @@ impl Engine {
     ) -> Option<meso_domain::CourseFacts> {
         let protocol = self.judge.library()?.protocol(protocol)?;
         let histories = &self.courses.histories;
-        histories.course_so_far(patient, protocol, &self.treated_now())
+        histories.course_so_far(&self.ids_of(&patient), protocol, &self.treated_now())
     }
 
     /// What was done so far in the sessions that are open.

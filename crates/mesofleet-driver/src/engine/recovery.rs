@@ -6,6 +6,7 @@ use meso_delivery::Haste;
 use meso_domain::{SessionEvent, Shot, Stream};
 use meso_journal::{Batch, JournalError, OpenedJournal, Recovery};
 use meso_limits::SignerList;
+use meso_room::PatientKeys;
 use meso_units::{GunSerial, SessionId};
 
 use super::attach::EPOCH_VALUES;
@@ -96,7 +97,8 @@ pub(crate) struct Recovered {
 }
 
 impl Engine {
-    /// Puts sessions, totals, positions and open blocks together again.
+    /// Puts sessions, totals, positions and open blocks together again. `patients` are the keys of the
+    /// room's patients, or why there are none.
     ///
     /// # Errors
     ///
@@ -105,6 +107,7 @@ impl Engine {
         config: DriverConfig,
         time_zone: TimeZone,
         signers: Option<&SignerList>,
+        patients: Result<PatientKeys, String>,
         journal: &impl JournalContents,
     ) -> Result<Recovered, JournalError> {
         let recovery = journal.recovery();
@@ -116,6 +119,7 @@ impl Engine {
         engine.recover_sessions(journal)?;
         engine.recover_screenings(journal)?;
         engine.recover_courses(journal)?;
+        engine.recover_links(journal, patients)?;
         let seals = engine.recover_streams(recovery);
         let batch = Batch {
             values: vec![clock_segment_value(segment)],

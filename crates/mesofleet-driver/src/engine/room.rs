@@ -199,7 +199,7 @@ impl Engine {
         let course = protocol.and_then(|protocol| self.course_so_far(patient, protocol));
         PatientBody {
             patient: patient.to_string(),
-            screening_digest: self.screenings.of(&patient).map(hex::encode),
+            screening_digest: self.screenings.of(&self.ids_of(&patient)).map(hex::encode),
             course: course.as_ref().map(CourseBody::from),
         }
     }

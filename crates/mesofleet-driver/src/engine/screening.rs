@@ -61,9 +61,10 @@ impl Screenings {
         }
     }
 
-    /// The newest full questionnaire of a patient that the room knows.
-    pub(super) fn of(&self, patient: &PatientCommitment) -> Option<&[u8; 32]> {
-        self.of_patient.get(patient)
+    /// The newest full questionnaire that the room knows of a patient who has these ids.
+    pub(super) fn of(&self, ids: &[PatientCommitment]) -> Option<&[u8; 32]> {
+        let digests = ids.iter().filter_map(|id| self.of_patient.get(id));
+        digests.max_by_key(|digest| self.order.iter().position(|one| one == *digest))
     }
 }
 

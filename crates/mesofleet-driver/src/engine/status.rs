@@ -44,6 +44,7 @@ impl Engine {
             interlock_enabled: self.config.interlock.enabled,
             clock_trusted: is_plausible(now.utc),
             patient_list_count: self.patient_list_count(),
+            patient_links: self.links_body(),
             unsendable_block_count: self.unsendable_block_count,
             refused_watermark_count: self.refused_watermark_count,
             port_problems: self.port_problems.clone(),

@@ -52,7 +52,8 @@ fn open(folder: &TempDir, more: &str) -> (Recovered, Journal) {
     };
     let opened = OpenedJournal::open(folder.path(), identity, JournalIncarnation(5)).unwrap();
     let zone = TimeZone::get("Europe/Vienna").unwrap();
-    let recovered = Engine::recover(config, zone, Some(&signers()), &opened).unwrap();
+    let recovered = Engine::recover(config, zone, Some(&signers()), links::keys(folder), &opened);
+    let recovered = recovered.unwrap();
     (recovered, opened.start().unwrap())
 }
 
@@ -794,6 +795,7 @@ mod clocks;
 mod courses;
 mod delivery;
 mod interlock;
+mod links;
 mod live;
 mod said;
 mod salvage;

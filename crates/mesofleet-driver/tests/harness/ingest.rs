@@ -237,7 +237,10 @@ fn store(seen: &mut Seen, block: &RecordBlock) {
                 seen.open_ended.push((gap.first.get(), gap.reason));
             }
             Record::Gap(gap) => panic!("nothing is missing, and yet: {gap:?}"),
-            Record::Amendment(_) | Record::Custody(_) | Record::Interlock(_) => {}
+            Record::Amendment(_)
+            | Record::Custody(_)
+            | Record::Interlock(_)
+            | Record::Patient(_) => {}
         }
     }
 }

@@ -9,7 +9,7 @@ use meso_units::SessionId;
 use super::IngestError;
 use super::arrival::quarantined;
 use super::claims::{Claimed, claimed, claims_in, counts_of};
-use super::courses::{add_treated, treated_by};
+use super::courses::treated_by;
 use super::late::newest_of;
 use super::prepare::Preparation;
 use super::shot_store::ShotStore;
@@ -123,7 +123,7 @@ impl<S: ShotStore> Preparation<'_, S> {
             self.rest.news.sessions.insert(session);
         } else {
             let treated = treated_by(judge, session, events);
-            add_treated(&mut self.commit, &mut self.rest, treated);
+            self.add_treated(treated);
         }
         self.say_late(session, &findings, after.as_ref(), newest)
     }

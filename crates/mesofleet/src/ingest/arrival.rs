@@ -112,7 +112,8 @@ impl Arrival {
             | Topic::Successor { .. }
             | Topic::Alerts { .. }
             | Topic::Library { .. }
-            | Topic::Patients { .. } => Err("nobody sends this topic to the ingest".to_owned()),
+            | Topic::Patients { .. }
+            | Topic::Links { .. } => Err("nobody sends this topic to the ingest".to_owned()),
         };
         read.unwrap_or_else(|reason| {
             refuse(

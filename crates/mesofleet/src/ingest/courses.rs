@@ -3,16 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use meso_contract::{PatientBody, PatientsMessage};
-use meso_domain::{
-    EarlierSession, PATIENT_LIST_COUNT, SessionEvent, SessionOpened, patient_list_of,
-};
+use meso_domain::{EarlierSession, PATIENT_LIST_COUNT, SessionEvent, SessionOpened};
 use meso_limits::Judge;
-use meso_store::{Commit, StoreError, TreatedRow};
+use meso_store::{StoreError, TreatedRow};
 use meso_units::{ClinicId, PatientCommitment, SessionId, Timestamp};
 
 use super::pipeline::Ingest;
 use super::shot_store::ShotStore;
-use super::steps::{PatientsTold, Rest};
+use super::steps::PatientsTold;
 
 /// How long after some lists further ones are told, in ns: 5 s, in which nobody is treated in another
 /// room.
@@ -44,19 +42,6 @@ impl Treatment {
             patient: self.patient,
             earlier,
         }
-    }
-}
-
-/// Adds rows to a commit, and their lists to those that are to be told.
-pub(super) fn add_treated(
-    commit: &mut Commit,
-    rest: &mut Rest,
-    rows: impl IntoIterator<Item = TreatedRow>,
-) {
-    for row in rows {
-        let list = patient_list_of(&row.patient);
-        rest.lists.insert((row.clinic.clone(), list));
-        commit.treated.push(row);
     }
 }
 
@@ -135,6 +120,7 @@ impl<S: ShotStore> Ingest<S> {
         for (patient, earlier) in self.store.treated_in(&clinic, list)? {
             sessions.entry(patient).or_default().push(earlier);
         }
+        self.add_sessions_of_other_ids(&clinic, list, &mut sessions)?;
         let bodies = sessions.iter();
         let bodies = bodies.map(|(patient, sessions)| PatientBody::new(patient, sessions));
         let message = PatientsMessage::new(list, bodies.collect());

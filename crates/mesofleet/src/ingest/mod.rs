@@ -17,6 +17,7 @@ mod error;
 mod gun_alerts;
 mod inquiry;
 mod late;
+mod merges;
 mod newest;
 mod pipeline;
 mod prepare;

@@ -11,8 +11,8 @@ use meso_alerts::{AlertId, Alerts, Deed, Outbox};
 use meso_delivery::{Inquiries, Receiver};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
-    BlockPlace, CommitEntry, LedgerEntryKind, Record, RecordBlock, SessionEnded, SessionEvent,
-    ShotIdentity,
+    BlockPlace, CommitEntry, LedgerEntryKind, PatientMerges, Record, RecordBlock, SessionEnded,
+    SessionEvent, ShotIdentity,
 };
 use meso_ledger::{Checkpoint, Frontier, LogKey};
 use meso_limits::{Judge, Library};
@@ -85,6 +85,8 @@ pub struct Ingest<S> {
     pub(super) lists_due: BTreeSet<(ClinicId, u8)>,
     pub(super) lists_told_at: Option<Timestamp>,
     pub(super) shown: Shown,
+    /// Ids that turned out to be one patient's, by clinic.
+    pub(super) merges: BTreeMap<ClinicId, PatientMerges>,
     /// Sessions that a start has read back: what they amount to for later ones is written again.
     pub(super) recalled: BTreeSet<SessionId>,
     /// Sessions that are not sealed and of which an event was corrected or shots are claimed.
@@ -130,6 +132,7 @@ impl<S: ShotStore> Ingest<S> {
             lists_due: BTreeSet::new(),
             lists_told_at: None,
             shown: Shown::default(),
+            merges: BTreeMap::new(),
             recalled: BTreeSet::new(),
             mended: BTreeSet::new(),
             claimed_guns: BTreeSet::new(),
@@ -159,6 +162,7 @@ impl<S: ShotStore> Ingest<S> {
         self.amended.clear();
         self.treatments.clear();
         self.lists_told_at = None;
+        self.recall_merges(&recalled.merges);
         self.recalled.clear();
         self.mended.clear();
         self.claimed_came.clear();
@@ -208,7 +212,12 @@ impl<S: ShotStore> Ingest<S> {
                     {
                         self.amended.insert(said.session);
                     }
-                    Some(Record::Session(_) | Record::Amendment(_) | Record::Interlock(_))
+                    Some(
+                        Record::Session(_)
+                        | Record::Amendment(_)
+                        | Record::Interlock(_)
+                        | Record::Patient(_),
+                    )
                     | None => {}
                 }
             }

@@ -15,7 +15,6 @@ use meso_units::{ClinicId, GunSerial, SessionId, Timestamp};
 use super::IngestError;
 use super::amended::changes_sums;
 use super::arrival::{Arrival, Way, quarantined};
-use super::courses::add_treated;
 use super::gun_alerts::gun_key;
 use super::inquiry::now_ms;
 use super::pipeline::{Ingest, entry, shot_count};
@@ -131,7 +130,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
         let treated: Vec<_> = sessions
             .filter_map(|session| self.ingest.treated(*session))
             .collect();
-        add_treated(&mut self.commit, &mut self.rest, treated);
+        self.add_treated(treated);
         let blocks = self.live_blocks.iter();
         let blocks = blocks.filter_map(|index| self.commit.blocks.get(*index));
         self.rest.news.shots = self.ingest.shown.take(blocks, self.now);
@@ -281,6 +280,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
                         self.take_event(event);
                     }
                 }
+                Record::Patient(merged) => self.take_merge(&accepted.block, merged)?,
                 Record::Amendment(_) | Record::Interlock(_) => {}
             }
         }

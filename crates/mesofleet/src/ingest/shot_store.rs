@@ -3,7 +3,9 @@
 use meso_alerts::{Alert, Alerts, Track};
 use meso_delivery::{Receiver, StreamKey};
 use meso_domain::canonical::Canonical as _;
-use meso_domain::{BlockHash, BlockPlace, EarlierSession, Gap, SessionEvent, Shot, ShotIdentity};
+use meso_domain::{
+    BlockHash, BlockPlace, EarlierSession, Gap, PatientMerged, SessionEvent, Shot, ShotIdentity,
+};
 use meso_ledger::Frontier;
 use meso_store::{
     ClaimRow, Commit, LoadedBlock, LogCommit, OutboxRow, SealParts, SealedSession, SessionRow,
@@ -33,6 +35,8 @@ pub struct Recalled {
     pub sessions: Vec<(SessionRow, Vec<SessionEvent>, Option<BlockPlace>)>,
     /// Guns and epochs of which a session claims shots.
     pub claimed_guns: Vec<(GunSerial, Epoch)>,
+    /// Ids that turned out to be one patient's, and their clinics, in the order in which they came.
+    pub merges: Vec<(ClinicId, PatientMerged)>,
     /// Streams and their clinics.
     pub streams: Vec<(ClinicId, StreamKey)>,
 }
@@ -107,6 +111,17 @@ pub trait ShotStore: Send {
         clinic: &ClinicId,
         list: u8,
     ) -> Result<Vec<(PatientCommitment, EarlierSession)>, StoreError>;
+
+    /// The sessions in which one patient of a clinic was treated.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when they cannot be read.
+    fn treated_of(
+        &self,
+        clinic: &ClinicId,
+        patient: &PatientCommitment,
+    ) -> Result<Vec<EarlierSession>, StoreError>;
 
     /// What the seal of a session is made from.
     ///
@@ -199,6 +214,7 @@ impl ShotStore for Writer {
             outbox: reader.outbox()?,
             sessions: sessions.collect::<Result<_, StoreError>>()?,
             claimed_guns: reader.claimed_guns()?,
+            merges: reader.patient_merges()?,
             streams: reader.streams()?,
         })
     }
@@ -238,6 +254,14 @@ impl ShotStore for Writer {
         list: u8,
     ) -> Result<Vec<(PatientCommitment, EarlierSession)>, StoreError> {
         self.read().treated_in(clinic, list)
+    }
+
+    fn treated_of(
+        &self,
+        clinic: &ClinicId,
+        patient: &PatientCommitment,
+    ) -> Result<Vec<EarlierSession>, StoreError> {
+        self.read().treated_of(clinic, patient)
     }
 
     fn seal_parts(&self, session: SessionId) -> Result<SealParts, StoreError> {

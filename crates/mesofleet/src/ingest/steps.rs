@@ -41,6 +41,8 @@ pub struct News {
     pub letters: Vec<Letter>,
     /// Rooms that judge by an older release than the one in force, where that was looked at.
     pub lagging_rooms: Option<Vec<LaggingRoom>>,
+    /// Ids of patients that turned out to be another one's, too.
+    pub merged_count: u64,
     /// New blocks.
     pub block_count: u64,
     /// Blocks that came again.

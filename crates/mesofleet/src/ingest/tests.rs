@@ -16,6 +16,7 @@ pub(super) mod faults;
 mod fleet;
 mod inquiry;
 mod late;
+mod merges;
 mod said;
 mod telling;
 

@@ -109,6 +109,7 @@ fn count(news: &News) {
     metrics::counter!(names::BLOCKS_COMMITTED_TOTAL).increment(news.block_count);
     metrics::counter!(names::BLOCKS_DUPLICATE_TOTAL).increment(news.blocks_again_count);
     metrics::counter!(names::LATE_FINDINGS_TOTAL).increment(news.late_finding_count);
+    metrics::counter!(names::PATIENTS_MERGED_TOTAL).increment(news.merged_count);
     metrics::counter!(names::QUARANTINED_TOTAL).increment(news.quarantined_count);
     metrics::counter!(names::CONFLICTS_TOTAL).increment(news.conflict_count);
     metrics::counter!(names::CONTRADICTIONS_TOTAL).increment(news.contradiction_count);

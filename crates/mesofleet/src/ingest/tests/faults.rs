@@ -94,6 +94,13 @@ impl ShotStore for FailingStore {
     ) -> Result<Vec<(PatientCommitment, EarlierSession)>, StoreError> {
         self.inner.treated_in(clinic, list)
     }
+    fn treated_of(
+        &self,
+        clinic: &ClinicId,
+        patient: &PatientCommitment,
+    ) -> Result<Vec<EarlierSession>, StoreError> {
+        self.inner.treated_of(clinic, patient)
+    }
     fn seal_parts(&self, session: SessionId) -> Result<SealParts, StoreError> {
         self.inner.seal_parts(session)
     }

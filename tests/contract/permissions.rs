@@ -2,6 +2,7 @@
 
 use meso_contract::asyncapi::document;
 use meso_contract::permissions::{Access, Permission, mosquitto_acl, of_driver, of_ingest};
+use meso_contract::topics;
 use meso_units::{ClinicId, DriverId};
 
 #[test]
@@ -49,5 +50,31 @@ fn every_channel_of_the_description_may_be_used_as_it_says() {
         );
         let is_read = readers.iter().any(|it| may(it, Access::Read, address));
         assert!(is_read, "nobody may read {address}");
+    }
+}
+
+#[test]
+fn a_driver_tells_of_its_own_links_only_and_hears_those_of_its_clinic_alone() {
+    let id = |text: &str| DriverId::parse(text).unwrap();
+    let clinic = |text: &str| ClinicId::parse(text).unwrap();
+    let here = clinic("example-clinic");
+    let links = |clinic: &ClinicId, driver: &str| topics::links(clinic, &id(driver), 0);
+    let may = |permissions: &[Permission], access: Access, topic: &str| {
+        let mut permissions = permissions.iter();
+        permissions.any(|it| it.access == access && takes(&it.filter, topic))
+    };
+    let driver = of_driver(&here, &id("room-1"));
+    let (own, other) = (links(&here, "room-1"), links(&here, "room-2"));
+    let elsewhere = links(&clinic("another-clinic"), "room-1");
+    assert!(may(&driver, Access::Write, &own));
+    assert!(!may(&driver, Access::Write, &other));
+    assert!(!may(&driver, Access::Write, &elsewhere));
+    assert!(may(&driver, Access::Read, &own) && may(&driver, Access::Read, &other));
+    assert!(!may(&driver, Access::Read, &elsewhere));
+    for access in [Access::Read, Access::Write] {
+        assert!(
+            !may(&of_ingest(), access, &own),
+            "the server has no use for them"
+        );
     }
 }

@@ -160,6 +160,21 @@ fn a_store_of_before_notifications_goes_on_with_a_table_for_them() {
     assert_eq!(store.writer.read().outbox().unwrap(), [row(b"second")]);
 }
 
+#[test]
+fn a_store_of_before_merges_goes_on_with_a_table_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fleet.sqlite");
+    drop(Store::open(&path, 42).unwrap());
+    let older = rusqlite::Connection::open(&path).unwrap();
+    older
+        .execute_batch("DROP TABLE patient_merges; PRAGMA user_version = 6;")
+        .unwrap();
+    drop(older);
+    let store = Store::open(&path, 43).unwrap();
+    assert_eq!(store.incarnation, 42);
+    assert_eq!(store.writer.read().patient_merges().unwrap(), []);
+}
+
 #[cfg(unix)]
 #[test]
 fn nobody_but_the_owner_can_read_the_store_even_where_an_older_one_was_open_to_all() {

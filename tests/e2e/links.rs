@@ -248,6 +248,13 @@ fn rooms_with_a_key_each_say_so_and_merge_nothing_until_the_key_is_brought() {
         "with the key it knows the other room's patient",
         |state| state.patient_links.known_count == 1,
     );
+    for driver in [&first, &second] {
+        until(
+            driver,
+            "nobody is asked for the earlier key any more",
+            |state| state.patient_links.other_keys.is_empty(),
+        );
+    }
     assert_eq!(patient(&second), here);
     assert_eq!(links(&second).unreadable_shelf_count, 1, "shown, and kept");
     let session_there = begin(&second, &here.to_string());

@@ -91,6 +91,11 @@ impl Links {
         }
     }
 
+    fn is_unreadable(&self, driver: &DriverId, page: u8) -> bool {
+        let pages = self.unreadable.get(driver);
+        pages.is_some_and(|pages| pages.contains_key(&page))
+    }
+
     fn drivers_with(&self, why: Unreadable) -> Vec<String> {
         let drivers = self.unreadable.iter();
         let drivers = drivers.filter(|(_, pages)| pages.values().any(|one| *one == why));
@@ -184,6 +189,8 @@ impl Engine {
             self.links.is_page_due |= *driver == self.config.driver_id;
             self.keep_shelves(shelves, seed, &mut work);
         }
+        let is_own = *driver == self.config.driver_id;
+        self.links.is_page_due |= is_own && self.links.is_unreadable(driver, page);
         work
     }
 
@@ -301,7 +308,9 @@ impl Engine {
         self.links.is_page_due
     }
 
-    /// The pages of links of this room that other rooms were not told yet.
+    /// The pages of links of this room that other rooms were not told yet. One that the broker keeps of
+    /// an earlier key is told, too, though nothing may be on it: else other rooms would be asked for a
+    /// key for ever that nobody uses any more.
     pub(crate) fn due_pages(&mut self, seed: &[u8; 32]) -> Vec<LinksMessage> {
         self.links.is_page_due = false;
         let Some(keys) = &self.links.keys else {
@@ -310,11 +319,12 @@ impl Engine {
         let driver = &self.config.driver_id;
         let mut messages = Vec::new();
         let made = self.links.table.made_by(driver);
-        for (page, links) in
-            (0..LinksMessage::PAGE_COUNT_MAX).zip(made.chunks(LinkTable::SHELF_LINKS_MAX))
-        {
+        let mut chunks = made.chunks(LinkTable::SHELF_LINKS_MAX);
+        for page in 0..LinksMessage::PAGE_COUNT_MAX {
+            let links = chunks.next().unwrap_or_default();
             let ids: Vec<[u8; 16]> = links.iter().map(|link| link.id).collect();
-            if self.links.told.get(&page) == Some(&ids) {
+            let is_empty = ids.is_empty() && !self.links.is_unreadable(driver, page);
+            if is_empty || self.links.told.get(&page) == Some(&ids) {
                 continue;
             }
             let entries = links.iter().map(|link| LinkEntry {

@@ -357,6 +357,24 @@ fn pages_are_told_once_a_connection_and_again_where_they_changed_or_were_refused
 }
 
 #[test]
+fn a_page_of_an_earlier_key_is_written_over_so_that_nobody_is_asked_for_that_key() {
+    let mut bench = Bench::new();
+    let theirs = link(bench.tag("P-1"), 9, at(0), &room(1));
+    let earlier = PatientKeys::from_key(&[3; 32]);
+    let payload = page(&earlier, &room(1), std::slice::from_ref(&theirs));
+    bench.engine.all_links_due();
+    assert!(bench.engine.due_pages(&[8; 32]).is_empty());
+    assert!(!bench.hear_links(&room(1), &payload));
+    assert_eq!(bench.links().other_keys, ["room-1"]);
+    let [message] = &bench.engine.due_pages(&[8; 32])[..] else {
+        panic!("one page");
+    };
+    assert!(!bench.hear_links(&room(1), &message.encode().unwrap()));
+    assert_eq!(bench.links().other_keys, [""; 0]);
+    assert!(bench.engine.due_pages(&[8; 32]).is_empty());
+}
+
+#[test]
 fn neither_journal_nor_page_holds_a_code_or_an_id_that_can_be_read() {
     let mut bench = Bench::new();
     bench.now_ms = 1_007;

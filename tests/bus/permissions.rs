@@ -107,6 +107,31 @@ async fn the_ingest_hears_every_driver_and_answers_it() {
 }
 
 #[tokio::test]
+async fn a_driver_cannot_tell_of_the_links_of_another_of_its_clinic() {
+    let (clinic, driver) = room("riverside", "room-2");
+    assert_refused(topics::links(&clinic, &driver, 0)).await;
+}
+
+#[tokio::test]
+async fn the_links_of_a_driver_reach_those_of_its_clinic_alone() {
+    let guarded = Guarded::start();
+    let [own, _, other] = rooms();
+    let (here, there) = (topics::links_filter(&own.0), topics::links_filter(&other.0));
+    let mut consumer = guarded.consumer(&user(&own), vec![here, there]).await;
+    for room in [&other, &own] {
+        let publisher = guarded.publisher(&user(room));
+        in_time(publisher.connected()).await.unwrap();
+        let topic = topics::links(&room.0, &room.1, 0);
+        in_time(publisher.publish(Message::retained(topic, "sealed")))
+            .await
+            .unwrap();
+        publisher.close().await;
+    }
+    let heard = next_delivery(&mut consumer).await;
+    assert_eq!(heard.topic, topics::links(&own.0, &own.1, 0));
+}
+
+#[tokio::test]
 async fn nobody_comes_in_without_a_name_or_with_the_wrong_password() {
     let guarded = Guarded::start();
     let [own, _, _] = rooms();

@@ -26,15 +26,13 @@ use crate::read::Reader;
 use crate::shelf::{self, FreshBlock, FreshShot, Shelf};
 use crate::shot_row::{self, Place, bits};
 use crate::{StoreError, pack};
-use beside::{add_tally, insert_late, replace_outbox, replace_track, upsert_alert};
+use beside::write_beside;
 pub(crate) use beside::{insert_entry, insert_quarantined};
 use claim::Claim;
-use claimed::replace_claimed;
 use merges::insert_merge;
 use rows::{gun_row, insert_other_copies, stream_row};
 use sums::Sums;
 pub(crate) use transact::{durably, unhurried};
-use treated::replace_treated;
 
 /// Things in quarantine; of further ones only the tally `quarantine_full` counts, and the ledger
 /// entry that names their digest stays.
@@ -263,32 +261,7 @@ fn store<'c>(
         fresh.extend(store_block(transaction, names, &mut sums, block)?);
     }
     sums.write(transaction)?;
-    for alert in &commit.alerts {
-        upsert_alert(transaction, alert)?;
-    }
-    for track in &commit.tracks {
-        replace_track(transaction, track)?;
-    }
-    for outbox in &commit.outbox {
-        replace_outbox(transaction, outbox)?;
-    }
-    for late in &commit.late {
-        insert_late(transaction, late)?;
-    }
-    for (session, counts) in &commit.claimed {
-        replace_claimed(transaction, *session, counts)?;
-    }
-    for treated in &commit.treated {
-        replace_treated(transaction, treated)?;
-    }
-    for entry in &commit.entries {
-        insert_entry(transaction, entry)?;
-    }
-    for quarantined in &commit.quarantined {
-        insert_quarantined(transaction, quarantined)?;
-    }
-    add_tally(transaction, "blocks_again", commit.blocks_again_count)?;
-    add_tally(transaction, "shots_again", commit.shots_again_count)?;
+    write_beside(transaction, commit)?;
     Ok(fresh)
 }
 

@@ -5,16 +5,48 @@ use meso_domain::canonical::Canonical as _;
 use meso_units::GunSerial;
 use rusqlite::{Transaction, params};
 
+use super::claimed::replace_claimed;
+use super::treated::replace_treated;
 use super::{QUARANTINE_BYTES_ROWS_MAX, QUARANTINE_ROWS_MAX};
 use crate::StoreError;
-use crate::commit::{AlertRow, NewEntry, OutboxRow, Quarantined, TrackRow};
+use crate::commit::{AlertRow, Commit, NewEntry, OutboxRow, Quarantined, TrackRow};
 use crate::error::During as _;
 use crate::shot_row::bits;
 
-pub(super) fn upsert_alert(
+/// Writes everything of a commit that is no block.
+pub(super) fn write_beside(
     transaction: &Transaction<'_>,
-    alert: &AlertRow,
+    commit: &Commit,
 ) -> Result<(), StoreError> {
+    for alert in &commit.alerts {
+        upsert_alert(transaction, alert)?;
+    }
+    for track in &commit.tracks {
+        replace_track(transaction, track)?;
+    }
+    for outbox in &commit.outbox {
+        replace_outbox(transaction, outbox)?;
+    }
+    for late in &commit.late {
+        insert_late(transaction, late)?;
+    }
+    for (session, counts) in &commit.claimed {
+        replace_claimed(transaction, *session, counts)?;
+    }
+    for treated in &commit.treated {
+        replace_treated(transaction, treated)?;
+    }
+    for entry in &commit.entries {
+        insert_entry(transaction, entry)?;
+    }
+    for quarantined in &commit.quarantined {
+        insert_quarantined(transaction, quarantined)?;
+    }
+    add_tally(transaction, "blocks_again", commit.blocks_again_count)?;
+    add_tally(transaction, "shots_again", commit.shots_again_count)
+}
+
+fn upsert_alert(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<(), StoreError> {
     transaction
         .prepare_cached(
             "INSERT INTO alerts (id, state, severity, gun, session, opened_at_ns, body)
@@ -37,10 +69,7 @@ pub(super) fn upsert_alert(
     Ok(())
 }
 
-pub(super) fn replace_track(
-    transaction: &Transaction<'_>,
-    track: &TrackRow,
-) -> Result<(), StoreError> {
+fn replace_track(transaction: &Transaction<'_>, track: &TrackRow) -> Result<(), StoreError> {
     let session: &[u8] = match &track.session {
         Some(session) => session.as_bytes(),
         None => &[],
@@ -55,10 +84,7 @@ pub(super) fn replace_track(
     Ok(())
 }
 
-pub(super) fn replace_outbox(
-    transaction: &Transaction<'_>,
-    outbox: &OutboxRow,
-) -> Result<(), StoreError> {
+fn replace_outbox(transaction: &Transaction<'_>, outbox: &OutboxRow) -> Result<(), StoreError> {
     transaction
         .prepare_cached("INSERT OR REPLACE INTO outbox VALUES (?1, ?2)")
         .and_then(|mut statement| statement.execute(params![outbox.channel, outbox.body]))
@@ -66,10 +92,7 @@ pub(super) fn replace_outbox(
     Ok(())
 }
 
-pub(super) fn insert_late(
-    transaction: &Transaction<'_>,
-    late: &LateVerdict,
-) -> Result<(), StoreError> {
+fn insert_late(transaction: &Transaction<'_>, late: &LateVerdict) -> Result<(), StoreError> {
     transaction
         .prepare_cached("INSERT INTO late_findings (session, body) VALUES (?1, ?2)")
         .and_then(|mut statement| {

@@ -62,6 +62,14 @@ fn treated(driver: &mut PaperDriver, patient: u8) -> Vec<RecordBlock> {
 struct Rooms(std::collections::BTreeMap<u8, meso_contract::PatientsMessage>);
 
 impl Rooms {
+    /// Delivers blocks and hears what is told of them, at once or a little later.
+    fn deliver(&mut self, bench: &mut Bench, blocks: &[RecordBlock]) -> Committed {
+        let committed = bench.deliver(blocks);
+        self.hear(&committed);
+        self.hear(&bench.deliver_at(&[], at(3_000)));
+        committed
+    }
+
     fn hear(&mut self, committed: &Committed) {
         for told in &committed.patients {
             self.0.insert(told.message.list, told.message.clone());
@@ -90,13 +98,12 @@ fn what_was_done_under_one_id_is_told_under_both_and_told_again_at_once() {
     let mut driver = PaperDriver::new();
     let mut rooms = Rooms::default();
     let (first, second) = (treated(&mut driver, 0x11), treated(&mut driver, 0xa2));
-    rooms.hear(&bench.deliver(&[first, second].concat()));
+    rooms.deliver(&mut bench, &[first, second].concat());
     assert_eq!(rooms.know(0x11), [session(0x11)]);
     assert_eq!(rooms.know(0xa2), [session(0xa2)]);
     let merge = driver.merged(merged(0xa2, 0x11));
-    let committed = bench.deliver(std::slice::from_ref(&merge));
+    let committed = rooms.deliver(&mut bench, std::slice::from_ref(&merge));
     assert_eq!(committed.news.merged_count, 1);
-    rooms.hear(&committed);
     let both = [session(0x11), session(0xa2)];
     assert_eq!(
         (&rooms.know(0x11)[..], &rooms.know(0xa2)[..]),
@@ -125,8 +132,8 @@ fn a_treatment_after_the_merge_is_told_under_every_id() {
     let mut rooms = Rooms::default();
     let chain = [(0xa2, 0x11), (0x11, 0x53)];
     let chain = chain.map(|(from, into)| driver.merged(merged(from, into)));
-    rooms.hear(&bench.deliver(&chain));
-    rooms.hear(&bench.deliver(&treated(&mut driver, 0x11)));
+    rooms.deliver(&mut bench, &chain);
+    rooms.deliver(&mut bench, &treated(&mut driver, 0x11));
     for patient in [0xa2, 0x11, 0x53] {
         assert_eq!(rooms.know(patient), [session(0x11)]);
     }
@@ -156,7 +163,7 @@ fn a_merge_too_many_is_quarantined_and_its_id_stays_apart() {
     let committed = bench.deliver(&[driver.merged(merged(most, 0))]);
     assert_eq!(committed.news.quarantined_count, 1);
     let mut rooms = Rooms::default();
-    rooms.hear(&bench.deliver(&treated(&mut driver, most)));
+    rooms.deliver(&mut bench, &treated(&mut driver, most));
     assert_eq!(
         (rooms.know(most), rooms.know(0)),
         (vec![session(most)], vec![])
@@ -181,7 +188,7 @@ proptest! {
         let mut bench = Bench::new();
         let mut rooms = Rooms::default();
         for (index, is_restarted) in order.iter().zip(&restarts) {
-            rooms.hear(&bench.deliver(&parts[*index]));
+            rooms.deliver(&mut bench, &parts[*index]);
             if *is_restarted {
                 rooms.hear(&bench.restart());
             }

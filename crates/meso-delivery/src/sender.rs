@@ -360,13 +360,13 @@ impl Sender {
             // The stream with the least on its way goes first, so that none waits for the others; of
             // equal ones that which was answered last.
             let room = self.room_waits_since();
+            let waits_for = |stream: &Stream| room.filter(|_| *stream != Stream::Room);
             let next = self
                 .streams
                 .iter()
-                .filter_map(|(stream, state)| Some((stream, state, state.next_to_send(now_ms)?)))
-                .filter(|(stream, state, number)| {
-                    let waits = room.is_some_and(|room| state.sealed_at(*number) >= room);
-                    **stream == Stream::Room || *number >= state.live_from || !waits
+                .filter_map(|(stream, state)| {
+                    let number = state.next_to_send(now_ms, waits_for(stream))?;
+                    Some((stream, state, number))
                 })
                 .min_by_key(|(stream, state, _)| {
                     let is_gun = **stream != Stream::Room;

@@ -37,7 +37,7 @@ impl StreamState {
         }
     }
 
-    /// When a block was sealed; of one that is not remembered, which is an old one, `None`.
+    /// When a block was sealed; `None` of one that is not remembered, which goes ahead of others.
     pub(super) fn sealed_at(&self, number: u64) -> Option<Timestamp> {
         self.waiting.get(&number).map(|(_, sealed_at)| *sealed_at)
     }
@@ -88,11 +88,14 @@ impl StreamState {
 
     /// The block to send next: a live one while the backlog has its share, else the oldest; where
     /// there is neither and the stream is in doubt, the newest.
-    pub(super) fn next_to_send(&self, now_ms: u64) -> Option<u64> {
+    ///
+    /// Blocks of the backlog that were sealed at `room` or later wait for the room's stream.
+    pub(super) fn next_to_send(&self, now_ms: u64, room: Option<Option<Timestamp>>) -> Option<u64> {
         if self.on_the_way.len() >= Sender::STREAM_WINDOW_MAX {
             return None;
         }
-        let backlog = self.backlog_waiting();
+        let waits = |number: &u64| room.is_some_and(|room| self.sealed_at(*number) >= room);
+        let backlog = self.backlog_waiting().filter(|number| !waits(number));
         let live = self.first_waiting(self.live_from, self.newest);
         let backlog_count = self.on_the_way.range(..self.live_from).count();
         match (backlog, live) {

@@ -279,6 +279,14 @@ fn no_shot_of_a_backlog_goes_ahead_of_the_begin_of_its_session() {
 }
 
 #[test]
+fn a_live_block_does_not_wait_for_the_backlog_of_the_room() {
+    let mut sender = sender_with_sessions(90);
+    sender.step(0, 0, SenderEvent::Connected);
+    let effects = sender.step(0, 0, sealed_at(gun(1), 31, 10_000));
+    assert_eq!(published(&effects), vec![31]);
+}
+
+#[test]
 fn shots_do_not_wait_for_a_room_that_nobody_answers() {
     let mut sender = sender_with_sessions(90);
     let mut network = Network::default();

@@ -2,8 +2,9 @@
 
 use meso_delivery::Changes;
 use meso_domain::{
-    BlockHash, BlockHeader, EarlierSession, Judgement, LateVerdict, LedgerEntryKind, Purpose,
-    Record, RecordBlock, RecordHash, SessionOutcome, SessionSeal, Severity, Shot, ShotFlags,
+    BlockHash, BlockHeader, EarlierSession, Judgement, LateVerdict, LedgerEntryKind, PatientMerged,
+    Purpose, Record, RecordBlock, RecordHash, SessionOutcome, SessionSeal, Severity, Shot,
+    ShotFlags,
 };
 use meso_ledger::{Hash, HashKey};
 use meso_units::{
@@ -156,6 +157,8 @@ pub struct Commit {
     pub claimed: Vec<(SessionId, SessionCounts)>,
     /// Sessions that amount to something else for later ones; what was known of them is replaced.
     pub treated: Vec<TreatedRow>,
+    /// Ids that turned out to be one patient's, as far as a limit allows.
+    pub merges: Vec<(ClinicId, PatientMerged)>,
     /// Further things for the ledger.
     pub entries: Vec<NewEntry>,
     /// What was refused.
@@ -176,6 +179,7 @@ impl Commit {
             && self.late.is_empty()
             && self.claimed.is_empty()
             && self.treated.is_empty()
+            && self.merges.is_empty()
             && self.entries.is_empty()
             && self.quarantined.is_empty()
             && self.blocks_again_count == 0

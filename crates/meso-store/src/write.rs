@@ -29,7 +29,6 @@ use crate::{StoreError, pack};
 use beside::write_beside;
 pub(crate) use beside::{insert_entry, insert_quarantined};
 use claim::Claim;
-use merges::insert_merge;
 use rows::{gun_row, insert_other_copies, stream_row};
 use sums::Sums;
 pub(crate) use transact::{durably, unhurried};
@@ -250,10 +249,8 @@ fn store<'c>(
     for block in &commit.blocks {
         let header = block.block.header();
         for record in block.block.records() {
-            match record {
-                Record::Session(event) => sums::apply_event(transaction, header, event)?,
-                Record::Patient(merged) => insert_merge(transaction, &header.clinic, merged)?,
-                _ => {}
+            if let Record::Session(event) = record {
+                sums::apply_event(transaction, header, event)?;
             }
         }
     }

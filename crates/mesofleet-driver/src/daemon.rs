@@ -136,8 +136,9 @@ struct Daemon {
     connection: watch::Receiver<ConnectionState>,
     /// As of the last change that was looked at.
     is_connected: bool,
-    /// From then on other rooms are told of this one's links.
-    links_from: Instant,
+    /// From then on other rooms are told of this one's links; `None` while nothing of what the broker
+    /// holds can be heard.
+    links_from: Option<Instant>,
     latency: Latency,
     outbox: mpsc::Sender<Job>,
     outbox_task: JoinHandle<()>,

@@ -183,7 +183,10 @@ fn of_segment(
 
 /// Which component of the syringe a field is about, counted from 0.
 fn component_of(field: &str) -> Option<usize> {
-    let number: usize = field.strip_prefix(COMPONENT_LOT)?.parse().ok()?;
+    let digits = field.strip_prefix(COMPONENT_LOT)?;
+    // One name for each: `parse` alone would also take a sign and leading zeros.
+    let is_plain = !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number: usize = digits.parse().ok().filter(|_| is_plain)?;
     number.checked_sub(1)
 }
 

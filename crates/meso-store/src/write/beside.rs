@@ -6,6 +6,7 @@ use meso_units::GunSerial;
 use rusqlite::{Transaction, params};
 
 use super::claimed::replace_claimed;
+use super::merges::insert_merge;
 use super::treated::replace_treated;
 use super::{QUARANTINE_BYTES_ROWS_MAX, QUARANTINE_ROWS_MAX};
 use crate::StoreError;
@@ -35,6 +36,9 @@ pub(super) fn write_beside(
     }
     for treated in &commit.treated {
         replace_treated(transaction, treated)?;
+    }
+    for (clinic, merged) in &commit.merges {
+        insert_merge(transaction, clinic, merged)?;
     }
     for entry in &commit.entries {
         insert_entry(transaction, entry)?;

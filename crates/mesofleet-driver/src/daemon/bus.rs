@@ -21,8 +21,10 @@ use crate::replacing::replaced_by;
 impl Daemon {
     pub(super) async fn handle_bus(&mut self, event: ConsumerEvent) -> Result<(), DriverError> {
         match event {
-            ConsumerEvent::Ready { .. } => {}
+            // What the broker holds of this room's links begins to come now.
+            ConsumerEvent::Ready { .. } => self.links_from = Some(Instant::now() + LINKS_WAIT),
             ConsumerEvent::Down { reason } => {
+                self.links_from = None;
                 tracing::debug!(reason, "no news from the broker");
             }
             ConsumerEvent::Message(delivery) => {
@@ -211,7 +213,6 @@ impl Daemon {
                 self.is_successor_due = true;
                 self.engine.all_statuses_due();
                 self.engine.all_links_due();
-                self.links_from = Instant::now() + LINKS_WAIT;
                 SenderEvent::Connected
             }
             ConnectionState::Down { reason } => {

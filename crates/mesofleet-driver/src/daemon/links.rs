@@ -3,6 +3,7 @@
 use meso_bus::Message;
 use meso_contract::room::PatientBody;
 use meso_contract::topics;
+use meso_delivery::Sender;
 use meso_room::{CodeTag, StepFailure};
 use meso_units::{DriverId, ProtocolId};
 use tokio::time::{Duration, Instant};
@@ -13,8 +14,8 @@ use crate::engine::DrawnLink;
 use crate::machine::random;
 use crate::outbox::Job;
 
-/// How long after it has connected a driver waits before it tells others of its links: what the broker
-/// still holds of them comes first, so that a driver that lost its disk, or was put back to an older
+/// How long after it has connected, and after it has heard of links of its own, a driver waits before it
+/// tells others of its links: what the broker still holds of them comes first, so that a driver that lost its disk, or was put back to an older
 /// copy, takes its own links back before it writes over them.
 pub(super) const LINKS_WAIT: Duration = Duration::from_secs(2);
 
@@ -47,6 +48,9 @@ impl Daemon {
         page: u8,
         payload: &[u8],
     ) -> Result<(), DriverError> {
+        if *driver == self.settings.config().driver_id {
+            self.links_from = Some(Instant::now() + LINKS_WAIT);
+        }
         let work = self.engine.take_links(driver, page, payload, &random()?);
         if work.is_empty() {
             return Ok(());
@@ -65,18 +69,23 @@ impl Daemon {
         Ok(())
     }
 
-    /// Tells the other rooms of the links that this one made.
+    /// Tells the other rooms of the links that this one made: one page at a time, and only while a
+    /// window of blocks has room beside it, so that no shot waits for links.
     pub(super) fn publish_links(&mut self) -> Result<(), DriverError> {
-        if !self.is_connected || !self.engine.is_page_due() || Instant::now() < self.links_from {
+        let has_room = self.outbox.capacity() > Sender::WINDOW_MAX;
+        let may_tell = self.links_from.is_some_and(|from| Instant::now() >= from);
+        let is_due = self.engine.is_page_due() && may_tell;
+        if !self.is_connected || !has_room || !is_due {
             return Ok(());
         }
-        for message in self.engine.due_pages(&random()?) {
+        for message in self.engine.due_pages(&random()?, 1) {
             let config = self.settings.config();
             let topic = topics::links(&config.clinic_id, &config.driver_id, message.page);
-            // Every field of it has a JSON form.
-            let payload = message.encode().unwrap_or_default();
-            let job = Job::Message(Message::retained(topic, payload));
-            if self.outbox.try_send(job).is_err() {
+            let sent = message.encode().is_ok_and(|payload| {
+                let job = Job::Message(Message::retained(topic, payload));
+                self.outbox.try_send(job).is_ok()
+            });
+            if !sent {
                 self.engine.page_refused(message.page);
             }
         }

@@ -6,7 +6,10 @@ use meso_bus::{ClientOptions, Consumer, Message, Publisher};
 use meso_config::{DriverConfig, PortSource};
 use meso_contract::{DriverStatusMessage, PAYLOAD_VERSION, topics};
 use meso_journal::{Identity, Journal, OpenedJournal};
-use meso_room::{PatientKeys, Room, RoomInbox, Token, app, write_access_file};
+use meso_room::{
+    PATIENT_KEY_FILE_NAME, PatientKeys, Room, RoomInbox, Token, app, read_patient_key,
+    write_access_file,
+};
 use meso_serial::{EnumeratedSource, FolderSource, GunPorts, PortEvent, SerialConfig};
 use meso_units::JournalIncarnation;
 use tokio::net::TcpListener;
@@ -16,7 +19,7 @@ use tokio::time::Instant;
 
 use super::{ANEW_PAUSE, Beginning, Daemon, commit};
 use crate::broker::broker_of;
-use crate::engine::{Engine, Recovered, Work};
+use crate::engine::{Engine, LINK_VALUES, Recovered, Work};
 use crate::latency::Latency;
 use crate::machine::{Clocks, random, random_number};
 use crate::outbox::{JOBS_WAITING_MAX, Job, Outbox, Undeliverable};
@@ -37,7 +40,7 @@ pub(super) async fn start(
     let opened = open_journal(config, beginning)?;
     let incarnation = opened.recovery().incarnation;
     let successor = successor_message(config, &opened)?;
-    let patients = patient_keys(config);
+    let patients = patient_keys(config, &opened)?;
     let Recovered {
         engine,
         batch,
@@ -72,7 +75,7 @@ pub(super) async fn start(
         consumer,
         connection,
         is_connected: false,
-        links_from: Instant::now(),
+        links_from: None,
         latency: Latency::new(),
         outbox,
         outbox_task,
@@ -220,15 +223,31 @@ async fn serve_room(
 }
 
 /// The keys of the room's patients, or why there are none: guns are driven all the same, and codes are
-/// not taken.
-fn patient_keys(config: &DriverConfig) -> Result<PatientKeys, String> {
-    PatientKeys::open(&config.data_dir).map_err(|error| {
-        let cause = std::error::Error::source(&error);
-        let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
-        let problem = format!("{error}{cause}");
+/// not taken. No key is made where the journal has links under one that is gone: patients who are known
+/// would begin anew.
+fn patient_keys(
+    config: &DriverConfig,
+    opened: &OpenedJournal,
+) -> Result<Result<PatientKeys, String>, DriverError> {
+    let folder = &config.data_dir;
+    let is_gone = matches!(read_patient_key(folder), Ok(None))
+        && !opened.values_under(LINK_VALUES)?.is_empty();
+    let keys = match is_gone {
+        true => Err(format!(
+            "{} is gone, and the journal knows patients under it: bring it back, or take over that of \
+             another room with `patients key import`",
+            folder.join(PATIENT_KEY_FILE_NAME).display()
+        )),
+        false => PatientKeys::open(folder).map_err(|error| {
+            let cause = std::error::Error::source(&error);
+            let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+            format!("{error}{cause}")
+        }),
+    };
+    if let Err(problem) = &keys {
         tracing::error!(problem, "ALARM: no patient's code can be taken");
-        problem
-    })
+    }
+    Ok(keys)
 }
 
 /// Keys and profiles of the guns, read before anything is opened.

@@ -98,7 +98,7 @@ impl Engine {
 
     fn course_of(&self, opened: &SessionOpened) -> Option<meso_domain::CourseFacts> {
         let library = self.judge.library()?;
-        let ids = self.ids_of(&opened.patient);
+        let ids = self.all_ids_of(&opened.patient)?;
         let histories = &self.courses.histories;
         histories.course_of(opened, &ids, library, &self.treated_now())
     }
@@ -111,7 +111,8 @@ impl Engine {
     ) -> Option<meso_domain::CourseFacts> {
         let protocol = self.judge.library()?.protocol(protocol)?;
         let histories = &self.courses.histories;
-        histories.course_so_far(&self.ids_of(&patient), protocol, &self.treated_now())
+        let ids = self.all_ids_of(&patient)?;
+        histories.course_so_far(&ids, protocol, &self.treated_now())
     }
 
     /// What was done so far in the sessions that are open.

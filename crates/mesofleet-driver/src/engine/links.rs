@@ -96,6 +96,23 @@ impl Links {
         pages.is_some_and(|pages| pages.contains_key(&page))
     }
 
+    /// A page of this room lies at the broker under a key that this room has not: it may be the only
+    /// copy of links that were lost here. Where the journal has links of another key as well, somebody
+    /// has replaced the key and wants the page gone.
+    fn is_kept(&self, driver: &DriverId, page: u8) -> bool {
+        let why = self
+            .unreadable
+            .get(driver)
+            .and_then(|pages| pages.get(&page));
+        why == Some(&Unreadable::OtherKey) && self.table.unreadable_count() == 0
+    }
+
+    /// Whether links lie somewhere that this room cannot read: a patient who is new here may then be
+    /// known.
+    fn are_cut(&self) -> bool {
+        self.keys.is_none() || self.table.unreadable_count() > 0 || !self.unreadable.is_empty()
+    }
+
     fn drivers_with(&self, why: Unreadable) -> Vec<String> {
         let drivers = self.unreadable.iter();
         let drivers = drivers.filter(|(_, pages)| pages.values().any(|one| *one == why));
@@ -155,6 +172,12 @@ impl Engine {
     /// Every id of the patient who has this one, itself first.
     pub(super) fn ids_of(&self, patient: &PatientCommitment) -> Vec<PatientCommitment> {
         self.links.table.same_patient(patient)
+    }
+
+    /// Every id of the patient who has this one; `None` where the patient may have more, since links lie
+    /// somewhere that this room cannot read.
+    pub(super) fn all_ids_of(&self, patient: &PatientCommitment) -> Option<Vec<PatientCommitment>> {
+        (!self.links.are_cut()).then(|| self.ids_of(patient))
     }
 
     /// Takes a page of links that a driver made; gives what is to be written of it, which is nothing
@@ -308,10 +331,10 @@ impl Engine {
         self.links.is_page_due
     }
 
-    /// The pages of links of this room that other rooms were not told yet. One that the broker keeps of
-    /// an earlier key is told, too, though nothing may be on it: else other rooms would be asked for a
-    /// key for ever that nobody uses any more.
-    pub(crate) fn due_pages(&mut self, seed: &[u8; 32]) -> Vec<LinksMessage> {
+    /// Pages of links of this room that other rooms were not told yet, so many at most. One that the
+    /// broker keeps of a key that was replaced here is told, too, though nothing may be on it: else
+    /// other rooms would be asked for ever for a key that nobody uses any more.
+    pub(crate) fn due_pages(&mut self, seed: &[u8; 32], most: usize) -> Vec<LinksMessage> {
         self.links.is_page_due = false;
         let Some(keys) = &self.links.keys else {
             return Vec::new();
@@ -321,11 +344,18 @@ impl Engine {
         let made = self.links.table.made_by(driver);
         let mut chunks = made.chunks(LinkTable::SHELF_LINKS_MAX);
         for page in 0..LinksMessage::PAGE_COUNT_MAX {
+            if self.links.is_kept(driver, page) {
+                continue;
+            }
             let links = chunks.next().unwrap_or_default();
             let ids: Vec<[u8; 16]> = links.iter().map(|link| link.id).collect();
             let is_empty = ids.is_empty() && !self.links.is_unreadable(driver, page);
             if is_empty || self.links.told.get(&page) == Some(&ids) {
                 continue;
+            }
+            if messages.len() >= most {
+                self.links.is_page_due = true;
+                break;
             }
             let entries = links.iter().map(|link| LinkEntry {
                 link: Link::clone(link),

@@ -32,6 +32,9 @@ impl<S: ShotStore> Preparation<'_, S> {
         match merges.note(merged) {
             Ok(false) => {}
             Ok(true) => {
+                self.commit
+                    .merges
+                    .push((header.clinic.clone(), merged.clone()));
                 self.rest.news.merged_count += 1;
                 for id in merges.ids_of(&merged.into) {
                     let list = patient_list_of(&id);

@@ -7,7 +7,7 @@ use meso_delivery::{Arrival as CounterArrival, Offer, Standing, StreamKey};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
     BlockHash, BlockPlace, Judgement, LedgerEntryKind, Record, RecordBlock, Said, SessionEvent,
-    Shot, ShotIdentity,
+    Shot, ShotIdentity, Stream,
 };
 use meso_store::{AlertRow, Commit, NewBlock, ShotFate, TrackRow};
 use meso_units::{ClinicId, GunSerial, SessionId, Timestamp};
@@ -297,6 +297,9 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
         }
         if accepted.way == Way::Live {
             self.live_blocks.push(self.commit.blocks.len());
+            if let (Stream::Gun(gun), true) = (&header.place.stream, new_count > 0) {
+                self.rest.news.guns.insert(gun.clone());
+            }
         }
         let time_zones = &self.ingest.options.time_zones;
         let first_shot = accepted.block.shots().next();

@@ -31,6 +31,8 @@ pub struct News {
     /// New shots from drivers while older ones of their guns were awaited, so that totals may
     /// change.
     pub provisional_count: u64,
+    /// Guns of new shots, imported ones left out.
+    pub guns: BTreeSet<GunSerial>,
     /// New shots by clinic, imported ones too.
     pub stored_counts: BTreeMap<ClinicId, u64>,
     /// Sessions that changed; imported ones are not news.

@@ -65,8 +65,7 @@ impl Listener for Announcer {
         self.post.leave(&news.letters);
         self.board.commit(news);
         self.note(|changed| {
-            let guns = news.shots.iter().map(|new| &new.shot.identity.gun);
-            changed.guns.extend(guns.cloned());
+            changed.guns.extend(news.guns.iter().cloned());
             changed.guns.extend(news.declared_missing.keys().cloned());
             let alerted = news
                 .alerts

@@ -6,6 +6,7 @@ use meso_contract::room::ManualStepBody;
 use meso_domain::{PATIENT_LIST_COUNT, PatientMerged};
 use meso_room::{
     CodeTag, Link, LinkEntry, LinkPlace, LinkTable, PATIENT_KEY_FILE_NAME, PatientKeys,
+    write_patient_key,
 };
 use meso_units::{ClinicId, DriverId, PatientCommitment};
 
@@ -329,7 +330,7 @@ fn without_a_key_no_code_is_taken_and_the_room_says_why() {
 fn pages_are_told_once_a_connection_and_again_where_they_changed_or_were_refused() {
     let mut bench = Bench::new();
     let told = |bench: &mut Bench| -> Vec<u8> {
-        let pages = bench.engine.due_pages(&[8; 32]);
+        let pages = bench.engine.due_pages(&[8; 32], 64);
         pages.iter().map(|message| message.page).collect()
     };
     bench.engine.all_links_due();
@@ -357,21 +358,51 @@ fn pages_are_told_once_a_connection_and_again_where_they_changed_or_were_refused
 }
 
 #[test]
-fn a_page_of_an_earlier_key_is_written_over_so_that_nobody_is_asked_for_that_key() {
+fn a_page_of_a_key_that_was_replaced_here_is_written_over_so_that_nobody_is_asked_for_it() {
     let mut bench = Bench::new();
-    let theirs = link(bench.tag("P-1"), 9, at(0), &room(1));
-    let earlier = PatientKeys::from_key(&[3; 32]);
-    let payload = page(&earlier, &room(1), std::slice::from_ref(&theirs));
+    bench.find("P-1");
+    let [earlier] = &bench.engine.due_pages(&[8; 32], 64)[..] else {
+        panic!("one page");
+    };
+    let payload = earlier.encode().unwrap();
+    write_patient_key(&bench.folder.path().join(PATIENT_KEY_FILE_NAME), &[3; 32]).unwrap();
+    let mut bench = bench.restart();
     bench.engine.all_links_due();
-    assert!(bench.engine.due_pages(&[8; 32]).is_empty());
     assert!(!bench.hear_links(&room(1), &payload));
     assert_eq!(bench.links().other_keys, ["room-1"]);
-    let [message] = &bench.engine.due_pages(&[8; 32])[..] else {
+    let [message] = &bench.engine.due_pages(&[8; 32], 64)[..] else {
         panic!("one page");
     };
     assert!(!bench.hear_links(&room(1), &message.encode().unwrap()));
     assert_eq!(bench.links().other_keys, [""; 0]);
-    assert!(bench.engine.due_pages(&[8; 32]).is_empty());
+    assert!(bench.engine.due_pages(&[8; 32], 64).is_empty());
+}
+
+#[test]
+fn a_page_under_a_key_that_was_never_here_stays_and_no_history_is_taken_for_none() {
+    let mut bench = Bench::new();
+    let patient = bench.find("P-1");
+    assert!(bench.engine.all_ids_of(&patient).is_some());
+    let lost = PatientKeys::from_key(&[3; 32]);
+    let theirs = link(bench.tag("P-1"), 9, at(0), &room(1));
+    let payload = page(&lost, &room(1), std::slice::from_ref(&theirs));
+    bench.engine.all_links_due();
+    assert!(!bench.hear_links(&room(1), &payload));
+    let told = bench.engine.due_pages(&[8; 32], 64);
+    let pages: Vec<u8> = told.iter().map(|message| message.page).collect();
+    assert_eq!(pages, [1], "the one that lies there may be the only copy");
+    assert_eq!(bench.engine.all_ids_of(&patient), None);
+}
+
+#[test]
+fn pages_are_told_so_many_at_a_time() {
+    let mut bench = Bench::new();
+    bench.find("P-1");
+    assert!(bench.engine.due_pages(&[8; 32], 0).is_empty());
+    assert!(bench.engine.is_page_due(), "it is told the next time");
+    assert_eq!(bench.engine.due_pages(&[8; 32], 1).len(), 1);
+    bench.engine.due_pages(&[8; 32], 1);
+    assert!(!bench.engine.is_page_due());
 }
 
 #[test]
@@ -379,7 +410,7 @@ fn neither_journal_nor_page_holds_a_code_or_an_id_that_can_be_read() {
     let mut bench = Bench::new();
     bench.now_ms = 1_007;
     bench.find("P-SECRET-1");
-    let [message] = &bench.engine.due_pages(&[8; 32])[..] else {
+    let [message] = &bench.engine.due_pages(&[8; 32], 64)[..] else {
         panic!("one page");
     };
     let told = message.sealed_bytes().unwrap();

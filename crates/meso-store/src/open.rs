@@ -176,11 +176,6 @@ fn private_file(path: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
-/// Pages of 4 KiB in the write-ahead log before it is moved into the file: 32 MiB. In a backlog most of
-/// them are written again by the next commits, and moved once instead of each time. A start reads the
-/// log within a fraction of a second.
-const LOG_PAGES_MAX: u32 = 8_192;
-
 fn prepare(connection: &Connection, cache_kib: i64) -> Result<(), StoreError> {
     connection
         .busy_timeout(BUSY_TIMEOUT)
@@ -193,8 +188,7 @@ fn prepare(connection: &Connection, cache_kib: i64) -> Result<(), StoreError> {
         .during("keep its statements")?;
     connection
         .execute_batch(&format!(
-            "PRAGMA cache_size = -{cache_kib}; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
-             PRAGMA wal_autocheckpoint = {LOG_PAGES_MAX};"
+            "PRAGMA cache_size = -{cache_kib}; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"
         ))
         .during("set its cache")
 }

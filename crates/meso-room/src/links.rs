@@ -6,7 +6,7 @@
 //! links comes to the same one, in whatever order they came.
 //!
 //! Links are kept in shelves in the order in which they came, each encrypted as a whole, so that one
-//! more link writes one shelf. Taking a link out writes its shelf again without it.
+//! more link writes one shelf.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -266,11 +266,23 @@ impl LinkTable {
     }
 
     /// The links that a driver made, in the order of their making.
-    pub fn made_by(&self, driver: &DriverId) -> Vec<&Link> {
-        let entries = self.shelves.values().flatten().map(|entry| &entry.link);
-        let mut made: Vec<&Link> = entries.filter(|link| link.made_by == *driver).collect();
+    pub fn made_by<'t>(&'t self, driver: &'t DriverId) -> Vec<&'t Link> {
+        let mut made: Vec<&Link> = self
+            .entries_made_by(driver)
+            .map(|entry| &entry.link)
+            .collect();
         made.sort_by_key(|link| link.rank());
         made
+    }
+
+    /// How many links a driver made.
+    pub fn made_count(&self, driver: &DriverId) -> usize {
+        self.entries_made_by(driver).count()
+    }
+
+    fn entries_made_by<'t>(&'t self, driver: &'t DriverId) -> impl Iterator<Item = &'t LinkEntry> {
+        let entries = self.shelves.values().flatten();
+        entries.filter(move |entry| entry.link.made_by == *driver)
     }
 
     /// The ids that a driver made, that give way to others, and of which it has not recorded that.
@@ -296,18 +308,21 @@ impl LinkTable {
 
     /// Notes that a merge is recorded.
     pub fn note_told(&mut self, merge: &DueMerge) {
-        let entries = self.shelves.get_mut(&merge.shelf).into_iter().flatten();
-        for entry in entries.filter(|entry| entry.link.commitment() == merge.from) {
-            entry.told_into = Some(merge.into);
+        let tag = self.by_commitment.get(&merge.from);
+        let spots = tag.and_then(|tag| self.by_tag.get(tag));
+        for (shelf, place) in spots.into_iter().flatten() {
+            let entries = self.shelves.get_mut(shelf);
+            let entry = entries.and_then(|entries| entries.get_mut(*place));
+            if let Some(entry) = entry.filter(|entry| entry.link.commitment() == merge.from) {
+                entry.told_into = Some(merge.into);
+            }
         }
     }
 
     /// How many of a driver's ids it has recorded to be merged.
     pub fn told_count(&self, driver: &DriverId) -> usize {
-        let entries = self.shelves.values().flatten();
-        let told =
-            entries.filter(|entry| entry.told_into.is_some() && entry.link.made_by == *driver);
-        told.count()
+        let made = self.entries_made_by(driver);
+        made.filter(|entry| entry.told_into.is_some()).count()
     }
 }
 

@@ -179,16 +179,14 @@ impl Daemon {
 
     fn next_wake(&self) -> Instant {
         let due_ms = [self.sender_wake_ms, self.engine.next_seal_ms()];
-        let due = due_ms
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|due_ms| Instant::from_std(self.clocks.instant_of(due_ms)));
-        let housekeeping = match self.live.receiver_count() {
-            0 => self.looked_at + HOUSEKEEPING,
-            _ => self.live_shown + room::LIVE_INTERVAL,
-        };
-        due.map_or(housekeeping, |due| due.min(housekeeping))
+        let due = due_ms.into_iter().flatten().min();
+        let due = due.map(|due_ms| Instant::from_std(self.clocks.instant_of(due_ms)));
+        let is_watched = self.live.receiver_count() > 0;
+        let picture = is_watched.then(|| self.live_shown + room::LIVE_INTERVAL);
+        let housekeeping = self.looked_at + HOUSEKEEPING;
+        due.into_iter()
+            .chain(picture)
+            .fold(housekeeping, Instant::min)
     }
 
     /// Seals what was ordered. Blocks of different streams are asked for together, so that one

@@ -91,20 +91,16 @@ impl Links {
         }
     }
 
-    fn is_unreadable(&self, driver: &DriverId, page: u8) -> bool {
-        let pages = self.unreadable.get(driver);
-        pages.is_some_and(|pages| pages.contains_key(&page))
+    fn why_unreadable(&self, driver: &DriverId, page: u8) -> Option<Unreadable> {
+        self.unreadable.get(driver)?.get(&page).copied()
     }
 
     /// A page of this room lies at the broker under a key that this room has not: it may be the only
     /// copy of links that were lost here. Where the journal has links of another key as well, somebody
     /// has replaced the key and wants the page gone.
     fn is_kept(&self, driver: &DriverId, page: u8) -> bool {
-        let why = self
-            .unreadable
-            .get(driver)
-            .and_then(|pages| pages.get(&page));
-        why == Some(&Unreadable::OtherKey) && self.table.unreadable_count() == 0
+        let why = self.why_unreadable(driver, page);
+        why == Some(Unreadable::OtherKey) && self.table.unreadable_count() == 0
     }
 
     /// Whether links lie somewhere that this room cannot read: a patient who is new here may then be
@@ -149,7 +145,7 @@ impl Engine {
             made_by: driver.clone(),
         };
         let patient = link.commitment();
-        let made = self.links.table.made_by(driver).len();
+        let made = self.links.table.made_count(driver);
         let taken = match made < LinkTable::OWN_LINKS_MAX {
             true => self.links.table.take(link),
             false => LinkTaken::Full,
@@ -213,7 +209,7 @@ impl Engine {
             self.keep_shelves(shelves, seed, &mut work);
         }
         let is_own = *driver == self.config.driver_id;
-        self.links.is_page_due |= is_own && self.links.is_unreadable(driver, page);
+        self.links.is_page_due |= is_own && self.links.why_unreadable(driver, page).is_some();
         work
     }
 
@@ -349,7 +345,7 @@ impl Engine {
             }
             let links = chunks.next().unwrap_or_default();
             let ids: Vec<[u8; 16]> = links.iter().map(|link| link.id).collect();
-            let is_empty = ids.is_empty() && !self.links.is_unreadable(driver, page);
+            let is_empty = ids.is_empty() && self.links.why_unreadable(driver, page).is_none();
             if is_empty || self.links.told.get(&page) == Some(&ids) {
                 continue;
             }
@@ -392,7 +388,7 @@ impl Engine {
                 .map(|keys| keys.fingerprint().to_owned()),
             problem: links.problem.clone(),
             known_count: links.table.count() as u64,
-            made_here_count: links.table.made_by(driver).len() as u64,
+            made_here_count: links.table.made_count(driver) as u64,
             merged_count: links.table.told_count(driver) as u64,
             other_keys: links.drivers_with(Unreadable::OtherKey),
             damaged: links.drivers_with(Unreadable::Damaged),

@@ -20,7 +20,28 @@ pub enum SimulationError {
     },
 }
 
+/// What must hold whatever comes in: a state machine that panics takes its process with it.
+pub(crate) const NO_PANIC: &str = "bad input never panics";
+
 impl SimulationError {
+    /// What must hold and did not.
+    pub fn promise(&self) -> Option<&'static str> {
+        match self {
+            SimulationError::Broken { promise, .. } => Some(promise),
+            SimulationError::Setup { .. } => None,
+        }
+    }
+
+    /// What a panic said; where it was is on standard error already.
+    pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> SimulationError {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        SimulationError::Broken {
+            promise: NO_PANIC,
+            detail: text.unwrap_or("a panic without words").to_owned(),
+        }
+    }
+
     pub(crate) fn setup(error: impl std::fmt::Display) -> SimulationError {
         SimulationError::Setup {
             detail: error.to_string(),

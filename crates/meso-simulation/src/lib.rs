@@ -9,6 +9,9 @@
 //! must be there: each shot once, with the fields that the gun measured, and nothing missing but
 //! what a fault has destroyed, by name.
 //!
+//! A panic breaks a promise like any other, and `cargo xtask simulate` builds with checked sums, so
+//! that one that would wrap around in silence is a panic.
+//!
 //! It is **not** a measurement and no replacement for the tests on real processes: the time is
 //! simulated, the models are only as bad as we made them, and threads do not occur.
 //!

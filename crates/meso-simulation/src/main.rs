@@ -1,5 +1,6 @@
 //! Runs many seeds of the simulation, on every core.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -7,6 +8,9 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use clap::Parser;
 use meso_simulation::{FaultSet, Outcome, Plan, Plant, SimulationError, run, shrink};
+
+/// The list of runs that always run, in the checkout that this was built from.
+const LIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/seeds.txt");
 
 /// Run the whole way of a shot under a seeded scheduler, with faults.
 #[derive(Parser)]
@@ -74,7 +78,7 @@ fn simulate(arguments: &Arguments) -> Result<()> {
         eprintln!("looking for a smaller one ...");
         let (plan, error) = shrink(plan, error);
         eprintln!("smaller: {error}\n{}", plan.command());
-        bail!("a promise was broken; put the command into the list of seeds that always run");
+        bail!("a promise was broken; {}", join_list(&plan, &error));
     }
     let steps: u64 = plans.iter().map(|plan| plan.steps).sum();
     println!(
@@ -93,6 +97,23 @@ fn simulate(arguments: &Arguments) -> Result<()> {
         sum.simulated_ms / 3_600_000,
     );
     Ok(())
+}
+
+/// Puts a run that found something into the list of those that always run, and says what came of it.
+fn join_list(plan: &Plan, error: &SimulationError) -> String {
+    if plan.plant.is_some() {
+        return "it was planted, so the list of runs stays as it is".to_owned();
+    }
+    let line = plan.listed_line();
+    let entry = format!("\n# {}\n{line}\n", error.promise().unwrap_or("not set up"));
+    let appended = std::fs::OpenOptions::new()
+        .append(true)
+        .open(LIST)
+        .and_then(|mut file| file.write_all(entry.as_bytes()));
+    match appended {
+        Ok(()) => format!("it runs with every test from now on: {LIST}"),
+        Err(error) => format!("{LIST} cannot be written ({error}); add this line to it: {line}"),
+    }
 }
 
 /// Runs seeds on every core until one fails.
@@ -121,10 +142,10 @@ fn run_all(plans: &[Plan]) -> (Outcome, Option<(Plan, SimulationError)>) {
         let mut sum = Outcome::default();
         let mut failure = None;
         for worker in workers {
-            if let Ok((outcome, failed)) = worker.join() {
-                sum.add(&outcome);
-                failure = failure.or(failed);
-            }
+            let ended = worker.join();
+            let (outcome, failed) = ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            sum.add(&outcome);
+            failure = failure.or(failed);
         }
         (sum, failure)
     })

@@ -175,11 +175,13 @@ pub enum Plant {
     ReuseEpoch,
     /// The driver takes a watermark by its numbers, whatever blocks they mean.
     TrustNumbers,
+    /// The ingest does not expect that the store's disk fails.
+    PanicWhenStoreFails,
 }
 
 impl Plant {
     /// Every one.
-    pub const ALL: [Plant; 7] = [
+    pub const ALL: [Plant; 8] = [
         Plant::AcknowledgeBeforeFsync,
         Plant::WatermarkBeforeLedger,
         Plant::DeduplicateByTime,
@@ -187,6 +189,7 @@ impl Plant {
         Plant::SkipLedger,
         Plant::ReuseEpoch,
         Plant::TrustNumbers,
+        Plant::PanicWhenStoreFails,
     ];
 
     /// Its name on the command line.
@@ -199,6 +202,7 @@ impl Plant {
             Plant::SkipLedger => "skip-ledger",
             Plant::ReuseEpoch => "reuse-epoch",
             Plant::TrustNumbers => "trust-numbers",
+            Plant::PanicWhenStoreFails => "panic-when-store-fails",
         }
     }
 }
@@ -236,6 +240,15 @@ impl Plan {
         let lines = LISTED.lines().map(str::trim);
         let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
         lines.map(Plan::read_listed).collect()
+    }
+
+    /// Its line in the list of runs that always run.
+    pub fn listed_line(&self) -> String {
+        let faults = match self.faults {
+            FaultSet::ALL => "all".to_owned(),
+            some => some.to_string(),
+        };
+        format!("{} {} {faults}", self.seed, self.steps)
     }
 
     fn read_listed(line: &str) -> Result<Plan, String> {

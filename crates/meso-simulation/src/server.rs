@@ -45,6 +45,7 @@ pub(crate) struct Server {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ServerPlants {
     pub(crate) watermark_before_ledger: bool,
+    pub(crate) panics_when_store_fails: bool,
 }
 
 #[derive(Debug)]
@@ -214,6 +215,7 @@ impl Server {
             Stage::Prepared(prepared, ids) => {
                 match process.ingest.store(*prepared) {
                     Ok(stored) => process.stage = Stage::Stored(stored, ids),
+                    Err(error) if self.plants.panics_when_store_fails => panic!("{error}"),
                     Err(_) => process.fail(ids),
                 }
                 if self.plants.watermark_before_ledger {

@@ -5,7 +5,7 @@ use crate::{Plan, SimulationError, run};
 /// Rounds of shrinking; what is left after them is small enough to read.
 const ROUNDS_MAX: u32 = 4;
 
-/// Looks for fewer steps and fewer kinds of faults with which the run still fails.
+/// Looks for fewer steps and fewer kinds of faults with which the run still breaks the same promise.
 ///
 /// Gives the smaller plan and what it ends with; the plan itself where nothing smaller fails.
 pub fn shrink(plan: Plan, error: SimulationError) -> (Plan, SimulationError) {
@@ -34,8 +34,16 @@ fn smaller(
     change: impl FnOnce(Plan) -> Plan,
 ) -> (Plan, SimulationError) {
     let plan = change(best.0);
+    if plan == best.0 {
+        return best;
+    }
     match run(plan) {
-        Err(error @ SimulationError::Broken { .. }) if plan != best.0 => (plan, error),
+        Err(error) if is_same_kind(&error, &best.1) => (plan, error),
         _ => best,
     }
+}
+
+/// Another promise is another mistake, which would hide the first.
+fn is_same_kind(error: &SimulationError, found: &SimulationError) -> bool {
+    error.promise().is_some() && error.promise() == found.promise()
 }

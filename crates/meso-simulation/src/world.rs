@@ -73,8 +73,13 @@ impl Outcome {
 ///
 /// # Errors
 ///
-/// [`SimulationError::Broken`] naming what did not hold.
+/// [`SimulationError::Broken`] naming what did not hold; a panic of a state machine is one, too.
 pub fn run(plan: Plan) -> Result<Outcome, SimulationError> {
+    let ended = std::panic::catch_unwind(|| run_to_end(plan));
+    ended.unwrap_or_else(|panic| Err(SimulationError::panicked(panic.as_ref())))
+}
+
+fn run_to_end(plan: Plan) -> Result<Outcome, SimulationError> {
     let mut world = World::new(plan)?;
     for step in 1..=plan.steps {
         world.step()?;
@@ -142,6 +147,7 @@ impl World {
         store.is_skipping_ledger = plan.plant == Some(Plant::SkipLedger);
         let plants = ServerPlants {
             watermark_before_ledger: plan.plant == Some(Plant::WatermarkBeforeLedger),
+            panics_when_store_fails: plan.plant == Some(Plant::PanicWhenStoreFails),
         };
         let mut world = World {
             broker: Broker::new(if overflows { queue_max } else { 10_000 }),

@@ -17,6 +17,9 @@ pub(crate) struct Arguments {
     /// Only this seed.
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
+    /// The first seed of many.
+    #[arg(long, value_name = "S", conflicts_with = "seed")]
+    first: Option<u64>,
     /// Only these kinds of faults, with commas between them, or none.
     #[arg(long, value_name = "NAMES")]
     faults: Option<String>,
@@ -38,12 +41,13 @@ impl Arguments {
 
 /// Builds the simulation and runs it.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    let mut simulate = workspace.cargo(&["run", "--release", "--package", "meso-simulation"]);
-    simulate.args(["--bin", "simulate", "--"]);
+    let mut simulate = workspace.cargo(&["run", "--profile", "simulation"]);
+    simulate.args(["--package", "meso-simulation", "--bin", "simulate", "--"]);
     let numbers = [
         ("--seeds", arguments.seeds),
         ("--steps", arguments.steps),
         ("--seed", arguments.seed),
+        ("--first", arguments.first),
     ];
     for (name, number) in numbers {
         simulate.args(

@@ -7,6 +7,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod clock;
 mod custody;
 mod gun;
 mod kills;

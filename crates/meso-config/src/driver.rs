@@ -32,6 +32,8 @@ pub struct DriverConfig {
     pub link: LinkTrust,
     /// Whether the driver stops guns.
     pub interlock: Interlock,
+    /// When the computer's clock counts.
+    pub clock: ClockTrust,
     /// The broker that the blocks go to.
     pub broker: BrokerAddress,
     /// The key of the ingest whose watermarks alone are believed; `None` believes any.
@@ -97,6 +99,32 @@ pub struct Interlock {
     pub until_session: bool,
 }
 
+/// When the computer's clock counts; before, times have no bound and no rule about time is judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClockTrust {
+    /// Once a time service has set it since the computer was started, where the system can be asked.
+    #[default]
+    TimeService,
+    /// As soon as it shows a date that can be right.
+    Date,
+}
+
+impl ClockTrust {
+    fn read(section: &Section<'_>) -> Option<ClockTrust> {
+        let allowed = r#""time-service" or "date""#;
+        section.text(
+            "trusted_after",
+            allowed,
+            Some(ClockTrust::default()),
+            |text| match text {
+                "time-service" => Some(ClockTrust::TimeService),
+                "date" => Some(ClockTrust::Date),
+                _ => None,
+            },
+        )
+    }
+}
+
 /// When a record block is sealed, whichever comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -120,6 +148,7 @@ impl DriverConfig {
             let guns = root.optional_list("guns", GUN_RULES_MAX, GunRule::read);
             let link = root.section("link", LinkTrust::read);
             let interlock = root.section("interlock", Interlock::read);
+            let clock = root.section("clock", ClockTrust::read);
             let broker = root.section("broker", BrokerAddress::read);
             let ingest_key = root.section("ingest", read_ingest_key);
             let room_http = root.section("room", |room| values::loopback_bind(room, "http", 0));
@@ -135,6 +164,7 @@ impl DriverConfig {
                 guns: guns?,
                 link: link?,
                 interlock: interlock?,
+                clock: clock?,
                 broker: broker?,
                 ingest_key: ingest_key?,
                 room_http: room_http?,

@@ -38,7 +38,9 @@ mod server;
 mod values;
 
 pub use broker::{BrokerAddress, ClientCertificate, Login};
-pub use driver::{BlockLimits, DriverConfig, Interlock, LinkTrust, PortSource, Ports, UsbSerial};
+pub use driver::{
+    BlockLimits, ClockTrust, DriverConfig, Interlock, LinkTrust, PortSource, Ports, UsbSerial,
+};
 pub use notify::{
     AlertsConfig, EmailPlace, HttpPlace, MailEncryption, NotifyCarrier, NotifyChannel,
 };

@@ -186,7 +186,7 @@ open_ms_max = "long"
 driver.toml has 13 problems:
   driver.toml, line 2: version = 2 is not allowed; allowed: 1, the version of this format
   driver.toml, line 3: colour = \"red\" is not a key here; allowed: version, driver, ports, guns, \
-         link, interlock, broker, ingest, room, blocks, library
+         link, interlock, clock, broker, ingest, room, blocks, library
   driver.toml, line 5: driver.id = \"Room 1\" is not allowed; allowed: 1 to 32 of a-z, 0-9 and -
   driver.toml, line 6: driver.clinic = 7 is of the wrong type; allowed: 1 to 32 of a-z, 0-9 and -
   driver.toml, line 8: ports.source = \"usb\" is not allowed; allowed: \"folder\" or \"enumerate\"

@@ -9,6 +9,7 @@ mod guns;
 mod links;
 mod room;
 mod start;
+mod time_service;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -32,6 +33,7 @@ use crate::latency::Latency;
 use crate::machine::{Clocks, Now, random};
 use crate::outbox::{Job, Undeliverable, WhyNot};
 use crate::{DriverError, Settings, Supervisor};
+use time_service::{ClockSet, clock_set};
 
 /// How often states and idle sessions are looked at.
 const HOUSEKEEPING: Duration = Duration::from_millis(250);
@@ -116,6 +118,7 @@ struct Daemon {
     settings: Settings,
     supervisor: Arc<Supervisor>,
     clocks: Clocks,
+    clock_set: ClockSet,
     engine: Engine,
     journal: Arc<Journal>,
     /// `None` once they are stopped.
@@ -170,6 +173,7 @@ impl Daemon {
                 Some(request) = self.room.recv() => self.handle_room(request).await?,
                 Some(event) = self.consumer.next() => self.handle_bus(event).await?,
                 Ok(()) = self.connection.changed() => self.handle_connection(),
+                () = clock_set(&mut self.clock_set) => self.engine.clock_was_set(),
                 Some(block) = self.undeliverable.recv() => self.give_up(block).await?,
                 () = sleep_until(wake_at) => self.handle_time().await?,
             }

@@ -171,6 +171,8 @@ pub(crate) struct Engine {
     clock_segment: ClockSegment,
     /// The highest clock segment that the journal knows of.
     clock_segment_top: u32,
+    /// Whether a time service has yet to set this computer's clock.
+    awaits_time_service: bool,
     /// Blocks that no message can carry.
     unsendable_block_count: u64,
     /// Watermarks that the ingest has not signed.
@@ -213,6 +215,7 @@ impl Engine {
             clock_segment_base,
             clock_segment: ClockSegment(clock_segment_base),
             clock_segment_top: clock_segment_base,
+            awaits_time_service: false,
             unsendable_block_count: 0,
             refused_watermark_count: 0,
             screenings: Screenings::default(),

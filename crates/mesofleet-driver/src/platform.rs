@@ -3,8 +3,20 @@
 //! On Windows a file has the rights of its folder, and a service is stopped by its manager; both
 //! are written from the documentation and were never tried there.
 
+/// Whether something has set this computer's clock since it was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TimeService {
+    /// The system says so.
+    HasSet,
+    /// The system says that nothing has.
+    HasNotSet,
+    /// The system cannot be asked.
+    Unknown,
+}
+
 pub use sys::terminated;
 pub(crate) use sys::{Notify, is_private, opened_privately};
+pub(crate) use time_service::time_service;
 
 /// How a private file is described to people.
 #[cfg(unix)]
@@ -62,6 +74,61 @@ mod sys {
     /// Waits for ever: nobody asks here but the keyboard.
     pub async fn terminated() {
         std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod time_service {
+    use std::time::Duration;
+
+    use tokio::process::Command;
+
+    use super::TimeService;
+
+    /// How long the system may take to answer.
+    const ANSWER_WAIT: Duration = Duration::from_secs(2);
+
+    /// Asks the system, whichever service it is that sets the clock: the kernel keeps whether one has.
+    pub(crate) async fn time_service() -> TimeService {
+        let mut asked = Command::new("timedatectl");
+        asked.args(["show", "--property", "NTPSynchronized", "--value"]);
+        let answer = asked.kill_on_drop(true).output();
+        match tokio::time::timeout(ANSWER_WAIT, answer).await {
+            Ok(Ok(output)) => understood(&output.stdout),
+            Ok(Err(_)) | Err(_) => TimeService::Unknown,
+        }
+    }
+
+    fn understood(answer: &[u8]) -> TimeService {
+        match answer.trim_ascii() {
+            b"yes" => TimeService::HasSet,
+            b"no" => TimeService::HasNotSet,
+            _ => TimeService::Unknown,
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn only_a_clear_answer_counts() {
+            assert_eq!(understood(b"yes\n"), TimeService::HasSet);
+            assert_eq!(understood(b"no\n"), TimeService::HasNotSet);
+            for unclear in ["", "n/a", "yes no", "Failed to connect to bus"] {
+                assert_eq!(understood(unclear.as_bytes()), TimeService::Unknown);
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod time_service {
+    use super::TimeService;
+
+    /// Nobody is asked here.
+    pub(crate) async fn time_service() -> TimeService {
+        TimeService::Unknown
     }
 }
 

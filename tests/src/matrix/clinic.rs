@@ -439,6 +439,7 @@ fn start_drivers(
         let options = DriverOptions {
             ports: made(folder, &format!("ports-{name}"))?,
             broker,
+            clock_trusted_after: "date",
             extra: String::new(),
             environment: environment(&folder.join("driver.clock"), setup)?,
             name,

@@ -28,6 +28,9 @@ pub struct DriverOptions {
     pub ports: PathBuf,
     /// The broker.
     pub broker: SocketAddr,
+    /// When the computer's clock counts: by its date, since a computer of tests may have no time
+    /// service.
+    pub clock_trusted_after: &'static str,
     /// Further sections of its configuration.
     pub extra: String,
     /// Variables of its environment beside our own.
@@ -268,6 +271,7 @@ fn config_text(options: &DriverOptions) -> String {
         data,
         ports,
         broker,
+        clock_trusted_after,
         extra,
         environment: _,
     } = options;
@@ -276,6 +280,7 @@ fn config_text(options: &DriverOptions) -> String {
          [driver]\nid = \"{name}\"\nclinic = \"{CLINIC}\"\ntime_zone = \"UTC\"\n\
          data_dir = {data:?}\n\
          [ports]\nsource = \"folder\"\nfolder = {ports:?}\nrescan_ms = 100\n\
+         [clock]\ntrusted_after = \"{clock_trusted_after}\"\n\
          [broker]\nhost = \"{}\"\nport = {}\n{extra}",
         broker.ip(),
         broker.port(),

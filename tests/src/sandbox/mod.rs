@@ -196,6 +196,7 @@ impl Sandbox {
             data: self.folder(&format!("driver-{name}"))?,
             ports: self.folder(&format!("ports-{name}"))?,
             broker: self.server.broker(),
+            clock_trusted_after: "date",
             extra: String::new(),
             environment: Vec::new(),
         })

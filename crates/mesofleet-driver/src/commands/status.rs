@@ -108,7 +108,7 @@ fn text(folder: &str, address: &str, state: &RoomStateBody) -> String {
         state.unsettled_block_count, state.unsealed_record_count,
     );
     if !state.clock_trusted {
-        text.push_str("  ALARM     this computer's clock was never set: set it, or no rule about time is judged\n");
+        text.push_str("  ALARM     nothing has set this computer's clock: times have no bound and no rule about time is judged; look at `timedatectl` and at clock.trusted_after\n");
     }
     if state.unsendable_block_count > 0 {
         text.push_str(&format!(

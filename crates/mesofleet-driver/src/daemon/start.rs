@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::time_service::await_time_service;
 use super::{ANEW_PAUSE, Beginning, Daemon, commit};
 use crate::broker::broker_of;
 use crate::engine::{Engine, LINK_VALUES, Recovered, Work};
@@ -42,13 +43,14 @@ pub(super) async fn start(
     let successor = successor_message(config, &opened)?;
     let patients = patient_keys(config, &opened)?;
     let Recovered {
-        engine,
+        mut engine,
         batch,
         seals,
     } = recover(settings, patients.clone(), &opened)?;
     let journal = Arc::new(opened.start()?);
     commit(&journal, &supervisor, batch, &mut leaving).await?;
 
+    let clock_set = await_time_service(config.clock, &mut engine).await;
     // Before the birth message, so that whoever hears it finds the room's address.
     let (inbox, room_server) = serve_room(settings, patients).await?;
     let (online, offline) = states(config, incarnation)?;
@@ -61,6 +63,7 @@ pub(super) async fn start(
         settings: settings.clone(),
         supervisor,
         clocks: Clocks::start(),
+        clock_set,
         engine,
         journal,
         ports: Some(ports),

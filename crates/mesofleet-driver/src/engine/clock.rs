@@ -23,6 +23,10 @@ const MAPPING_BYTES: usize = 52;
 /// no bound, so that no rule about time is judged by them.
 pub(super) const PLAUSIBLE_FROM_NS: i64 = 1_735_689_600_000_000_000;
 
+/// In a mapping's round trip in the journal: the computer's clock was not trusted when it was made.
+/// No round trip is that long.
+const UNTRUSTED: u64 = 1 << 63;
+
 /// Whether a clock that shows this can be right.
 pub(super) fn is_plausible(utc: Timestamp) -> bool {
     utc.unix_ns() >= PLAUSIBLE_FROM_NS
@@ -33,6 +37,8 @@ struct Start {
     mapping: ClockMapping,
     /// The stretch of the driver's clock; the mapping's own number counts from the driver's start.
     segment: ClockSegment,
+    /// Whether a time service had set the computer's clock by then, where one is waited for.
+    is_trusted: bool,
 }
 
 /// The clock of one gun.
@@ -45,24 +51,33 @@ pub(super) struct GunClock {
 }
 
 impl GunClock {
-    pub(super) fn learn(&mut self, mapping: ClockMapping, segment: ClockSegment) {
+    pub(super) fn learn(&mut self, mapping: ClockMapping, segment: ClockSegment, is_trusted: bool) {
         self.starts
             .retain(|start| start.mapping.boot_id != mapping.boot_id);
         if self.starts.len() == STARTS_MAX {
             self.starts.pop_front();
         }
-        self.starts.push_back(Start { mapping, segment });
+        self.starts.push_back(Start {
+            mapping,
+            segment,
+            is_trusted,
+        });
         self.is_new = true;
     }
 
-    /// When a shot was fired, by the mapping of its start.
+    /// When a shot was fired, by the mapping of its start; without a bound where that was made with a
+    /// clock that nothing had set.
     pub(super) fn time_of(
         &self,
         boot: BootId,
         tick: GunTick,
     ) -> Option<(Timestamp, Uncertainty, ClockSegment)> {
         self.starts.iter().rev().find_map(|start| {
-            let (at, uncertainty) = start.mapping.map(boot, tick)?;
+            let (at, within) = start.mapping.map(boot, tick)?;
+            let uncertainty = match start.is_trusted {
+                true => within,
+                false => Uncertainty::Unbounded,
+            };
             Some((at, uncertainty, start.segment))
         })
     }
@@ -96,14 +111,17 @@ fn bytes_of(start: &Start) -> Vec<u8> {
     bytes.extend(mapping.reference_at_ns.to_le_bytes());
     bytes.extend(mapping.drift_ppb.to_le_bytes());
     bytes.extend(mapping.drift_allowance_ppb.to_le_bytes());
-    bytes.extend(mapping.rtt_ns.to_le_bytes());
+    let untrusted = if start.is_trusted { 0 } else { UNTRUSTED };
+    bytes.extend((mapping.rtt_ns | untrusted).to_le_bytes());
     bytes
 }
 
 fn start_of(bytes: &[u8]) -> Option<Start> {
     let four = |at: usize| bytes.get(at..at + 4)?.try_into().ok();
     let eight = |at: usize| bytes.get(at..at + 8)?.try_into().ok();
+    let rtt_ns = u64::from_le_bytes(eight(44)?);
     Some(Start {
+        is_trusted: rtt_ns & UNTRUSTED == 0,
         segment: ClockSegment(u32::from_le_bytes(four(4)?)),
         mapping: ClockMapping {
             boot_id: u32::from_le_bytes(four(0)?),
@@ -112,7 +130,7 @@ fn start_of(bytes: &[u8]) -> Option<Start> {
             reference_at_ns: i64::from_le_bytes(eight(20)?),
             drift_ppb: i64::from_le_bytes(eight(28)?),
             drift_allowance_ppb: u64::from_le_bytes(eight(36)?),
-            rtt_ns: u64::from_le_bytes(eight(44)?),
+            rtt_ns: rtt_ns & !UNTRUSTED,
         },
     })
 }
@@ -136,7 +154,7 @@ mod tests {
     #[test]
     fn the_last_starts_are_kept_as_they_were_and_the_oldest_is_forgotten() {
         let mut clock = GunClock::default();
-        (1..=6).for_each(|boot| clock.learn(mapping(boot), ClockSegment(40 + boot)));
+        (1..=6).for_each(|boot| clock.learn(mapping(boot), ClockSegment(40 + boot), boot != 3));
         let bytes = clock.take_value().unwrap();
         assert_eq!(clock.take_value(), None, "the journal has it");
         let mut restored = GunClock::default();
@@ -145,8 +163,15 @@ mod tests {
         assert_eq!(restored.starts.len(), STARTS_MAX);
         let tick = GunTick::new(5_000).unwrap();
         assert_eq!(restored.time_of(BootId(2), tick), None);
-        let (_, _, segment) = restored.time_of(BootId(3), tick).unwrap();
+        let (_, uncertainty, segment) = restored.time_of(BootId(3), tick).unwrap();
         assert_eq!(segment, ClockSegment(43));
+        assert_eq!(
+            uncertainty,
+            Uncertainty::Unbounded,
+            "nothing had set the clock"
+        );
+        let (_, uncertainty, _) = restored.time_of(BootId(4), tick).unwrap();
+        assert!(matches!(uncertainty, Uncertainty::Within(_)));
     }
 
     #[test]

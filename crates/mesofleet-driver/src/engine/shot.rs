@@ -15,6 +15,7 @@ use super::clock::{CLOCK_VALUES, is_plausible};
 use super::live::LastShot;
 use super::strays::STRAY_VALUES;
 use super::{Engine, Work};
+use crate::machine::Now;
 
 /// A breach of a rule that follows the last one within this time belongs to the same episode, whose
 /// first shot alone, and the first one that is worse, seals its block at once: 10 s.
@@ -72,7 +73,24 @@ impl Engine {
     pub(super) fn learn_clock(&mut self, serial: &GunSerial, mapping: ClockMapping) {
         let segment = ClockSegment(self.clock_segment_base.saturating_add(mapping.segment));
         self.clock_segment = self.clock_segment.max(segment);
-        self.gun(serial).clock.learn(mapping, segment);
+        let is_trusted = !self.awaits_time_service;
+        self.gun(serial).clock.learn(mapping, segment, is_trusted);
+    }
+
+    /// Whether what this computer's clock shows counts.
+    pub(super) fn trusts_clock(&self, now: Now) -> bool {
+        !self.awaits_time_service && is_plausible(now.utc)
+    }
+
+    /// From now on the computer's clock counts only once a time service has set it.
+    pub(crate) const fn await_time_service(&mut self) {
+        self.awaits_time_service = true;
+    }
+
+    /// A time service has set the computer's clock: what guns tell of theirs from now on has a bound.
+    pub(crate) fn clock_was_set(&mut self) {
+        self.awaits_time_service = false;
+        self.all_statuses_due();
     }
 
     /// The time of a shot: by the mapping of the gun's clock in the start of the gun that fired

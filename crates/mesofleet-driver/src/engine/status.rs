@@ -6,7 +6,6 @@ use meso_domain::Stream;
 use meso_sessions::OpenSession;
 use meso_units::{BootId, GunSerial, GunTick, Uncertainty};
 
-use super::clock::is_plausible;
 use super::gun::Gun;
 use super::{Engine, Lane};
 use crate::machine::Now;
@@ -42,7 +41,7 @@ impl Engine {
             library_version: self.judge.library().map(|library| library.version().get()),
             broker_connected,
             interlock_enabled: self.config.interlock.enabled,
-            clock_trusted: is_plausible(now.utc),
+            clock_trusted: self.trusts_clock(now),
             patient_list_count: self.patient_list_count(),
             patient_links: self.links_body(),
             unsendable_block_count: self.unsendable_block_count,
@@ -98,6 +97,7 @@ impl Engine {
     pub(crate) fn due_statuses(&mut self, now: Now) -> Vec<(GunSerial, GunStatusMessage)> {
         let mut due = Vec::new();
         let library = self.judge.library().map_or(0, |it| it.version().get());
+        let is_clock_trusted = self.trusts_clock(now);
         for (serial, gun) in &mut self.guns {
             let since_ms = gun
                 .published_ms
@@ -112,7 +112,9 @@ impl Engine {
             gun.published_ms = Some(now.monotonic_ms);
             let lane = self.lanes.get(&Stream::Gun(serial.clone()));
             let backlog = lane.map_or(0, Lane::backlog);
-            due.push((serial.clone(), status_of(gun, now, backlog, library)));
+            let mut status = status_of(gun, now, backlog, library);
+            status.clock_trusted = Some(is_clock_trusted);
+            due.push((serial.clone(), status));
         }
         due
     }
@@ -156,7 +158,7 @@ fn clock_of(gun: &Gun, now: Now) -> Option<RoomClockBody> {
     let boot = BootId(mapping.boot_id);
     let (zero, _) = mapping.map(boot, GunTick::new(0).ok()?)?;
     let tick_us = u64::try_from(now.utc.since_ns(zero) / 1_000).unwrap_or(0);
-    let (_, uncertainty) = mapping.map(boot, GunTick::new(tick_us).ok()?)?;
+    let (_, uncertainty, _) = gun.clock.time_of(boot, GunTick::new(tick_us).ok()?)?;
     Some(RoomClockBody {
         segment: segment.0,
         offset_ns: zero.unix_ns(),
@@ -187,7 +189,7 @@ fn status_of(gun: &Gun, now: Now, backlog_shots: u64, library_version: u32) -> G
         completeness: gun.shown_grade(),
         interlock: gun.interlock.shown(gun.is_inhibited),
         clock_drift_ppm: drift_ppb.and_then(|ppb| i32::try_from(ppb / 1_000).ok()),
-        clock_trusted: Some(is_plausible(now.utc)),
+        clock_trusted: None,
         library_version: Some(library_version),
     }
 }

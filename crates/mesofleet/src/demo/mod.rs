@@ -275,6 +275,7 @@ fn driver_config(
         "version = 1\n\
          [driver]\nid = \"{driver}\"\nclinic = \"{CLINIC}\"\ntime_zone = \"UTC\"\ndata_dir = {}\n\
          [ports]\nsource = \"folder\"\nfolder = {}\nrescan_ms = 100\n\
+         [clock]\ntrusted_after = \"date\"\n\
          [broker]\nhost = \"{}\"\nport = {}\n\
          [ingest]\nkey = \"{}\"\n\
          [room]\nhttp = \"127.0.0.1:0\"\n\

@@ -79,6 +79,37 @@ fn a_computer_whose_clock_was_never_set_gives_no_bound_and_says_so() {
 }
 
 #[test]
+fn until_a_time_service_has_set_the_clock_times_have_no_bound_also_when_they_are_read_later() {
+    let mut bench = Bench::new();
+    bench.engine.await_time_service();
+    let greeting = GunEvent::Attached(Box::new(hello(Some(EPOCH), 1, 1)));
+    let (_, records) = bench.hear(vec![greeting, GunEvent::Clock(mapping(0)), shot(1)]);
+    assert_eq!(shots_of(&records)[0].uncertainty, Uncertainty::Unbounded);
+    let state = bench.engine.room_state(bench.now(), false);
+    assert!(!state.clock_trusted);
+    let shown = state.guns[0].clock.as_ref().unwrap();
+    assert_eq!(shown.uncertainty_ns, u64::MAX);
+    let told = bench.engine.due_statuses(bench.now());
+    assert_eq!(told[0].1.clock_trusted, Some(false));
+
+    bench.engine.clock_was_set();
+    let (_, records) = bench.hear(vec![shot(2)]);
+    let why = "the gun's clock was mapped to one that nothing had set";
+    assert_eq!(
+        shots_of(&records)[0].uncertainty,
+        Uncertainty::Unbounded,
+        "{why}"
+    );
+    let (_, records) = bench.hear(vec![GunEvent::Clock(mapping(0)), shot(3)]);
+    assert!(matches!(
+        shots_of(&records)[0].uncertainty,
+        Uncertainty::Within(_)
+    ));
+    let told = bench.engine.due_statuses(bench.now());
+    assert_eq!(told[0].1.clock_trusted, Some(true), "said anew at once");
+}
+
+#[test]
 fn the_room_is_told_offset_drift_and_uncertainty_of_each_clock() {
     let mut bench = Bench::new();
     let mut clock = mapping(0);

@@ -24,6 +24,7 @@
 //! Limits: [`Sender::STREAM_WINDOW_MAX`] and [`Sender::WINDOW_MAX`] blocks on their way; what is
 //! beyond them waits in the journal, as number, hash and time only ([`Sender::WAITING_MAX`]).
 
+mod passed;
 mod stream;
 
 use std::collections::BTreeMap;
@@ -32,7 +33,8 @@ use meso_domain::{BlockHash, BlockPlace, Stream};
 use meso_units::{BlockNumber, DriverId, JournalIncarnation, Timestamp};
 
 use crate::receiver::Range;
-use stream::{Lives, StreamState};
+use passed::PassedOver;
+use stream::{Lives, Sent, StreamState};
 
 /// The last block of a run of settled ones. Each block names the hash of the one before it, so one
 /// hash speaks for the whole run.
@@ -152,6 +154,8 @@ pub struct Sender {
     streams: BTreeMap<Stream, StreamState>,
     connected: bool,
     window: usize,
+    /// Blocks that were ever sent, each time counted.
+    turn: u64,
     /// The lives of which there was word last, since the start.
     present: Option<Lives>,
 }
@@ -166,6 +170,10 @@ impl Sender {
     /// The most blocks of all streams that are on their way; each time-out halves it down to one,
     /// each settled block adds one.
     pub const WINDOW_MAX: usize = 32;
+
+    /// The most runs of blocks of one stream that are remembered as passed over by the ingest. A further
+    /// block is sent in its turn again and again, before later ones.
+    pub const PASSED_RANGES_MAX: usize = 1_024;
 
     /// How long a block may be on its way before it is sent again, in ms; each time-out in a row
     /// doubles it up to [`Sender::TIMEOUT_MS_MAX`].
@@ -190,6 +198,7 @@ impl Sender {
             streams: BTreeMap::new(),
             connected: false,
             window: Sender::WINDOW_MAX,
+            turn: 0,
             present: None,
         }
     }
@@ -241,6 +250,7 @@ impl Sender {
                 self.connected = true;
                 for state in self.streams.values_mut() {
                     state.on_the_way.clear();
+                    state.passed = PassedOver::default();
                     state.live_from = state.newest + 1;
                     state.timeouts = 0;
                     // What the broker retained comes first, and may be older than the doubt.
@@ -261,6 +271,7 @@ impl Sender {
                 if let Some(state) = self.streams.get_mut(&stream) {
                     state.settled.insert(number.get());
                     state.on_the_way.remove(&number.get());
+                    state.passed.remove(number.get());
                 }
             }
             SenderEvent::Wanted { stream, numbers } => {
@@ -270,7 +281,7 @@ impl Sender {
                     }
                 }
             }
-            SenderEvent::Tick => self.expire(now_ms),
+            SenderEvent::Tick => self.expire(now_ms, jitter_permille),
         }
         self.fill_window(now_ms, jitter_permille, &mut effects);
         effects.extend(self.next_wake_ms(now_ms).map(Effect::WakeAt));
@@ -336,15 +347,10 @@ impl Sender {
     }
 
     /// Takes back what has been on its way for too long.
-    fn expire(&mut self, now_ms: u64) {
+    fn expire(&mut self, now_ms: u64, jitter_permille: u16) {
         let mut any = false;
         for state in self.streams.values_mut() {
-            let before = state.on_the_way.len();
-            state.on_the_way.retain(|_, due_ms| *due_ms > now_ms);
-            if state.on_the_way.len() < before {
-                state.timeouts = state.timeouts.saturating_add(1);
-                any = true;
-            }
+            any |= state.expire(now_ms, jitter_permille);
         }
         if any {
             self.window = (self.window / 2).max(1);
@@ -356,14 +362,19 @@ impl Sender {
             return;
         }
         let mut on_the_way: usize = self.streams.values().map(|s| s.on_the_way.len()).sum();
-        while on_the_way < self.window {
+        loop {
+            let is_full = on_the_way >= self.window;
             // The stream with the least on its way goes first, so that none waits for the others; of
-            // equal ones that which was answered last.
+            // equal ones that which was answered last. One block of each that is answered goes in any
+            // case: it shall not wait for those of another that nobody answers.
             let room = self.room_waits_since();
             let waits_for = |stream: &Stream| room.filter(|_| *stream != Stream::Room);
             let next = self
                 .streams
                 .iter()
+                .filter(|(_, state)| {
+                    !is_full || (state.timeouts == 0 && state.on_the_way.is_empty())
+                })
                 .filter_map(|(stream, state)| {
                     let number = state.next_to_send(now_ms, waits_for(stream))?;
                     Some((stream, state, number))
@@ -378,7 +389,9 @@ impl Sender {
             };
             if let Some(state) = self.streams.get_mut(&stream) {
                 let due_ms = now_ms.saturating_add(timeout_ms(state.timeouts, jitter_permille));
-                state.on_the_way.insert(number, due_ms);
+                self.turn += 1;
+                let turn = self.turn;
+                state.on_the_way.insert(number, Sent { due_ms, turn });
             }
             on_the_way += 1;
             effects.push(Effect::Publish(BlockPlace {
@@ -403,11 +416,13 @@ impl Sender {
 
     fn next_wake_ms(&self, now_ms: u64) -> Option<u64> {
         let states = || self.streams.values();
-        let timeouts = states().flat_map(|state| state.on_the_way.values().copied());
+        let on_the_way = states().flat_map(|state| state.on_the_way.values());
+        let timeouts = on_the_way.map(|sent| sent.due_ms);
         let doubts = states().filter_map(|state| state.doubted_from_ms);
+        let passed = states().filter_map(|state| state.passed.wake_ms(&state.on_the_way));
         // One that is due already waits for room in the window, or for a connection.
-        let doubts = doubts.filter(|from_ms| *from_ms > now_ms);
-        timeouts.chain(doubts).min()
+        let later = doubts.chain(passed).filter(|from_ms| *from_ms > now_ms);
+        timeouts.chain(later).min()
     }
 }
 

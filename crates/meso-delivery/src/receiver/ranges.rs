@@ -110,6 +110,14 @@ impl RangeSet {
         self.ranges.last_key_value().map(|(_, last)| *last)
     }
 
+    /// The lowest number that is not below `start`.
+    pub fn first_from(&self, start: u64) -> Option<u64> {
+        if self.contains(start) {
+            return Some(start);
+        }
+        self.ranges.range(start..).next().map(|(first, _)| *first)
+    }
+
     /// The last number of the unbroken run that begins with `start`; `None` without `start`.
     pub fn run_from(&self, start: u64) -> Option<u64> {
         self.range_at(start).map(|range| range.last)

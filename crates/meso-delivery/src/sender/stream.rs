@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use meso_domain::BlockHash;
 use meso_units::Timestamp;
 
+use super::passed::PassedOver;
 use super::{Sender, SettledBlock, UnsettledBlock, Watermark};
 use crate::receiver::{Range, RangeSet};
 
@@ -15,8 +16,13 @@ pub(super) struct StreamState {
     /// Hash and time of blocks that are not settled.
     pub(super) waiting: BTreeMap<u64, (BlockHash, Timestamp)>,
     pub(super) lives: Option<Lives>,
-    /// Block number to the time when it counts as lost.
-    pub(super) on_the_way: BTreeMap<u64, u64>,
+    /// Blocks that were sent and are not settled.
+    pub(super) on_the_way: BTreeMap<u64, Sent>,
+    /// The turn of the last block that was settled while it was on its way: one that was sent before
+    /// it and is not settled was passed over.
+    pub(super) answered_turn: u64,
+    /// What the ingest has passed over.
+    pub(super) passed: PassedOver,
     /// Blocks from here on were sealed over the present connection.
     pub(super) live_from: u64,
     /// Time-outs in a row.
@@ -24,6 +30,15 @@ pub(super) struct StreamState {
     /// From then on the newest block is sent although it counts as settled, until there is an
     /// answer: an ingest has begun that has not spoken of this stream.
     pub(super) doubted_from_ms: Option<u64>,
+}
+
+/// A block on its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    /// When it counts as lost.
+    pub(super) due_ms: u64,
+    /// Which one it was of all that were ever sent.
+    pub(super) turn: u64,
 }
 
 /// The life of a store and of an ingest.
@@ -59,6 +74,7 @@ impl StreamState {
         if self.lives.is_some_and(|known| known != lives) {
             self.settled = RangeSet::default();
             self.on_the_way.clear();
+            self.passed = PassedOver::default();
         }
         self.lives = Some(lives);
         let prefix = Range {
@@ -73,9 +89,15 @@ impl StreamState {
                 last: range.last.min(self.newest),
             });
         }
-        let settled = &self.settled;
-        self.on_the_way
-            .retain(|number, _| !settled.contains(*number));
+        let (settled, answered_turn) = (&self.settled, &mut self.answered_turn);
+        self.on_the_way.retain(|number, sent| {
+            let is_settled = settled.contains(*number);
+            if is_settled {
+                *answered_turn = sent.turn.max(*answered_turn);
+            }
+            !is_settled
+        });
+        self.passed.settle(settled);
         for range in settled.ranges() {
             forget(&mut self.waiting, range);
         }
@@ -93,6 +115,9 @@ impl StreamState {
     pub(super) fn next_to_send(&self, now_ms: u64, room: Option<Option<Timestamp>>) -> Option<u64> {
         if self.on_the_way.len() >= Sender::STREAM_WINDOW_MAX {
             return None;
+        }
+        if let Some(passed) = self.passed.due(now_ms, &self.on_the_way) {
+            return Some(passed);
         }
         let waits = |number: &u64| room.is_some_and(|room| self.sealed_at(*number) >= room);
         let backlog = self.backlog_waiting().filter(|number| !waits(number));
@@ -116,6 +141,23 @@ impl StreamState {
         (is_due && self.on_the_way.is_empty()).then_some(self.newest)
     }
 
+    /// Takes back what has been on its way for too long; says whether nobody has answered, and not
+    /// only passed some of it over.
+    pub(super) fn expire(&mut self, now_ms: u64, jitter_permille: u16) -> bool {
+        let mut is_unanswered = false;
+        let (passed, answered_turn) = (&mut self.passed, self.answered_turn);
+        self.on_the_way.retain(|number, sent| {
+            if sent.due_ms > now_ms {
+                return true;
+            }
+            let is_late = sent.turn < answered_turn;
+            is_unanswered |= !passed.expire(*number, is_late, now_ms, jitter_permille);
+            false
+        });
+        self.timeouts = self.timeouts.saturating_add(u32::from(is_unanswered));
+        is_unanswered
+    }
+
     /// The oldest block of the backlog that is not on its way.
     pub(super) fn backlog_waiting(&self) -> Option<u64> {
         self.first_waiting(1, self.live_from.saturating_sub(1))
@@ -125,6 +167,7 @@ impl StreamState {
         self.settled
             .missing_between(first.max(1), last)
             .into_iter()
+            .flat_map(|range| self.passed.others(range))
             .flat_map(|range| range.first..=range.last)
             .find(|number| !self.on_the_way.contains_key(number))
     }

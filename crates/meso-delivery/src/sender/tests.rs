@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::RangeSet;
 
+mod passed;
+
 fn gun(number: u8) -> Stream {
     Stream::Gun(GunSerial::parse(&format!("GUN-{number}")).unwrap())
 }

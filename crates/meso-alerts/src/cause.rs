@@ -36,6 +36,10 @@ pub enum FleetCause {
     LateFinding,
     /// News of alerts does not arrive.
     ChannelFailing,
+    /// A room sends what this server does not understand yet; it keeps it until then.
+    ServerOutdated,
+    /// What is refused can no longer be kept aside, and waits where it came from.
+    QuarantineFull,
 }
 
 /// How a cause behaves.
@@ -82,7 +86,7 @@ const fn event(
     }
 }
 
-const TRAITS: [Traits; 14] = {
+const TRAITS: [Traits; 16] = {
     use FleetCause::*;
     use Severity::{Hard, Soft};
     [
@@ -197,6 +201,22 @@ const TRAITS: [Traits; 14] = {
             Soft,
             "s",
             "people are not told of alerts: /readyz says by which channel, and why",
+        ),
+        lasting(
+            ServerOutdated,
+            15,
+            "server outdated",
+            Hard,
+            "s",
+            "update the server: this room speaks a newer version, and keeps what is not understood",
+        ),
+        lasting(
+            QuarantineFull,
+            16,
+            "quarantine full",
+            Hard,
+            "records",
+            "rooms keep what is refused now: look at `mesofleet quarantine list` and release what is sound",
         ),
     ]
 };

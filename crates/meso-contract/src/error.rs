@@ -13,6 +13,12 @@ pub enum PayloadError {
         /// What the JSON reader says.
         detail: String,
     },
+    /// A key or a kind of record that is not known here.
+    #[error("payload has something that is not known here: {detail}")]
+    UnknownPart {
+        /// What the JSON reader says.
+        detail: String,
+    },
     /// A version that is not understood.
     #[error("payload version {found} is not understood, only {known}")]
     Version {
@@ -67,6 +73,25 @@ pub enum PayloadError {
     /// A block whose parts do not fit each other.
     #[error(transparent)]
     Block(#[from] BlockError),
+}
+
+impl PayloadError {
+    /// Whether a newer program may have written the payload rightly: a later version, or a key, a
+    /// kind of record or a word that is not known here. What is plainly damaged is none of these.
+    pub fn may_be_newer(&self) -> bool {
+        match self {
+            PayloadError::Version { found, known } => found > known,
+            PayloadError::UnknownPart { .. } | PayloadError::UnknownWord { .. } => true,
+            PayloadError::Canonical(error) => matches!(error, CanonicalError::UnknownCode { .. }),
+            PayloadError::NotJson { .. }
+            | PayloadError::TooLarge { .. }
+            | PayloadError::TextTooLong { .. }
+            | PayloadError::HashDiffers { .. }
+            | PayloadError::Unit(_)
+            | PayloadError::Shot(_)
+            | PayloadError::Block(_) => false,
+        }
+    }
 }
 
 /// Reads a word of a coded enum.

@@ -19,20 +19,70 @@ pub(crate) fn decode<'a, T: Deserialize<'a>>(
         Ok(text) => serde_json::from_str(text),
         Err(_) => serde_json::from_slice(bytes),
     };
-    let message = message.map_err(not_json)?;
-    let found = version(&message);
-    if found != PAYLOAD_VERSION {
-        return Err(PayloadError::Version {
+    let message = message.map_err(|error| refused(bytes, &error))?;
+    known_version(version(&message))?;
+    Ok(message)
+}
+
+fn known_version(found: u16) -> Result<(), PayloadError> {
+    match found {
+        PAYLOAD_VERSION => Ok(()),
+        _ => Err(PayloadError::Version {
             found,
             known: PAYLOAD_VERSION,
-        });
+        }),
     }
-    Ok(message)
+}
+
+/// The only thing that every version says in the same place.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u16,
+}
+
+/// Why a payload could not be read. Another version may have another shape altogether.
+fn refused(bytes: &[u8], error: &serde_json::Error) -> PayloadError {
+    let said: Result<Versioned, _> = serde_json::from_slice(bytes);
+    if let Err(other) = said.map_or(Ok(()), |said| known_version(said.version)) {
+        return other;
+    }
+    let detail = error.to_string();
+    // The words of serde's own `unknown_field` and `unknown_variant`; there is no code for them.
+    let is_unknown =
+        detail.starts_with("unknown field `") || detail.starts_with("unknown variant `");
+    match is_unknown {
+        true => PayloadError::UnknownPart { detail },
+        false => PayloadError::NotJson { detail },
+    }
 }
 
 fn not_json(error: serde_json::Error) -> PayloadError {
     PayloadError::NotJson {
         detail: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::GunStatusMessage;
+
+    fn read(text: &str) -> PayloadError {
+        GunStatusMessage::decode(text.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn a_later_version_is_told_from_damage_whatever_its_shape_is() {
+        let later = read(r#"{"version":2,"all":{"is":"new"}}"#);
+        assert!(later.may_be_newer(), "{later}");
+        let key = read(r#"{"version":1,"colour":"red"}"#);
+        assert!(matches!(key, PayloadError::UnknownPart { .. }), "{key}");
+        assert!(key.may_be_newer());
+        for damaged in [r#"{"version":1}"#, r#"{"version":0}"#, "{", "[]", ""] {
+            assert!(!read(damaged).may_be_newer(), "{damaged}");
+        }
     }
 }
 

@@ -6,6 +6,11 @@ pub const SHOTS_STORED_TOTAL: &str = "mesofleet_shots_stored_total";
 pub const BLOCKS_COMMITTED_TOTAL: &str = "mesofleet_blocks_committed_total";
 /// Blocks that came again.
 pub const BLOCKS_DUPLICATE_TOTAL: &str = "mesofleet_blocks_duplicate_total";
+/// Blocks since the start that are not settled and have to come again: a limit was reached, they came
+/// damaged, or were not understood.
+pub const BLOCKS_DEFERRED_TOTAL: &str = "mesofleet_blocks_deferred_total";
+/// Messages since the start that a newer driver may have written rightly.
+pub const NOT_UNDERSTOOD_TOTAL: &str = "mesofleet_not_understood_total";
 /// Verdicts on sessions that shots changed which came late, since the start.
 pub const LATE_FINDINGS_TOTAL: &str = "mesofleet_late_findings_total";
 /// Ids of patients that turned out to be another one's, too, since the start.

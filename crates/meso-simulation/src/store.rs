@@ -15,9 +15,9 @@ use meso_domain::{
 };
 use meso_ledger::{Frontier, Hash, HashKey};
 use meso_store::{
-    AlertRow, BlockRef, ClaimRow, Commit, EntryRef, LoadedBlock, LoadedRecord, LogCommit, NewBlock,
-    Quarantined, SealParts, SealedSession, ShotCursor, ShotFate, StoreError, StoredShot, TrackRow,
-    Unlogged,
+    AlertRow, BlockRef, ClaimRow, Commit, EntryRef, InQuarantine, LoadedBlock, LoadedRecord,
+    LogCommit, NewBlock, QuarantineRoom, Quarantined, SealParts, SealedSession, ShotCursor,
+    ShotFate, StoreError, StoredShot, TrackRow, Unlogged,
 };
 use meso_units::{ClinicId, Epoch, GunSerial, PatientCommitment, SessionId, Timestamp};
 use mesofleet::ingest::{Recalled, ShotStore};
@@ -363,9 +363,21 @@ impl ShotStore for StoreHandle {
             .map(|block| block.hash))
     }
 
-    fn is_quarantined(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
+    fn in_quarantine(&self, digest: &[u8; 32]) -> Result<Option<InQuarantine>, StoreError> {
         let model = self.lock();
-        Ok(model.quarantined.iter().any(|it| it.digest == *digest))
+        let same = model.quarantined.iter().filter(|it| it.digest == *digest);
+        let seen_count = same.count() as u64;
+        Ok((seen_count > 0).then_some(InQuarantine {
+            seen_count,
+            has_bytes: true,
+        }))
+    }
+
+    fn quarantine_room(&self) -> Result<QuarantineRoom, StoreError> {
+        Ok(QuarantineRoom {
+            rows: u64::MAX,
+            large: u64::MAX,
+        })
     }
 
     fn shot(&self, identity: &ShotIdentity) -> Result<Option<Shot>, StoreError> {

@@ -62,6 +62,24 @@ pub struct QuarantineRow {
     pub released_at: Option<Timestamp>,
 }
 
+/// What is known of bytes that are in quarantine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InQuarantine {
+    /// How often they came.
+    pub seen_count: u64,
+    /// Whether they are kept.
+    pub has_bytes: bool,
+}
+
+/// How much more the quarantine can keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuarantineRoom {
+    /// Things of any size, with where they came from and why they were refused.
+    pub rows: u64,
+    /// Of those above [`crate::QUARANTINE_SMALL_BYTES_MAX`], how many with their bytes.
+    pub large: u64,
+}
+
 /// Something else than a block that the ledger is to commit to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEntry {

@@ -38,10 +38,10 @@ mod shot_row;
 mod write;
 
 pub use commit::{
-    AlertRow, BlockRef, ClaimRow, Commit, DayRow, EntryRef, LeafRow, LoadedBlock, LoadedRecord,
-    LogCommit, NewBlock, NewEntry, OpenSegment, OutboxRow, QuarantineRow, Quarantined,
-    SealedSession, SessionCounts, SessionRow, ShotFate, StoredShot, Totals, TrackRow, TreatedRow,
-    Unlogged,
+    AlertRow, BlockRef, ClaimRow, Commit, DayRow, EntryRef, InQuarantine, LeafRow, LoadedBlock,
+    LoadedRecord, LogCommit, NewBlock, NewEntry, OpenSegment, OutboxRow, QuarantineRoom,
+    QuarantineRow, Quarantined, SealedSession, SessionCounts, SessionRow, ShotFate, StoredShot,
+    Totals, TrackRow, TreatedRow, Unlogged,
 };
 pub use copy::{Inspection, Progress, copy_store, inspect};
 pub use error::StoreError;
@@ -51,4 +51,6 @@ pub use influx::{
 pub use open::{READERS_IDLE_MAX, Readers, Store};
 pub use place::StorePlace;
 pub use read::{AlertSelection, BlockSelection, Reader, SealParts, SessionCursor, ShotCursor};
-pub use write::{QUARANTINE_BYTES_ROWS_MAX, QUARANTINE_ROWS_MAX, Writer};
+pub use write::{
+    QUARANTINE_BYTES_ROWS_MAX, QUARANTINE_ROWS_MAX, QUARANTINE_SMALL_BYTES_MAX, Writer,
+};

@@ -1,5 +1,6 @@
 //! The connection that writes.
 
+mod aside;
 mod beside;
 mod claim;
 mod claimed;
@@ -26,20 +27,14 @@ use crate::read::Reader;
 use crate::shelf::{self, FreshBlock, FreshShot, Shelf};
 use crate::shot_row::{self, Place, bits};
 use crate::{StoreError, pack};
+pub use aside::{QUARANTINE_BYTES_ROWS_MAX, QUARANTINE_ROWS_MAX, QUARANTINE_SMALL_BYTES_MAX};
+pub(crate) use aside::{insert_quarantined, quarantine_room};
+pub(crate) use beside::insert_entry;
 use beside::write_beside;
-pub(crate) use beside::{insert_entry, insert_quarantined};
 use claim::Claim;
 use rows::{gun_row, insert_other_copies, stream_row};
 use sums::Sums;
 pub(crate) use transact::{durably, unhurried};
-
-/// Things in quarantine; of further ones only the tally `quarantine_full` counts, and the ledger
-/// entry that names their digest stays.
-pub const QUARANTINE_ROWS_MAX: i64 = 100_000;
-
-/// Quarantined things whose bytes are kept, at most 256 KiB each; of further ones only the digest,
-/// the reason and the count are kept.
-pub const QUARANTINE_BYTES_ROWS_MAX: i64 = 1_000;
 
 /// Makes commits durable. There is one for each store.
 #[derive(Debug)]
@@ -166,7 +161,8 @@ impl Writer {
         Ok(!kept(&reader)?)
     }
 
-    /// Notes that something left the quarantine, and when.
+    /// Notes that something left the quarantine, and when. Its bytes lie where they belong by then,
+    /// and make room for others.
     ///
     /// # Errors
     ///
@@ -175,7 +171,7 @@ impl Writer {
         self.in_transaction(|transaction, _| {
             transaction
                 .execute(
-                    "UPDATE quarantine SET released_at_ns = ?2 WHERE digest = ?1",
+                    "UPDATE quarantine SET released_at_ns = ?2, bytes = NULL WHERE digest = ?1",
                     params![digest, at.unix_ns()],
                 )
                 .during("note a release")?;

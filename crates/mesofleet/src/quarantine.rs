@@ -110,7 +110,10 @@ fn show(arguments: &QuarantineShowArguments) -> anyhow::Result<ExitCode> {
     print_line(&as_text(&row));
     let bytes = &row.quarantined.bytes;
     if !row.has_bytes {
-        print_line("its bytes were not kept: too many things were in quarantine before it");
+        print_line(match row.released_at {
+            Some(_) => "its bytes are not kept here any more: they are stored where they belong",
+            None => "its bytes were not kept: too many things were in quarantine before it",
+        });
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(path) = &arguments.bytes {
@@ -143,8 +146,12 @@ fn release(arguments: &QuarantineReleaseArguments) -> anyhow::Result<ExitCode> {
     let config = read_config(&arguments.config)?;
     let row = find(&config, &arguments.digest)?;
     anyhow::ensure!(
+        row.released_at.is_none(),
+        "it was released before, and is stored where it belongs"
+    );
+    anyhow::ensure!(
         row.has_bytes,
-        "its bytes were not kept, so there is nothing to release"
+        "its bytes were not kept here, so there is nothing to release: its driver still has them"
     );
     let store = place_of(&config)?.open(0)?;
     let bytes = &row.quarantined.bytes;

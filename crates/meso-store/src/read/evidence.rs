@@ -14,8 +14,11 @@ use rusqlite::types::Value;
 use rusqlite::{Row, params, params_from_iter};
 
 use super::{Reader, cell};
-use crate::commit::{BlockRef, EntryRef, LoadedBlock, LoadedRecord, Unlogged};
+use crate::commit::{
+    BlockRef, EntryRef, InQuarantine, LoadedBlock, LoadedRecord, QuarantineRoom, Unlogged,
+};
 use crate::shot_row::{bits, from_bits};
+use crate::write::quarantine_room;
 use crate::{StoreError, pack};
 
 /// Which blocks are wanted; an absent field does not narrow.
@@ -223,15 +226,29 @@ impl Reader<'_> {
         ))
     }
 
-    /// Whether bytes of this digest are in quarantine.
+    /// How often bytes of this digest came into quarantine, and whether they are kept there; `None`
+    /// where they are not in it.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when it cannot be read.
-    pub fn is_quarantined(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM quarantine WHERE digest = ?1";
-        let found = self.one("look into the quarantine", sql, [digest], |_| Ok(()))?;
-        Ok(found.is_some())
+    pub fn in_quarantine(&self, digest: &[u8; 32]) -> Result<Option<InQuarantine>, StoreError> {
+        let sql = "SELECT seen_count, bytes IS NOT NULL FROM quarantine WHERE digest = ?1";
+        self.one("look into the quarantine", sql, [digest], |row| {
+            Ok(InQuarantine {
+                seen_count: from_bits(cell(row, 0)?),
+                has_bytes: cell(row, 1)?,
+            })
+        })
+    }
+
+    /// How much more the quarantine can keep.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    pub fn quarantine_room(&self) -> Result<QuarantineRoom, StoreError> {
+        quarantine_room(self.connection)
     }
 
     /// The gaps that the ingest itself has declared and the leaf of each, oldest first, at most

@@ -1,16 +1,16 @@
-//! What lies beside the records: alerts, ledger entries, the quarantine.
+//! What lies beside the records: alerts, ledger entries, what waits to be told.
 
 use meso_domain::LateVerdict;
 use meso_domain::canonical::Canonical as _;
 use meso_units::GunSerial;
 use rusqlite::{Transaction, params};
 
+use super::aside::insert_quarantined;
 use super::claimed::replace_claimed;
 use super::merges::insert_merge;
 use super::treated::replace_treated;
-use super::{QUARANTINE_BYTES_ROWS_MAX, QUARANTINE_ROWS_MAX};
 use crate::StoreError;
-use crate::commit::{AlertRow, Commit, NewEntry, OutboxRow, Quarantined, TrackRow};
+use crate::commit::{AlertRow, Commit, NewEntry, OutboxRow, TrackRow};
 use crate::error::During as _;
 use crate::shot_row::bits;
 
@@ -114,44 +114,6 @@ pub(crate) fn insert_entry(
         .prepare_cached("INSERT INTO entries (kind, digest, bytes) VALUES (?1, ?2, ?3)")
         .and_then(|mut s| s.execute(params![entry.kind.code(), entry.digest, entry.bytes]))
         .during("write a ledger entry")?;
-    Ok(())
-}
-
-pub(crate) fn insert_quarantined(
-    transaction: &Transaction<'_>,
-    quarantined: &Quarantined,
-) -> Result<(), StoreError> {
-    let seen_before = transaction
-        .prepare_cached("UPDATE quarantine SET seen_count = seen_count + 1 WHERE digest = ?1")
-        .and_then(|mut statement| statement.execute([quarantined.digest]))
-        .during("count in quarantine")?;
-    if seen_before > 0 {
-        return Ok(());
-    }
-    // Rows are never removed, so the highest number is how many there are.
-    let row_count: i64 = transaction
-        .prepare_cached("SELECT coalesce(max(id), 0) FROM quarantine")
-        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-        .during("count the quarantine")?;
-    if row_count >= QUARANTINE_ROWS_MAX {
-        return add_tally(transaction, "quarantine_full", 1);
-    }
-    let bytes = (row_count < QUARANTINE_BYTES_ROWS_MAX).then_some(&quarantined.bytes);
-    transaction
-        .prepare_cached(
-            "INSERT INTO quarantine (digest, source, reason, bytes, first_at_ns, seen_count)
-             VALUES (?1, ?2, ?3, ?4, ?5, 1)",
-        )
-        .and_then(|mut statement| {
-            statement.execute(params![
-                quarantined.digest,
-                quarantined.source,
-                quarantined.reason,
-                bytes,
-                quarantined.at.unix_ns(),
-            ])
-        })
-        .during("write into quarantine")?;
     Ok(())
 }
 

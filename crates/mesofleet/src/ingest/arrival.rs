@@ -36,6 +36,17 @@ pub enum Arrival {
         /// The place that they claim, so that their driver need not send them for ever.
         place: Option<(ClinicId, BlockPlace)>,
     },
+    /// What a newer program may have written rightly: its driver keeps it until it is understood.
+    Newer {
+        /// The clinic.
+        clinic: ClinicId,
+        /// Its driver.
+        driver: DriverId,
+        /// Whether it was a block, which comes again.
+        is_block: bool,
+        /// What is not understood.
+        reason: String,
+    },
     /// What a driver has of a gun and epoch.
     Held {
         /// The clinic.
@@ -66,65 +77,108 @@ pub enum Arrival {
 }
 
 impl Arrival {
-    /// Reads a message. It never fails: what cannot be read is [`Arrival::Refused`].
+    /// Reads a message. It never fails: what cannot be read is [`Arrival::Refused`], or
+    /// [`Arrival::Newer`].
     pub fn read(topic: &str, payload: &[u8], now: Timestamp) -> Arrival {
         let parsed = match Topic::parse(topic) {
             Ok(parsed) => parsed,
             Err(error) => return refuse(topic, &error.to_string(), payload, now, None),
         };
-        let read = match &parsed {
-            Topic::Blocks {
-                clinic,
-                driver,
-                stream,
-            } => read_block(payload, clinic, driver, stream),
-            Topic::Gun {
-                clinic,
-                driver,
-                serial,
-            } => GunStatusMessage::decode(payload)
-                .map(|status| Arrival::Gun {
-                    clinic: clinic.clone(),
-                    driver: driver.clone(),
-                    serial: serial.clone(),
-                    status: Box::new(status),
-                })
-                .map_err(|error| error.to_string()),
-            Topic::Held {
-                clinic,
-                driver,
-                serial,
-            } => read_answer(payload, driver, serial)
-                .map(|answer| Arrival::Held {
-                    clinic: clinic.clone(),
-                    answer,
-                })
-                .map_err(|error| error.to_string()),
-            Topic::Status { clinic, driver } => DriverStatusMessage::decode(payload)
-                .map(|status| Arrival::Driver {
-                    clinic: clinic.clone(),
-                    driver: driver.clone(),
-                    status,
-                })
-                .map_err(|error| error.to_string()),
-            Topic::Watermark { .. }
-            | Topic::Wanted { .. }
-            | Topic::Successor { .. }
-            | Topic::Alerts { .. }
-            | Topic::Library { .. }
-            | Topic::Patients { .. }
-            | Topic::Links { .. } => Err("nobody sends this topic to the ingest".to_owned()),
-        };
-        read.unwrap_or_else(|reason| {
-            refuse(
-                topic,
-                &reason,
-                payload,
-                now,
-                claimed_place(&parsed, payload),
-            )
-        })
+        match read_payload(&parsed, payload) {
+            Ok(arrival) => arrival,
+            Err(unread) => unread.into_arrival(topic, &parsed, payload, now),
+        }
     }
+}
+
+/// Why a payload is not taken.
+struct Unread {
+    reason: String,
+    may_be_newer: bool,
+}
+
+impl From<PayloadError> for Unread {
+    fn from(error: PayloadError) -> Unread {
+        Unread {
+            may_be_newer: error.may_be_newer(),
+            reason: error.to_string(),
+        }
+    }
+}
+
+impl From<String> for Unread {
+    fn from(reason: String) -> Unread {
+        Unread {
+            reason,
+            may_be_newer: false,
+        }
+    }
+}
+
+impl Unread {
+    fn into_arrival(self, source: &str, topic: &Topic, payload: &[u8], now: Timestamp) -> Arrival {
+        let from = match topic {
+            Topic::Blocks { clinic, driver, .. }
+            | Topic::Gun { clinic, driver, .. }
+            | Topic::Held { clinic, driver, .. }
+            | Topic::Status { clinic, driver } => Some((clinic, driver)),
+            _ => None,
+        };
+        match from.filter(|_| self.may_be_newer) {
+            Some((clinic, driver)) => Arrival::Newer {
+                clinic: clinic.clone(),
+                driver: driver.clone(),
+                is_block: matches!(topic, Topic::Blocks { .. }),
+                reason: self.reason,
+            },
+            None => {
+                let place = claimed_place(topic, payload);
+                refuse(source, &self.reason, payload, now, place)
+            }
+        }
+    }
+}
+
+fn read_payload(topic: &Topic, payload: &[u8]) -> Result<Arrival, Unread> {
+    Ok(match topic {
+        Topic::Blocks {
+            clinic,
+            driver,
+            stream,
+        } => read_block(payload, clinic, driver, stream)?,
+        Topic::Gun {
+            clinic,
+            driver,
+            serial,
+        } => Arrival::Gun {
+            clinic: clinic.clone(),
+            driver: driver.clone(),
+            serial: serial.clone(),
+            status: Box::new(GunStatusMessage::decode(payload)?),
+        },
+        Topic::Held {
+            clinic,
+            driver,
+            serial,
+        } => Arrival::Held {
+            clinic: clinic.clone(),
+            answer: read_answer(payload, driver, serial)?,
+        },
+        Topic::Status { clinic, driver } => Arrival::Driver {
+            clinic: clinic.clone(),
+            driver: driver.clone(),
+            status: DriverStatusMessage::decode(payload)?,
+        },
+        Topic::Watermark { .. }
+        | Topic::Wanted { .. }
+        | Topic::Successor { .. }
+        | Topic::Alerts { .. }
+        | Topic::Library { .. }
+        | Topic::Patients { .. }
+        | Topic::Links { .. } => {
+            return Err("nobody sends this topic to the ingest".to_owned().into());
+        }
+    })
 }
 
 fn read_block(
@@ -132,14 +186,14 @@ fn read_block(
     clinic: &ClinicId,
     driver: &DriverId,
     stream: &Stream,
-) -> Result<Arrival, String> {
-    let block = BlockMessage::decode(payload).map_err(|error| error.to_string())?;
+) -> Result<Arrival, Unread> {
+    let block = BlockMessage::decode(payload)?;
     let header = block.header();
     let fits = header.clinic == *clinic
         && header.place.driver == *driver
         && header.place.stream == *stream;
     if !fits {
-        return Err(format!("{} came under the topic of another", header.place));
+        return Err(format!("{} came under the topic of another", header.place).into());
     }
     Ok(Arrival::Block {
         block: Box::new(block),
@@ -240,5 +294,25 @@ mod tests {
         assert!(matches!(garbage, Arrival::Refused { place: None, .. }));
         let stranger = Arrival::read("weather/today", b"{}", Timestamp::UNIX_EPOCH);
         assert!(matches!(stranger, Arrival::Refused { place: None, .. }));
+    }
+
+    #[test]
+    fn what_a_newer_driver_says_is_no_damage() {
+        let later = br#"{"version":2,"header":{"number":7,"incarnation":"00000000000000ff"}}"#;
+        for (topic, wanted) in [
+            ("mesofleet/v1/riverside/room-1/status", false),
+            (&*blocks_of_the_room(), true),
+        ] {
+            match Arrival::read(topic, later, Timestamp::UNIX_EPOCH) {
+                Arrival::Newer { is_block, .. } => assert_eq!(is_block, wanted, "{topic}"),
+                other => panic!("{topic}: {other:?}"),
+            }
+        }
+    }
+
+    fn blocks_of_the_room() -> String {
+        let clinic = ClinicId::parse("riverside").unwrap();
+        let driver = DriverId::parse("room-1").unwrap();
+        meso_contract::topics::blocks(&clinic, &driver, &Stream::Room)
     }
 }

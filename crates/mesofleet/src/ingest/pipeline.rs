@@ -16,7 +16,7 @@ use meso_domain::{
 };
 use meso_ledger::{Checkpoint, Frontier, LogKey};
 use meso_limits::{Judge, Library};
-use meso_store::{LeafRow, LogCommit};
+use meso_store::{LeafRow, LogCommit, QuarantineRoom};
 use meso_units::{ClinicId, Epoch, GunSerial, SessionId, ShotCounter, Timestamp};
 use sha2::{Digest as _, Sha256};
 
@@ -98,6 +98,8 @@ pub struct Ingest<S> {
     /// Sessions of which an event was corrected since the last commit.
     pub(super) amended: BTreeSet<SessionId>,
     frontier: Frontier,
+    /// What the quarantine can keep beside what is there.
+    pub(super) quarantine_room: QuarantineRoom,
     pub(super) options: IngestOptions,
 }
 
@@ -140,6 +142,7 @@ impl<S: ShotStore> Ingest<S> {
             receiver: Receiver::default(),
             inquiries: Inquiries::default(),
             frontier: Frontier::EMPTY,
+            quarantine_room: store.quarantine_room()?,
             store,
             options,
         };
@@ -154,6 +157,7 @@ impl<S: ShotStore> Ingest<S> {
     /// [`IngestError`] when the store cannot be read or written; try again later.
     pub fn reopen(&mut self, now: Timestamp) -> Result<Committed, IngestError> {
         let recalled = self.store.recall()?;
+        self.quarantine_room = self.store.quarantine_room()?;
         self.judge = Judge::new(self.options.library.clone());
         self.alerts = Alerts::restore(recalled.alerts.clone(), recalled.tracks.clone());
         self.alerts.set_escalation(self.options.alerts.escalation);
@@ -335,6 +339,9 @@ impl<S: ShotStore> Ingest<S> {
     pub fn store(&mut self, prepared: Prepared) -> Result<Stored, IngestError> {
         if !prepared.commit.is_empty() {
             self.store.store(&prepared.commit)?;
+        }
+        if !prepared.commit.quarantined.is_empty() {
+            self.quarantine_room = self.store.quarantine_room()?;
         }
         Ok(Stored {
             rest: prepared.rest,

@@ -9,7 +9,7 @@ use meso_domain::{
     BlockHash, BlockPlace, Judgement, LedgerEntryKind, Record, RecordBlock, Said, SessionEvent,
     Shot, ShotIdentity, Stream,
 };
-use meso_store::{AlertRow, Commit, NewBlock, ShotFate, TrackRow};
+use meso_store::{AlertRow, Commit, InQuarantine, NewBlock, QuarantineRoom, ShotFate, TrackRow};
 use meso_units::{ClinicId, GunSerial, SessionId, Timestamp};
 
 use super::IngestError;
@@ -45,11 +45,17 @@ pub(super) struct Preparation<'i, S> {
     changed: BTreeSet<AlertId>,
     /// Channels whose outbox changed.
     pub(super) told: BTreeSet<String>,
+    /// What the quarantine can keep beside what this commit puts there.
+    pub(super) room: QuarantineRoom,
+    /// What this commit puts there.
+    pub(super) aside: BTreeMap<[u8; 32], InQuarantine>,
 }
 
 impl<'i, S: ShotStore> Preparation<'i, S> {
     pub(super) fn new(ingest: &'i mut Ingest<S>, now: Timestamp) -> Preparation<'i, S> {
         Preparation {
+            room: ingest.quarantine_room,
+            aside: BTreeMap::new(),
             ingest,
             now,
             commit: Commit::default(),
@@ -67,18 +73,13 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
         for arrival in arrivals {
             match arrival {
                 Arrival::Block { block, way } => accepted.extend(self.offer(*block, way)?),
-                Arrival::Refused { quarantined, place } => {
-                    let trouble = Trouble {
-                        cause: FleetCause::Quarantine,
-                        clinic: place.as_ref().map(|(clinic, _)| clinic.clone()),
-                        driver: place.as_ref().map(|(_, place)| place.driver.clone()),
-                        gun: None,
-                    };
-                    if let Some((clinic, place)) = place {
-                        self.settle_refused(clinic, &place);
-                    }
-                    self.quarantine(quarantined, trouble)?;
-                }
+                Arrival::Refused { quarantined, place } => self.refuse(quarantined, place)?,
+                Arrival::Newer {
+                    clinic,
+                    driver,
+                    is_block,
+                    reason,
+                } => self.leave_to_a_newer_server(&clinic, &driver, is_block, &reason),
                 Arrival::Held { clinic, answer } => self.take_answer(&clinic, answer),
                 // What guns and drivers say of themselves is shown, not stored.
                 Arrival::Gun { .. } | Arrival::Driver { .. } => {}
@@ -166,6 +167,11 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
         let place = header.place.clone();
         let clinic = header.clinic.clone();
         let reason = match offer {
+            Offer::New { .. } if self.would_lose(&block)? => {
+                tracing::warn!(%place, "block deferred: the quarantine is full");
+                self.rest.news.deferred_count += 1;
+                return Ok(None);
+            }
             Offer::New { .. } => {
                 self.ingest.receiver.settle(header, hash);
                 self.accepted.insert(place.clone(), hash);
@@ -209,7 +215,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
         Ok(None)
     }
 
-    fn settle_refused(&mut self, clinic: ClinicId, place: &BlockPlace) {
+    pub(super) fn settle_refused(&mut self, clinic: ClinicId, place: &BlockPlace) {
         self.ingest.receiver.settle_quarantined(place);
         self.touch(clinic, place);
     }
@@ -378,6 +384,23 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
         let blocks = self.commit.blocks.iter();
         let shots = blocks.flat_map(|new| new.block.records().iter().filter_map(Record::as_shot));
         shots.into_iter().find(|shot| shot.identity == *identity)
+    }
+
+    /// Whether the block has other copies of shots than those held, and the quarantine no place for
+    /// them: nobody would have them once the block is settled.
+    fn would_lose(&self, block: &RecordBlock) -> Result<bool, IngestError> {
+        if self.room.rows >= shot_count(block) {
+            return Ok(false);
+        }
+        for (shot, _) in block.shots() {
+            if self.ingest.receiver.holds(&shot.identity) {
+                let held = self.ingest.store.shot(&shot.identity)?;
+                if held.is_none_or(|held| !measured_alike(&held, shot)) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Takes note of what happened to alerts.

@@ -8,8 +8,8 @@ use meso_domain::{
 };
 use meso_ledger::Frontier;
 use meso_store::{
-    ClaimRow, Commit, LoadedBlock, LogCommit, OutboxRow, SealParts, SealedSession, SessionRow,
-    ShotCursor, StoreError, StoredShot, Unlogged, Writer,
+    ClaimRow, Commit, InQuarantine, LoadedBlock, LogCommit, OutboxRow, QuarantineRoom, SealParts,
+    SealedSession, SessionRow, ShotCursor, StoreError, StoredShot, Unlogged, Writer,
 };
 use meso_units::{ClinicId, Epoch, GunSerial, PatientCommitment, SessionId};
 
@@ -61,12 +61,20 @@ pub trait ShotStore: Send {
     /// [`StoreError`] when it cannot be read.
     fn block_hash(&self, place: &BlockPlace) -> Result<Option<BlockHash>, StoreError>;
 
-    /// Whether bytes of this digest are in quarantine already.
+    /// How often bytes of this digest came into quarantine, and whether they are kept there; `None`
+    /// where they are not in it.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when it cannot be read.
-    fn is_quarantined(&self, digest: &[u8; 32]) -> Result<bool, StoreError>;
+    fn in_quarantine(&self, digest: &[u8; 32]) -> Result<Option<InQuarantine>, StoreError>;
+
+    /// How much more the quarantine is sure to keep.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    fn quarantine_room(&self) -> Result<QuarantineRoom, StoreError>;
 
     /// One shot.
     ///
@@ -223,8 +231,12 @@ impl ShotStore for Writer {
         self.read().block_hash(place)
     }
 
-    fn is_quarantined(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
-        self.read().is_quarantined(digest)
+    fn in_quarantine(&self, digest: &[u8; 32]) -> Result<Option<InQuarantine>, StoreError> {
+        self.read().in_quarantine(digest)
+    }
+
+    fn quarantine_room(&self) -> Result<QuarantineRoom, StoreError> {
+        self.read().quarantine_room()
     }
 
     fn shot(&self, identity: &ShotIdentity) -> Result<Option<Shot>, StoreError> {

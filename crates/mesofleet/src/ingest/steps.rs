@@ -60,8 +60,11 @@ pub struct News {
     pub contradiction_count: u64,
     /// Guns and epochs of which something is missing or uncertain after the commit.
     pub inquiry_count: u64,
-    /// Blocks that have to come again later, because a limit is reached.
+    /// Blocks that have to come again later: a limit is reached, they came damaged, or are not
+    /// understood.
     pub deferred_count: u64,
+    /// Messages that a newer program may have written rightly.
+    pub not_understood_count: u64,
     /// For each gun whose counters changed: shots that are declared to be gone.
     pub declared_missing: BTreeMap<GunSerial, u64>,
     /// Leaves of the ledger after the commit.

@@ -17,6 +17,7 @@ mod fleet;
 mod inquiry;
 mod late;
 mod merges;
+mod poison;
 mod said;
 mod telling;
 
@@ -294,32 +295,6 @@ fn what_was_stored_and_not_logged_is_logged_at_the_start() {
 }
 
 #[test]
-fn a_poison_payload_is_kept_counted_and_holds_up_nothing() {
-    let mut bench = Bench::new();
-    let blocks = sample_treatment();
-    let place = blocks[2].header().place.clone();
-    let topic = meso_contract::topics::blocks(&sample_clinic(), &place.driver, &place.stream);
-    let damaged = meso_contract::BlockMessage::encode(&blocks[2]).unwrap();
-    let damaged = String::from_utf8(damaged)
-        .unwrap()
-        .replace("patient", "nobody");
-    let mut batch = vec![Arrival::read(&topic, damaged.as_bytes(), now())];
-    batch.push(Arrival::read("nobody/knows", b"\x00\xff", now()));
-    batch.extend(arrivals(&blocks));
-    let committed = bench.ingest().commit(batch, now()).unwrap();
-    assert_eq!(committed.news.quarantined_count, 2);
-    let kept = bench.store().read().quarantined(9).unwrap();
-    assert!(kept.iter().any(|(q, _)| q.bytes == damaged.as_bytes()));
-    let effect = bench.effect();
-    assert_eq!(
-        effect.shots.len(),
-        6,
-        "the sound block of the same place still counts"
-    );
-    assert!(effect.is_sealed);
-}
-
-#[test]
 fn a_clinic_that_nobody_let_in_stores_nothing() {
     let mut bench = Bench::new();
     bench.ingest().options.clinics.clear();
@@ -327,18 +302,6 @@ fn a_clinic_that_nobody_let_in_stores_nothing() {
     assert_eq!(committed.news.quarantined_count, 1);
     assert_eq!(committed.news.block_count, 0);
     assert!(committed.watermarks.is_empty());
-}
-
-#[test]
-fn the_place_of_a_poison_block_counts_as_settled() {
-    let mut bench = Bench::new();
-    let blocks = sample_treatment();
-    let place = blocks[2].header().place.clone();
-    let topic = meso_contract::topics::blocks(&sample_clinic(), &place.driver, &place.stream);
-    let damaged = br#"{"header":{"number":1,"incarnation":"0000000000000abc"}}"#;
-    let poison = Arrival::read(&topic, damaged, now());
-    let committed = bench.ingest().commit(vec![poison], now()).unwrap();
-    assert_eq!(committed.watermarks[0].message.settled_to, 1);
 }
 
 #[test]

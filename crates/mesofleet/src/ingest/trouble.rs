@@ -3,7 +3,8 @@
 use meso_alerts::{FleetCause, Observation};
 use meso_contract::BlockMessage;
 use meso_domain::canonical::Canonical as _;
-use meso_domain::{Gap, GapState, Judgement, LedgerEntryKind, RecordBlock, Shot};
+use meso_domain::{BlockPlace, Gap, GapState, Judgement, LedgerEntryKind, RecordBlock, Shot};
+use meso_store::{InQuarantine, QUARANTINE_SMALL_BYTES_MAX, Quarantined};
 use meso_units::{ClinicId, DriverId, GunSerial};
 
 use super::IngestError;
@@ -40,7 +41,49 @@ impl Trouble {
     }
 }
 
+/// How often the very same bytes come before the place that they claim is settled: a driver that sends
+/// them so often has nothing else to send. What was damaged on the way comes whole the next time.
+pub(super) const REFUSED_SEEN_MIN: u64 = 3;
+
 impl<S: ShotStore> Preparation<'_, S> {
+    /// Puts aside what nobody can read. The place that it claims counts as settled where the bytes
+    /// are kept, and else waits at the driver.
+    pub(super) fn refuse(
+        &mut self,
+        refused: Quarantined,
+        place: Option<(ClinicId, BlockPlace)>,
+    ) -> Result<(), IngestError> {
+        let trouble = Trouble {
+            cause: FleetCause::Quarantine,
+            clinic: place.as_ref().map(|(clinic, _)| clinic.clone()),
+            driver: place.as_ref().map(|(_, place)| place.driver.clone()),
+            gun: None,
+        };
+        let aside = self.quarantine(refused, trouble)?;
+        if let Some((clinic, place)) = place {
+            match aside.has_bytes && aside.seen_count >= REFUSED_SEEN_MIN {
+                true => self.settle_refused(clinic, &place),
+                false => self.rest.news.deferred_count += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of something that a newer server may understand. It is not settled, so that its
+    /// driver keeps it and sends it again.
+    pub(super) fn leave_to_a_newer_server(
+        &mut self,
+        clinic: &ClinicId,
+        driver: &DriverId,
+        is_block: bool,
+        reason: &str,
+    ) {
+        tracing::debug!(%clinic, %driver, reason, "not understood: update the server");
+        self.rest.news.not_understood_count += 1;
+        self.rest.news.deferred_count += u64::from(is_block);
+        self.ingest.hear_newer(clinic, driver, self.now);
+    }
+
     pub(super) fn refuse_block(
         &mut self,
         block: &RecordBlock,
@@ -51,28 +94,34 @@ impl<S: ShotStore> Preparation<'_, S> {
         let bytes = BlockMessage::encode(block).unwrap_or_default();
         let source = block.header().place.to_string();
         let refused = quarantined(&source, reason, bytes, self.now);
-        self.quarantine(refused, Trouble::of_block(cause, block))
+        self.quarantine(refused, Trouble::of_block(cause, block))?;
+        Ok(())
     }
 
-    /// Puts bytes into quarantine. The ledger knows them once, however often they come, and people
-    /// are told once.
+    /// Puts bytes into quarantine and says what is known of them then. The ledger knows them once,
+    /// however often they come, and people are told once; where there is no place for another thing,
+    /// neither hears of it, and an alert of its own tells why.
     pub(super) fn quarantine(
         &mut self,
-        refused: meso_store::Quarantined,
+        refused: Quarantined,
         trouble: Trouble,
-    ) -> Result<(), IngestError> {
+    ) -> Result<InQuarantine, IngestError> {
         tracing::warn!(
             source = refused.source,
             reason = refused.reason,
             "quarantined"
         );
-        let is_the_same = |known: &meso_store::Quarantined| known.digest == refused.digest;
-        if self.commit.quarantined.iter().any(is_the_same)
-            || self.ingest.store.is_quarantined(&refused.digest)?
-        {
+        let known = match self.aside.get(&refused.digest) {
+            Some(known) => Some(*known),
+            None => self.ingest.store.in_quarantine(&refused.digest)?,
+        };
+        let aside = self.take_room(known, refused.bytes.len());
+        self.aside.insert(refused.digest, aside);
+        if known.is_some() || self.room.rows == 0 {
             self.commit.quarantined.push(refused);
-            return Ok(());
+            return Ok(aside);
         }
+        self.room.rows -= 1;
         let said = format!("{}\n{}", refused.source, refused.reason);
         let mut bytes = refused.digest.to_vec();
         bytes.extend_from_slice(said.as_bytes());
@@ -97,7 +146,23 @@ impl<S: ShotStore> Preparation<'_, S> {
                 limit: 0,
             });
         }
-        Ok(())
+        Ok(aside)
+    }
+
+    /// What is known of bytes once they have come again, or for the first time.
+    fn take_room(&mut self, known: Option<InQuarantine>, length: usize) -> InQuarantine {
+        let is_small = length <= QUARANTINE_SMALL_BYTES_MAX;
+        let mut aside = known.unwrap_or(InQuarantine {
+            seen_count: 0,
+            has_bytes: false,
+        });
+        aside.seen_count += 1;
+        let has_row = known.is_some() || self.room.rows > 0;
+        if !aside.has_bytes && has_row && (is_small || self.room.large > 0) {
+            aside.has_bytes = true;
+            self.room.large -= u64::from(!is_small);
+        }
+        aside
     }
 
     pub(super) fn note_contradiction(
@@ -113,7 +178,8 @@ impl<S: ShotStore> Preparation<'_, S> {
         let reason = "edge and server judge the same facts differently";
         let source = shot.identity.to_string();
         let trouble = Trouble::of_shot(FleetCause::VerdictsDiffer, block, shot);
-        self.quarantine(quarantined(&source, reason, bytes, self.now), trouble)
+        self.quarantine(quarantined(&source, reason, bytes, self.now), trouble)?;
+        Ok(())
     }
 
     /// Tells of shots that are gone. A gap of unknown length is no such news: every epoch of a gun

@@ -5,6 +5,8 @@
 //! what it is about is heard of again.
 
 mod limits;
+mod newer;
+mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,8 +39,11 @@ struct Gun {
 #[derive(Clone, Debug, Default)]
 struct Room {
     gone_since: Option<Timestamp>,
-    /// Whether it was heard that it is there.
+    /// Whether it was heard that it is there, and since when.
     is_online: bool,
+    online_since: Option<Timestamp>,
+    /// Since when it sends what is not understood, and when it last did.
+    newer: Option<(Timestamp, Timestamp)>,
     /// Whether its clock was trusted when it last said so, and since when it is not.
     is_clock_trusted: Option<bool>,
     untrusted_since: Option<Timestamp>,
@@ -59,6 +64,8 @@ pub(super) struct FleetWatch {
     /// Silence before this moment is nobody's fault.
     deaf_until: Option<Timestamp>,
     looked_at: Option<Timestamp>,
+    /// Whether something more that is refused could not be kept.
+    is_quarantine_full: bool,
 }
 
 impl FleetWatch {
@@ -81,6 +88,10 @@ impl FleetWatch {
                 status,
             } => {
                 if let Some(room) = self.room(clinic, driver) {
+                    room.online_since = match status.online {
+                        true => room.online_since.or(Some(now)),
+                        false => None,
+                    };
                     room.is_online = status.online;
                     room.gone_since = match status.online {
                         true => None,
@@ -99,7 +110,10 @@ impl FleetWatch {
                     room.hear(status, in_force, now);
                 }
             }
-            Arrival::Block { .. } | Arrival::Refused { .. } | Arrival::Held { .. } => {}
+            Arrival::Block { .. }
+            | Arrival::Refused { .. }
+            | Arrival::Newer { .. }
+            | Arrival::Held { .. } => {}
         }
     }
 
@@ -164,6 +178,7 @@ impl FleetWatch {
             self.deaf_until = Some(now);
         }
         self.looked_at = Some(now);
+        self.forget_newer();
     }
 
     /// For how long somebody was silent who could have been heard, in s.
@@ -262,6 +277,10 @@ impl FleetWatch {
                     .map(|it| (cause, it, limit)),
             );
         }
+        if let Some((since, _)) = room.newer {
+            let value = (now.since_ns(since) / SECOND_NS).max(1);
+            wrongs.push((FleetCause::ServerOutdated, value, 0));
+        }
         let backlog = self.backlog_of(key);
         if backlog >= limits.journal_shots {
             wrongs.push((FleetCause::JournalFilling, backlog, limits.journal_shots));
@@ -322,6 +341,8 @@ impl FleetWatch {
                 look.disk_free_mib.is_some_and(|free| free > enough)
             }
             FleetCause::ChannelFailing => look.channel_failing_s == Some(0),
+            FleetCause::ServerOutdated => room().is_some_and(|(_, room)| self.is_understood(room)),
+            FleetCause::QuarantineFull => !self.is_quarantine_full,
             FleetCause::GapDeclared
             | FleetCause::VerdictsDiffer
             | FleetCause::Quarantine
@@ -413,6 +434,8 @@ impl<S: ShotStore> Ingest<S> {
     pub fn prepare_tick(&mut self, now: Timestamp, look: Look) -> Prepared {
         let limits = self.options.alerts.thresholds;
         self.watch.look(now, look);
+        let room = self.quarantine_room;
+        self.watch.is_quarantine_full = room.rows == 0 || room.large == 0;
         let first = self.options.clinics.first();
         self.watch
             .await_gaps(now, self.inquiries.guns_awaited(), first);
@@ -437,36 +460,5 @@ impl<S: ShotStore> Ingest<S> {
         }
         preparation.rest.news.lagging_rooms = Some(lagging);
         preparation.finish()
-    }
-
-    fn wrongs_of_server(&self, limits: &Thresholds, look: Look) -> Vec<Observation> {
-        let is_scarce = |free: &i64| *free < limits.disk_free_mib;
-        let fails_long = |failing: &i64| *failing >= limits.channel_failing_s;
-        let wrongs = [
-            (
-                FleetCause::DiskNearlyFull,
-                look.disk_free_mib.filter(is_scarce),
-                limits.disk_free_mib,
-            ),
-            (
-                FleetCause::ChannelFailing,
-                look.channel_failing_s.filter(fails_long),
-                limits.channel_failing_s,
-            ),
-        ];
-        let Some(clinic) = self.first_clinic() else {
-            return Vec::new();
-        };
-        let wrongs = wrongs.into_iter().filter_map(|(cause, value, limit)| {
-            Some(Observation {
-                cause,
-                clinic: clinic.clone(),
-                driver: None,
-                gun: None,
-                value: value?,
-                limit,
-            })
-        });
-        wrongs.collect()
     }
 }

@@ -254,9 +254,10 @@ impl<S: ShotStore> Worker<S> {
         let mut born = Vec::new();
         for arrival in batch.arrivals.drain(..) {
             match arrival {
-                Arrival::Block { .. } | Arrival::Refused { .. } | Arrival::Held { .. } => {
-                    arrivals.push(arrival);
-                }
+                Arrival::Block { .. }
+                | Arrival::Refused { .. }
+                | Arrival::Newer { .. }
+                | Arrival::Held { .. } => arrivals.push(arrival),
                 Arrival::Driver {
                     ref clinic,
                     ref driver,

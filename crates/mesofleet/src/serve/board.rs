@@ -92,7 +92,10 @@ impl Board {
                 });
                 of_driver.map(|(serial, _)| serial.clone()).collect()
             }),
-            Arrival::Block { .. } | Arrival::Refused { .. } | Arrival::Held { .. } => Vec::new(),
+            Arrival::Block { .. }
+            | Arrival::Refused { .. }
+            | Arrival::Newer { .. }
+            | Arrival::Held { .. } => Vec::new(),
         }
     }
 

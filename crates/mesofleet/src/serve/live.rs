@@ -110,6 +110,8 @@ fn count(news: &News) {
     metrics::counter!(names::LATE_FINDINGS_TOTAL).increment(news.late_finding_count);
     metrics::counter!(names::PATIENTS_MERGED_TOTAL).increment(news.merged_count);
     metrics::counter!(names::QUARANTINED_TOTAL).increment(news.quarantined_count);
+    metrics::counter!(names::BLOCKS_DEFERRED_TOTAL).increment(news.deferred_count);
+    metrics::counter!(names::NOT_UNDERSTOOD_TOTAL).increment(news.not_understood_count);
     metrics::counter!(names::CONFLICTS_TOTAL).increment(news.conflict_count);
     metrics::counter!(names::CONTRADICTIONS_TOTAL).increment(news.contradiction_count);
     metrics::counter!(names::PROVISIONAL_SHOTS_TOTAL).increment(news.provisional_count);

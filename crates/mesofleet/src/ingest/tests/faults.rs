@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use meso_domain::{BlockHash, BlockPlace, EarlierSession, SessionEvent, Shot, ShotIdentity};
 use meso_store::{
-    ClaimRow, Commit, LogCommit, SealParts, SealedSession, ShotCursor, StoreError, StoredShot,
-    Unlogged,
+    ClaimRow, Commit, InQuarantine, LogCommit, QuarantineRoom, SealParts, SealedSession,
+    ShotCursor, StoreError, StoredShot, Unlogged,
 };
 use meso_units::{ClinicId, Epoch, GunSerial, PatientCommitment, SessionId};
 
@@ -67,8 +67,11 @@ impl ShotStore for FailingStore {
     fn block_hash(&self, place: &BlockPlace) -> Result<Option<BlockHash>, StoreError> {
         self.inner.block_hash(place)
     }
-    fn is_quarantined(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
-        self.inner.is_quarantined(digest)
+    fn in_quarantine(&self, digest: &[u8; 32]) -> Result<Option<InQuarantine>, StoreError> {
+        self.inner.in_quarantine(digest)
+    }
+    fn quarantine_room(&self) -> Result<QuarantineRoom, StoreError> {
+        self.inner.quarantine_room()
     }
     fn shot(&self, identity: &ShotIdentity) -> Result<Option<Shot>, StoreError> {
         self.inner.shot(identity)

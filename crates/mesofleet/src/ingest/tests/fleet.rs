@@ -9,7 +9,7 @@ use meso_units::{DriverId, GunSerial};
 
 use super::*;
 
-const SEEN: Look = Look {
+pub(super) const SEEN: Look = Look {
     is_connected: true,
     disk_free_mib: Some(100_000),
     channel_failing_s: Some(0),
@@ -48,7 +48,7 @@ fn gun_status(change: impl FnOnce(&mut GunStatusMessage)) -> Arrival {
     }
 }
 
-fn driver_status(online: bool) -> Arrival {
+pub(super) fn driver_status(online: bool) -> Arrival {
     Arrival::Driver {
         clinic: sample_clinic(),
         driver: sample_driver(),
@@ -63,12 +63,12 @@ fn driver_status(online: bool) -> Arrival {
 }
 
 impl Bench {
-    fn hear(&mut self, arrival: Arrival, seconds: i64) {
+    pub(super) fn hear(&mut self, arrival: Arrival, seconds: i64) {
         self.ingest().hear(&arrival, second(seconds));
     }
 
     /// One look a second, from one second to another.
-    fn look(&mut self, seconds: std::ops::RangeInclusive<i64>, look: Look) -> Committed {
+    pub(super) fn look(&mut self, seconds: std::ops::RangeInclusive<i64>, look: Look) -> Committed {
         let mut last = Committed::default();
         for seconds in seconds {
             last = self.take(|ingest| ingest.prepare_tick(second(seconds), look));
@@ -77,7 +77,7 @@ impl Bench {
     }
 
     /// Every alert of the fleet itself, by cause.
-    fn fleet_alerts(&mut self) -> Vec<(FleetCause, Alert)> {
+    pub(super) fn fleet_alerts(&mut self) -> Vec<(FleetCause, Alert)> {
         let reader = self.store().read();
         let rows = reader
             .alerts(&meso_store::AlertSelection::default(), 99)
@@ -93,7 +93,7 @@ impl Bench {
     }
 
     #[track_caller]
-    fn assert_only(&mut self, cause: FleetCause, state: AlertState) -> Alert {
+    pub(super) fn assert_only(&mut self, cause: FleetCause, state: AlertState) -> Alert {
         let mut alerts = self.fleet_alerts();
         let all: Vec<_> = alerts.iter().map(|(cause, a)| (*cause, a.state)).collect();
         assert_eq!(all, [(cause, state)]);

@@ -158,6 +158,8 @@ pub struct Sender {
     turn: u64,
     /// The lives of which there was word last, since the start.
     present: Option<Lives>,
+    /// When there was word last of any stream.
+    heard_ms: Option<u64>,
 }
 
 impl Sender {
@@ -182,6 +184,10 @@ impl Sender {
     /// The longest such time, in ms.
     pub const TIMEOUT_MS_MAX: u64 = 60_000;
 
+    /// From so many time-outs in a row on nobody was there, and not only slow: until then what is on its
+    /// way is due soon anyway.
+    pub const SILENT_TIMEOUTS_MIN: u32 = 2;
+
     /// How long an ingest has to speak of every stream that it knows before the others are asked
     /// about, in ms, counted from its first word or from a new connection.
     pub const DOUBT_MS: u64 = 2_000;
@@ -200,6 +206,7 @@ impl Sender {
             window: Sender::WINDOW_MAX,
             turn: 0,
             present: None,
+            heard_ms: None,
         }
     }
 
@@ -249,10 +256,8 @@ impl Sender {
             SenderEvent::Connected => {
                 self.connected = true;
                 for state in self.streams.values_mut() {
-                    state.on_the_way.clear();
+                    state.begin_live();
                     state.passed = PassedOver::default();
-                    state.live_from = state.newest + 1;
-                    state.timeouts = 0;
                     // What the broker retained comes first, and may be older than the doubt.
                     let asks_at = &mut state.doubted_from_ms;
                     *asks_at = asks_at.map(|_| now_ms.saturating_add(Sender::DOUBT_MS));
@@ -318,6 +323,19 @@ impl Sender {
         }
     }
 
+    /// There is word again. Where there was none since blocks were sent that timed out, they are sent
+    /// at once, and not only when their time comes: nobody was there to take them.
+    fn end_silence(&mut self, now_ms: u64) {
+        let heard_ms = self.heard_ms.replace(now_ms);
+        for state in self.streams.values_mut() {
+            let was_silent = |from_ms| heard_ms.is_none_or(|heard_ms| heard_ms <= from_ms);
+            let is_long = state.timeouts >= Sender::SILENT_TIMEOUTS_MIN;
+            if is_long && state.unanswered_from_ms.is_some_and(was_silent) {
+                state.begin_live();
+            }
+        }
+    }
+
     fn settle(&mut self, now_ms: u64, stream: Stream, watermark: Watermark) -> Option<Effect> {
         let known = self.streams.get(&stream);
         let is_own = |block: &SettledBlock| known.is_some_and(|state| state.may_have(block));
@@ -327,6 +345,7 @@ impl Sender {
         if self.hear(watermark.lives()) {
             self.doubt_others(now_ms, watermark.lives());
         }
+        self.end_silence(now_ms);
         // A watermark of a stream that this journal never had says nothing else.
         let state = self.streams.get_mut(&stream)?;
         let was_asked = state.on_the_way.contains_key(&state.newest);
@@ -339,7 +358,7 @@ impl Sender {
         }
         let settled_count = before.saturating_sub(state.unsettled_count());
         if settled_count > 0 {
-            state.timeouts = 0;
+            state.end_timeouts();
             let grown = usize::try_from(settled_count).unwrap_or(usize::MAX);
             self.window = self.window.saturating_add(grown).min(Sender::WINDOW_MAX);
         }
@@ -391,7 +410,13 @@ impl Sender {
                 let due_ms = now_ms.saturating_add(timeout_ms(state.timeouts, jitter_permille));
                 self.turn += 1;
                 let turn = self.turn;
-                state.on_the_way.insert(number, Sent { due_ms, turn });
+                let at_ms = now_ms;
+                let sent = Sent {
+                    at_ms,
+                    due_ms,
+                    turn,
+                };
+                state.on_the_way.insert(number, sent);
             }
             on_the_way += 1;
             effects.push(Effect::Publish(BlockPlace {

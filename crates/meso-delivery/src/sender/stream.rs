@@ -23,10 +23,13 @@ pub(super) struct StreamState {
     pub(super) answered_turn: u64,
     /// What the ingest has passed over.
     pub(super) passed: PassedOver,
-    /// Blocks from here on were sealed over the present connection.
+    /// Blocks from here on were sealed since somebody was there to take them: over the present
+    /// connection, since the present ingest began, since the time-outs ended.
     pub(super) live_from: u64,
     /// Time-outs in a row.
     pub(super) timeouts: u32,
+    /// When the first block was sent of which nobody spoke in time, in this row of time-outs.
+    pub(super) unanswered_from_ms: Option<u64>,
     /// From then on the newest block is sent although it counts as settled, until there is an
     /// answer: an ingest has begun that has not spoken of this stream.
     pub(super) doubted_from_ms: Option<u64>,
@@ -35,6 +38,8 @@ pub(super) struct StreamState {
 /// A block on its way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
+    /// When it was sent.
+    pub(super) at_ms: u64,
     /// When it counts as lost.
     pub(super) due_ms: u64,
     /// Which one it was of all that were ever sent.
@@ -73,7 +78,7 @@ impl StreamState {
         // was on its way to the last process may be lost.
         if self.lives.is_some_and(|known| known != lives) {
             self.settled = RangeSet::default();
-            self.on_the_way.clear();
+            self.begin_live();
             self.passed = PassedOver::default();
         }
         self.lives = Some(lives);
@@ -141,17 +146,38 @@ impl StreamState {
         (is_due && self.on_the_way.is_empty()).then_some(self.newest)
     }
 
+    /// Somebody is there again: what is on its way may be lost, and what was sealed meanwhile is a
+    /// backlog, which live blocks pass.
+    pub(super) fn begin_live(&mut self) {
+        self.on_the_way.clear();
+        self.live_from = self.newest + 1;
+        self.end_timeouts();
+    }
+
+    /// Blocks are settled again.
+    pub(super) fn end_timeouts(&mut self) {
+        if self.timeouts > 0 {
+            self.live_from = self.newest + 1;
+        }
+        self.timeouts = 0;
+        self.unanswered_from_ms = None;
+    }
+
     /// Takes back what has been on its way for too long; says whether nobody has answered, and not
     /// only passed some of it over.
     pub(super) fn expire(&mut self, now_ms: u64, jitter_permille: u16) -> bool {
         let mut is_unanswered = false;
         let (passed, answered_turn) = (&mut self.passed, self.answered_turn);
+        let unanswered_from_ms = &mut self.unanswered_from_ms;
         self.on_the_way.retain(|number, sent| {
             if sent.due_ms > now_ms {
                 return true;
             }
             let is_late = sent.turn < answered_turn;
-            is_unanswered |= !passed.expire(*number, is_late, now_ms, jitter_permille);
+            if !passed.expire(*number, is_late, now_ms, jitter_permille) {
+                is_unanswered = true;
+                unanswered_from_ms.get_or_insert(sent.at_ms);
+            }
             false
         });
         self.timeouts = self.timeouts.saturating_add(u32::from(is_unanswered));

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::RangeSet;
 
+mod away;
 mod passed;
 
 fn gun(number: u8) -> Stream {

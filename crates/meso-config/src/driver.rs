@@ -43,6 +43,8 @@ pub struct DriverConfig {
     pub room_http: SocketAddr,
     /// When a record block is sealed.
     pub blocks: BlockLimits,
+    /// How long the journal keeps what the server has.
+    pub journal: JournalKeeping,
     /// Whose signatures put a protocol library in force.
     pub library: LibraryTrust,
 }
@@ -135,6 +137,16 @@ pub struct BlockLimits {
     pub open_max: Duration,
 }
 
+/// How long the journal keeps what the server has: a store that is put back from a backup asks for
+/// what came after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct JournalKeeping {
+    /// The least age at which a settled block may be forgotten, counted from when it was settled: 0 to
+    /// [`JournalKeeping::HOURS_MAX`] hours.
+    pub settled_min: Duration,
+}
+
 impl DriverConfig {
     /// Reads a configuration; `file_name` is only for the messages.
     ///
@@ -153,6 +165,7 @@ impl DriverConfig {
             let ingest_key = root.section("ingest", read_ingest_key);
             let room_http = root.section("room", |room| values::loopback_bind(room, "http", 0));
             let blocks = root.section("blocks", BlockLimits::read);
+            let journal = root.section("journal", JournalKeeping::read);
             let library = root.section("library", LibraryTrust::read);
             let identity = identity?;
             Some(DriverConfig {
@@ -169,6 +182,7 @@ impl DriverConfig {
                 ingest_key: ingest_key?,
                 room_http: room_http?,
                 blocks: blocks?,
+                journal: journal?,
                 library: library?,
             })
         })
@@ -297,6 +311,19 @@ impl BlockLimits {
         Some(BlockLimits {
             shots_max: shots_max?,
             open_max: Duration::from_millis(open_ms_max?.into()),
+        })
+    }
+}
+
+impl JournalKeeping {
+    /// The longest least age, in hours: 30 days.
+    pub const HOURS_MAX: u16 = 720;
+
+    fn read(section: &Section<'_>) -> Option<JournalKeeping> {
+        let range = 0..=JournalKeeping::HOURS_MAX;
+        let hours = section.whole("keep_settled_hours", " of hours", range, 48)?;
+        Some(JournalKeeping {
+            settled_min: Duration::from_secs(u64::from(hours) * 3_600),
         })
     }
 }

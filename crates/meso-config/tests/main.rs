@@ -66,6 +66,8 @@ fn the_driver_example_equals_the_defaults() {
     assert_eq!(least.room_http.to_string(), "127.0.0.1:0");
     assert_eq!(least.blocks.shots_max, 64);
     assert_eq!(least.blocks.open_max, Duration::from_millis(500));
+    let two_days = Duration::from_secs(48 * 3_600);
+    assert_eq!(least.journal.settled_min, two_days);
 }
 
 /// The problems of a driver whose broker is this.
@@ -186,7 +188,7 @@ open_ms_max = "long"
 driver.toml has 13 problems:
   driver.toml, line 2: version = 2 is not allowed; allowed: 1, the version of this format
   driver.toml, line 3: colour = \"red\" is not a key here; allowed: version, driver, ports, guns, \
-         link, interlock, clock, broker, ingest, room, blocks, library
+         link, interlock, clock, broker, ingest, room, blocks, journal, library
   driver.toml, line 5: driver.id = \"Room 1\" is not allowed; allowed: 1 to 32 of a-z, 0-9 and -
   driver.toml, line 6: driver.clinic = 7 is of the wrong type; allowed: 1 to 32 of a-z, 0-9 and -
   driver.toml, line 8: ports.source = \"usb\" is not allowed; allowed: \"folder\" or \"enumerate\"

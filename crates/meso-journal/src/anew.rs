@@ -23,7 +23,10 @@ pub(crate) fn begin(
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .during("begin a new life")?;
     transaction
-        .execute_batch("DELETE FROM blocks; DELETE FROM watermarks; DELETE FROM forgotten")
+        .execute_batch(
+            "DELETE FROM blocks; DELETE FROM watermarks; DELETE FROM settled_at;
+             DELETE FROM forgotten",
+        )
         .during("begin a new life")?;
     set_incarnation(&transaction, incarnation)?;
     for (id, stream) in streams(&transaction)? {

@@ -1,4 +1,4 @@
-//! Sealing, reading and forgetting blocks.
+//! Sealing and reading blocks, and how far they are settled.
 
 use meso_delivery::{CutContext, Range, Watermark};
 use meso_domain::canonical::Canonical;
@@ -7,16 +7,8 @@ use meso_units::{BlockNumber, Epoch, JournalIncarnation, SessionId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::During;
-use crate::schema::{known_stream_id, streams};
-use crate::{Identity, JournalError, SealedBlock, forgotten};
-
-/// The size in bytes above which settled blocks are forgotten, oldest first: about 500,000 shots. Until
-/// then they are kept, because a store that was restored from a backup asks for them again. What
-/// is not settled is never forgotten, whatever the size.
-pub const SETTLED_BYTES_MAX: i64 = 256 * 1024 * 1024;
-
-/// Settled blocks that are forgotten in one go, so that writing never waits long.
-const PRUNED_AT_ONCE_MAX: i64 = 256;
+use crate::schema::known_stream_id;
+use crate::{Identity, JournalError, SealedBlock};
 
 /// The newest block of a stream.
 pub(crate) struct Head {
@@ -190,54 +182,6 @@ pub(crate) fn set_watermark(
     Ok(())
 }
 
-/// Forgets the oldest settled blocks of the guns while the file is above `bytes_max`; says how
-/// many. The newest block of a stream stays, since the next one names its hash, and so does the
-/// whole stream of the room, since sessions are rebuilt from it.
-pub(crate) fn prune(connection: &Connection, bytes_max: i64) -> Result<usize, JournalError> {
-    if used_bytes(connection)? <= bytes_max {
-        return Ok(0);
-    }
-    let mut pruned = 0;
-    for (id, stream) in streams(connection)? {
-        if stream == Stream::Room {
-            continue;
-        }
-        let newest = head(connection, id)?.number;
-        let settled_to = watermark(connection, id)?.map_or(0, |watermark| watermark.to);
-        let last = settled_to.min(newest.saturating_sub(1)).cast_signed();
-        pruned += prune_stream(connection, id, last)?;
-    }
-    Ok(pruned)
-}
-
-fn prune_stream(connection: &Connection, id: i64, last: i64) -> Result<usize, JournalError> {
-    let oldest: Option<i64> = connection
-        .query_row(
-            "SELECT min(number) FROM blocks WHERE stream = ?1",
-            [id],
-            |row| row.get(0),
-        )
-        .during("find old blocks")?;
-    let Some(oldest) = oldest.filter(|oldest| *oldest <= last) else {
-        return Ok(0);
-    };
-    let last = last.min(oldest + PRUNED_AT_ONCE_MAX - 1);
-    forgotten::note(connection, id, oldest, last)?;
-    connection
-        .execute(
-            "DELETE FROM records WHERE stream = ?1 AND sequence <= (SELECT last_sequence FROM
-             blocks WHERE stream = ?1 AND number = ?2)",
-            (id, last),
-        )
-        .during("forget old records")?;
-    connection
-        .execute(
-            "DELETE FROM blocks WHERE stream = ?1 AND number <= ?2",
-            (id, last),
-        )
-        .during("forget old blocks")
-}
-
 pub(crate) fn used_bytes(connection: &Connection) -> Result<i64, JournalError> {
     let pragma = |name| {
         connection
@@ -356,85 +300,4 @@ pub(crate) fn context_of(
         epoch: epoch.map(|epoch| Epoch(epoch.cast_unsigned())),
         session: session.map(SessionId::from_bytes),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use meso_domain::{Gap, GapReason, GapState};
-    use meso_units::{ClinicId, DriverId, GunSerial, ShotCounter};
-
-    use super::*;
-    use crate::append::append;
-    use crate::{Batch, NewRecord, schema};
-
-    fn block_of_one_gap(connection: &Connection, identity: &Identity, counter: u32) {
-        let gun = GunSerial::parse("GUN-1").unwrap();
-        let stream = Stream::Gun(gun.clone());
-        let record = Record::Gap(Gap {
-            gun,
-            epoch: Epoch(1),
-            first: ShotCounter(counter),
-            last: Some(ShotCounter(counter)),
-            state: GapState::Declared,
-            reason: GapReason::RingOverflow,
-            at: Timestamp::UNIX_EPOCH,
-        });
-        let batch = Batch {
-            records: vec![NewRecord {
-                stream: stream.clone(),
-                record,
-                judgement: None,
-                session: None,
-            }],
-            ..Batch::default()
-        };
-        append(connection, &batch).unwrap();
-        let at = Timestamp::UNIX_EPOCH;
-        let incarnation = JournalIncarnation(1);
-        seal(
-            connection,
-            identity,
-            incarnation,
-            &stream,
-            u64::from(counter),
-            at,
-        )
-        .unwrap();
-    }
-
-    #[test]
-    fn only_settled_blocks_are_forgotten_and_never_the_newest() {
-        let folder = tempfile::tempdir().unwrap();
-        let identity = Identity {
-            clinic: ClinicId::parse("riverside").unwrap(),
-            driver: DriverId::parse("room-1").unwrap(),
-        };
-        let path = folder.path().join("journal");
-        let (connection, _) = schema::open(&path, &identity, JournalIncarnation(1)).unwrap();
-        (1..=6).for_each(|counter| block_of_one_gap(&connection, &identity, counter));
-        let stream = Stream::parse("GUN-1").unwrap();
-        let held = |number| {
-            let block = load(&connection, &stream, BlockNumber(number)).unwrap();
-            block.is_some()
-        };
-        assert_eq!(prune(&connection, 0).unwrap(), 0, "nothing is settled");
-        let settled = |to| Watermark {
-            to,
-            ranges: Vec::new(),
-            blocks: Vec::new(),
-            store: 1,
-            ingest: 1,
-        };
-        set_watermark(&connection, &stream, &settled(4)).unwrap();
-        assert_eq!(prune(&connection, i64::MAX).unwrap(), 0, "there is room");
-        assert_eq!(prune(&connection, 0).unwrap(), 4);
-        assert!(!held(4) && held(5) && held(6));
-        let lost = forgotten::shots(&connection, &stream, BlockNumber(3)).unwrap();
-        assert_eq!(lost, [], "gaps are no shots");
-        set_watermark(&connection, &stream, &settled(6)).unwrap();
-        prune(&connection, 0).unwrap();
-        assert!(!held(5) && held(6));
-        block_of_one_gap(&connection, &identity, 7);
-        assert!(held(7), "the chain goes on from the newest block");
-    }
 }

@@ -93,7 +93,8 @@ mod tests {
 
     use super::*;
     use crate::append::append;
-    use crate::blocks::{prune, seal, set_watermark};
+    use crate::blocks::{seal, set_watermark};
+    use crate::retention::{Retention, prune};
     use crate::{Batch, Identity, NewRecord, Outcome, schema};
 
     const EPOCH: Epoch = Epoch(9);
@@ -185,7 +186,12 @@ mod tests {
             ingest: 1,
         };
         set_watermark(&connection, &stream, &settled).unwrap();
-        assert_eq!(prune(&connection, 0).unwrap(), 2);
+        let nothing = Retention {
+            bytes_max: 0,
+            ..Retention::of_age(std::time::Duration::ZERO)
+        };
+        let pruned = prune(&connection, &nothing, Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(pruned.block_count, 2);
         let named = shots(&connection, &stream, BlockNumber(2)).unwrap();
         let ranges: Vec<_> = named
             .iter()

@@ -41,13 +41,13 @@ mod model;
 mod open;
 mod platform;
 mod recovery;
+mod retention;
 mod schema;
 mod view;
 mod wanted;
 mod writer;
 
 pub use append::is_same_shot;
-pub use blocks::SETTLED_BYTES_MAX;
 pub use error::JournalError;
 pub use forgotten::ForgottenShots;
 pub use guard::make_folder;
@@ -56,6 +56,7 @@ pub use model::{
     Recovery, SealedBlock, StreamExtent, Unsealed,
 };
 pub use open::OpenedJournal;
+pub use retention::{SETTLED_BYTES_CEILING, SETTLED_BYTES_MAX};
 pub use view::{EpochView, JournalSize, JournalView, StreamView};
 pub use wanted::Found;
 pub use writer::Journal;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 use meso_domain::canonical::Canonical;
 use meso_domain::{Record, SessionEvent, Shot, Stream};
@@ -10,6 +11,7 @@ use rusqlite::Connection;
 
 use crate::error::During;
 use crate::recovery::recovery;
+use crate::retention::Retention;
 use crate::schema::{self, known_stream_id};
 use crate::{Identity, Journal, JournalError, Recovery, anew, guard};
 
@@ -26,6 +28,7 @@ pub struct OpenedJournal {
     connection: Connection,
     identity: Identity,
     recovery: Recovery,
+    least_age: Duration,
     lock: File,
 }
 
@@ -53,6 +56,7 @@ impl OpenedJournal {
             connection,
             identity,
             recovery,
+            least_age: Duration::ZERO,
             lock,
         })
     }
@@ -74,6 +78,13 @@ impl OpenedJournal {
         anew::begin(&mut self.connection, &self.identity, incarnation, sealed_at)?;
         self.recovery = recovery(&self.connection, incarnation)?;
         Ok(())
+    }
+
+    /// Keeps blocks for so long after they were settled, as far as [`crate::SETTLED_BYTES_CEILING`]
+    /// allows: at least from one backup of the store to the next. Without it size alone decides.
+    #[must_use]
+    pub fn keep_settled_for(self, least_age: Duration) -> OpenedJournal {
+        OpenedJournal { least_age, ..self }
     }
 
     /// What was found.
@@ -165,6 +176,13 @@ impl OpenedJournal {
     /// [`JournalError::Folder`] when the system gives no thread.
     pub fn start(self) -> Result<Journal, JournalError> {
         let incarnation = self.recovery.incarnation;
-        Journal::start(self.connection, self.lock, self.identity, incarnation)
+        let retention = Retention::of_age(self.least_age);
+        let OpenedJournal {
+            connection,
+            lock,
+            identity,
+            ..
+        } = self;
+        Journal::start(connection, lock, identity, incarnation, retention)
     }
 }

@@ -48,6 +48,9 @@ CREATE TABLE IF NOT EXISTS blocks (
 CREATE TABLE IF NOT EXISTS watermarks (
     stream INTEGER PRIMARY KEY, settled_to INTEGER NOT NULL, ranges TEXT NOT NULL,
     store INTEGER NOT NULL, ingest INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS settled_at (
+    stream INTEGER NOT NULL, settled_to INTEGER NOT NULL, at_ns INTEGER NOT NULL,
+    PRIMARY KEY (stream, settled_to)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS forgotten (
     stream INTEGER NOT NULL, epoch INTEGER NOT NULL,
     first_block INTEGER NOT NULL, last_block INTEGER NOT NULL,

@@ -12,7 +12,7 @@ use crate::error::During;
 use crate::held::{self, Kind};
 use crate::open::FILE_NAME;
 use crate::schema::{self, FORMAT, fixed, streams};
-use crate::{JournalError, QuarantinedFrame, blocks, recovery};
+use crate::{JournalError, QuarantinedFrame, blocks, recovery, retention};
 
 /// How long a look waits for the writer's lock; a writer never waits for a look.
 const BUSY_TIMEOUT_MS: i64 = 2_000;
@@ -38,6 +38,8 @@ pub struct JournalSize {
     pub log_bytes: u64,
     /// What of the file is in use, in bytes; the rest is written again before the file grows.
     pub used_bytes: u64,
+    /// What settled blocks of guns take of that, in bytes.
+    pub settled_bytes: u64,
 }
 
 /// How one stream stands.
@@ -138,6 +140,7 @@ impl JournalView {
             file_bytes: length(&self.path),
             log_bytes: length(Path::new(&log)),
             used_bytes: blocks::used_bytes(&self.connection)?.cast_unsigned(),
+            settled_bytes: retention::settled_bytes(&self.connection)?.cast_unsigned(),
         })
     }
 

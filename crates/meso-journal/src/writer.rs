@@ -3,17 +3,17 @@
 use std::fs::File;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use meso_delivery::{Range, Watermark};
 use meso_domain::{RecordBlock, Stream};
 use meso_units::{BlockNumber, Epoch, JournalIncarnation, Timestamp};
 use rusqlite::{Connection, Savepoint};
 
-use crate::blocks::{self, SETTLED_BYTES_MAX};
 use crate::error::During;
+use crate::retention::{self, Retention};
 use crate::{
-    Batch, Committed, ForgottenShots, Found, Identity, JournalError, SealedBlock, append,
+    Batch, Committed, ForgottenShots, Found, Identity, JournalError, SealedBlock, append, blocks,
     forgotten, wanted,
 };
 
@@ -74,12 +74,14 @@ impl Journal {
         lock: File,
         identity: Identity,
         incarnation: JournalIncarnation,
+        retention: Retention,
     ) -> Result<Journal, JournalError> {
         let (requests, receiver) = sync_channel(REQUESTS_WAITING_MAX);
         let writer = Writer {
             connection,
             identity,
             incarnation,
+            retention,
             _lock: lock,
         };
         let thread = std::thread::Builder::new()
@@ -169,8 +171,8 @@ impl Journal {
         });
     }
 
-    /// Keeps how far the ingest has settled a stream; its blocks may be forgotten from now on,
-    /// and are once the file is above 256 MiB.
+    /// Keeps how far the ingest has settled a stream; its blocks may be forgotten from now on, and are
+    /// as [`crate::SETTLED_BYTES_MAX`] and [`crate::OpenedJournal::keep_settled_for`] say.
     pub fn settle(
         &self,
         stream: Stream,
@@ -230,6 +232,7 @@ struct Writer {
     connection: Connection,
     identity: Identity,
     incarnation: JournalIncarnation,
+    retention: Retention,
     /// Held for as long as the connection, and dropped after it.
     _lock: File,
 }
@@ -330,10 +333,17 @@ impl Writer {
 
     fn prune(&mut self) -> Result<(), JournalError> {
         let transaction = self.connection.transaction().during("begin to write")?;
-        let pruned = blocks::prune(&transaction, SETTLED_BYTES_MAX)?;
+        let pruned = retention::prune(&transaction, &self.retention, now())?;
         transaction.commit().during("commit")?;
-        if pruned > 0 {
-            tracing::debug!(pruned, "settled blocks were forgotten");
+        match (pruned.block_count, pruned.is_early) {
+            (0, _) => {}
+            (count, false) => tracing::debug!(count, "settled blocks were forgotten"),
+            (count, true) => tracing::warn!(
+                count,
+                limit_bytes = self.retention.bytes_ceiling,
+                "settled blocks were forgotten before their least age: a store that is put back from a \
+                 backup may lack them"
+            ),
         }
         Ok(())
     }
@@ -387,7 +397,8 @@ fn perform(
             wanted::find(connection, &stream, epoch, &wanted)
         }),
         Request::Settle(stream, watermark, done) => finish(savepoint, done, |connection| {
-            blocks::set_watermark(connection, &stream, &watermark)
+            blocks::set_watermark(connection, &stream, &watermark)?;
+            retention::note_settled(connection, &stream, watermark.to, now())
         }),
         Request::Stop => return None,
     })
@@ -409,6 +420,13 @@ fn finish<T: 'static>(
         Box::new(move |committed| done(committed.and(result))),
         failure,
     )
+}
+
+/// The time of day, by which blocks are forgotten; a clock that shows nothing possible keeps them.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let ns = since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(0));
+    Timestamp::from_unix_ns(ns).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 #[cfg(test)]

@@ -59,7 +59,8 @@ fn start(folder: &Path, pragma: &str) -> Journal {
     let path = folder.join("journal.sqlite");
     let (connection, life) = schema::open(&path, &identity(), LIFE).unwrap();
     connection.execute_batch(pragma).unwrap();
-    Journal::start(connection, lock, identity(), life).unwrap()
+    let retention = Retention::of_age(Duration::ZERO);
+    Journal::start(connection, lock, identity(), life, retention).unwrap()
 }
 
 fn contiguous(opened: &OpenedJournal) -> u32 {

@@ -39,6 +39,7 @@ struct InForce {
     block_shots_max: u16,
     block_open_ms_max: u128,
     journal_settled_bytes_max: i64,
+    journal_settled_hours_min: u64,
     interlock_enabled: bool,
     interlock_until_session: bool,
     keys_folder: String,
@@ -93,6 +94,7 @@ fn in_force(name: String, settings: &Settings, key_count: usize) -> InForce {
         block_shots_max: config.blocks.shots_max,
         block_open_ms_max: config.blocks.open_max.as_millis(),
         journal_settled_bytes_max: meso_journal::SETTLED_BYTES_MAX,
+        journal_settled_hours_min: config.journal.settled_min.as_secs() / 3_600,
         interlock_enabled: config.interlock.enabled,
         interlock_until_session: config.interlock.until_session,
         keys_folder: absolute(&settings.keys_folder()),
@@ -194,7 +196,7 @@ fn text(it: &InForce) -> String {
          \x20 broker     {}\n\
          \x20 room       {room}\n\
          \x20 blocks     sealed at {} records or after {} ms\n\
-         \x20 journal    forgets settled blocks above {} MiB, unsettled ones never\n\
+         \x20 journal    forgets settled blocks above {} MiB after {} h, unsettled ones never\n\
          \x20 interlock  {interlock}\n\
          \x20 keys       {} in {}{only}\n\
          \x20 signers    {signers}\n",
@@ -208,6 +210,7 @@ fn text(it: &InForce) -> String {
         it.block_shots_max,
         it.block_open_ms_max,
         it.journal_settled_bytes_max / (1024 * 1024),
+        it.journal_settled_hours_min,
         it.key_count,
         it.keys_folder,
     );

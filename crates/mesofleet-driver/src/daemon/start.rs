@@ -47,6 +47,7 @@ pub(super) async fn start(
         batch,
         seals,
     } = recover(settings, patients.clone(), &opened)?;
+    let opened = opened.keep_settled_for(config.journal.settled_min);
     let journal = Arc::new(opened.start()?);
     commit(&journal, &supervisor, batch, &mut leaving).await?;
 

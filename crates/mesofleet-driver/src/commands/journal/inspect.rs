@@ -41,6 +41,7 @@ struct Inspection {
     file_bytes: u64,
     log_bytes: u64,
     used_bytes: u64,
+    settled_bytes: u64,
     settled_bytes_max: i64,
     streams: Vec<StreamShown>,
     guns: Vec<GunShown>,
@@ -120,6 +121,7 @@ fn read(view: &JournalView, limit: u32) -> Result<Inspection, JournalError> {
         file_bytes: size.file_bytes,
         log_bytes: size.log_bytes,
         used_bytes: size.used_bytes,
+        settled_bytes: size.settled_bytes,
         settled_bytes_max: SETTLED_BYTES_MAX,
         streams: view.streams()?.iter().map(StreamShown::from).collect(),
         guns: view.epochs()?.iter().map(GunShown::from).collect(),
@@ -248,13 +250,15 @@ fn text(it: &Inspection) -> String {
     let kib = |bytes: u64| bytes.div_ceil(1024);
     let mut text = format!(
         "{} of {}, life {}\n\
-         file {} KiB, log {} KiB, in use {} KiB; settled blocks are forgotten above {} MiB\n",
+         file {} KiB, log {} KiB, in use {} KiB, {} KiB of it by settled blocks of guns, which are \
+         forgotten above {} MiB\n",
         it.path,
         it.owner,
         it.incarnation,
         kib(it.file_bytes),
         kib(it.log_bytes),
         kib(it.used_bytes),
+        kib(it.settled_bytes),
         it.settled_bytes_max / (1024 * 1024),
     );
     if !it.streams.is_empty() {

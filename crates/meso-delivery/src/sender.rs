@@ -21,6 +21,10 @@
 //! So what waits of the room's stream is sent before any block of a gun that was sealed after it: an
 //! ingest that learns of the session later has to judge every shot of it once more.
 //!
+//! A new connection is no answer: a broker may take connections again and again while nobody takes
+//! blocks from it. What is unsettled goes out once over each, and beyond that as seldom as before. Where the last
+//! connection was used in vain, time-outs go on where they were, and the window is halved as by one.
+//!
 //! Limits: [`Sender::STREAM_WINDOW_MAX`] and [`Sender::WINDOW_MAX`] blocks on their way; what is
 //! beyond them waits in the journal, as number, hash and time only ([`Sender::WAITING_MAX`]).
 
@@ -153,6 +157,9 @@ pub struct Sender {
     incarnation: JournalIncarnation,
     streams: BTreeMap<Stream, StreamState>,
     connected: bool,
+    /// Whether anything was sent since the newest connection began, and whether anything was settled.
+    was_asked: bool,
+    was_answered: bool,
     window: usize,
     /// Blocks that were ever sent, each time counted.
     turn: u64,
@@ -169,8 +176,8 @@ impl Sender {
     /// Of those, how many are kept for the backlog where there is one.
     pub const BACKLOG_SHARE: usize = 2;
 
-    /// The most blocks of all streams that are on their way; each time-out halves it down to one,
-    /// each settled block adds one.
+    /// The most blocks of all streams that are on their way; each time-out, and each connection
+    /// that was used in vain, halves it down to one, each settled block adds one.
     pub const WINDOW_MAX: usize = 32;
 
     /// The most runs of blocks of one stream that are remembered as passed over by the ingest. A further
@@ -203,6 +210,8 @@ impl Sender {
             incarnation,
             streams: BTreeMap::new(),
             connected: false,
+            was_asked: false,
+            was_answered: false,
             window: Sender::WINDOW_MAX,
             turn: 0,
             present: None,
@@ -255,8 +264,17 @@ impl Sender {
             }
             SenderEvent::Connected => {
                 self.connected = true;
+                let was_answered = std::mem::take(&mut self.was_answered);
+                let is_in_vain = std::mem::take(&mut self.was_asked) && !was_answered;
+                if is_in_vain {
+                    self.halve_window();
+                }
                 for state in self.streams.values_mut() {
-                    state.begin_live();
+                    match is_in_vain {
+                        true => state.begin_connection(),
+                        false => state.begin_live(),
+                    }
+                    state.is_overdue = false;
                     state.passed = PassedOver::default();
                     // What the broker retained comes first, and may be older than the doubt.
                     let asks_at = &mut state.doubted_from_ms;
@@ -359,6 +377,7 @@ impl Sender {
         let settled_count = before.saturating_sub(state.unsettled_count());
         if settled_count > 0 {
             state.end_timeouts();
+            self.was_answered = true;
             let grown = usize::try_from(settled_count).unwrap_or(usize::MAX);
             self.window = self.window.saturating_add(grown).min(Sender::WINDOW_MAX);
         }
@@ -372,8 +391,12 @@ impl Sender {
             any |= state.expire(now_ms, jitter_permille);
         }
         if any {
-            self.window = (self.window / 2).max(1);
+            self.halve_window();
         }
+    }
+
+    fn halve_window(&mut self) {
+        self.window = (self.window / 2).max(1);
     }
 
     fn fill_window(&mut self, now_ms: u64, jitter_permille: u16, effects: &mut Vec<Effect>) {
@@ -419,6 +442,7 @@ impl Sender {
                 state.on_the_way.insert(number, sent);
             }
             on_the_way += 1;
+            self.was_asked = true;
             effects.push(Effect::Publish(BlockPlace {
                 driver: self.driver.clone(),
                 incarnation: self.incarnation,
@@ -432,7 +456,7 @@ impl Sender {
     /// that time or later waits for it. It does not wait for one that nobody answers.
     fn room_waits_since(&self) -> Option<Option<Timestamp>> {
         let room = self.streams.get(&Stream::Room)?;
-        if room.timeouts > 0 {
+        if room.is_overdue {
             return None;
         }
         let number = room.backlog_waiting()?;

@@ -30,6 +30,8 @@ pub(super) struct StreamState {
     pub(super) timeouts: u32,
     /// When the first block was sent of which nobody spoke in time, in this row of time-outs.
     pub(super) unanswered_from_ms: Option<u64>,
+    /// Whether one of them was over the present connection.
+    pub(super) is_overdue: bool,
     /// From then on the newest block is sent although it counts as settled, until there is an
     /// answer: an ingest has begun that has not spoken of this stream.
     pub(super) doubted_from_ms: Option<u64>,
@@ -146,11 +148,16 @@ impl StreamState {
         (is_due && self.on_the_way.is_empty()).then_some(self.newest)
     }
 
-    /// Somebody is there again: what is on its way may be lost, and what was sealed meanwhile is a
-    /// backlog, which live blocks pass.
-    pub(super) fn begin_live(&mut self) {
+    /// What is on its way may be lost, and what was sealed meanwhile is a backlog, which live blocks
+    /// pass.
+    pub(super) fn begin_connection(&mut self) {
         self.on_the_way.clear();
         self.live_from = self.newest + 1;
+    }
+
+    /// The same, and somebody is there again.
+    pub(super) fn begin_live(&mut self) {
+        self.begin_connection();
         self.end_timeouts();
     }
 
@@ -160,6 +167,7 @@ impl StreamState {
             self.live_from = self.newest + 1;
         }
         self.timeouts = 0;
+        self.is_overdue = false;
         self.unanswered_from_ms = None;
     }
 
@@ -180,6 +188,7 @@ impl StreamState {
             }
             false
         });
+        self.is_overdue |= is_unanswered;
         self.timeouts = self.timeouts.saturating_add(u32::from(is_unanswered));
         is_unanswered
     }

@@ -219,6 +219,68 @@ fn a_lost_block_is_sent_again_later_and_later() {
     assert_eq!(waits, vec![5_000, 10_000, 20_000, 40_000, 60_000, 60_000]);
 }
 
+/// A sender of several guns with a block each, and no answer, over connections of this length: how
+/// many blocks it sends in the second of two hours, and over how many connections.
+fn sent_to_nobody(streams: u8, connection_s: u64) -> (usize, u64) {
+    const HOUR_MS: u64 = 3_600_000;
+    let mut sender = Sender::new(DriverId::parse("room-1").unwrap(), JournalIncarnation(7));
+    (1..=streams).for_each(|stream| drop(sender.step(0, 0, sealed(gun(stream), 1))));
+    let (mut sent, mut connections) = (0, 0);
+    let mut now_ms = 0;
+    while now_ms < 2 * HOUR_MS {
+        let ends_ms = now_ms + connection_s * 1_000;
+        let mut effects = sender.step(now_ms, 0, SenderEvent::Connected);
+        let is_late = now_ms >= HOUR_MS;
+        connections += u64::from(is_late);
+        loop {
+            sent += usize::from(is_late) * published(&effects).len();
+            match wake_ms(&effects).filter(|wake_ms| *wake_ms < ends_ms) {
+                Some(wake_ms) => effects = sender.step(wake_ms, 0, SenderEvent::Tick),
+                None => break,
+            }
+        }
+        sender.step(ends_ms, 0, SenderEvent::Disconnected);
+        now_ms = ends_ms;
+    }
+    (sent, connections)
+}
+
+proptest! {
+    #[test]
+    fn an_ingest_that_never_answers_gets_one_block_a_connection_and_one_a_minute(
+        streams in 1_u8..16,
+        connection_s in 1_u64..300,
+    ) {
+        let (sent, connections) = sent_to_nobody(streams, connection_s);
+        let most = usize::try_from(connections).unwrap() + 60;
+        prop_assert!(sent <= most, "{sent} blocks over {connections} connections");
+    }
+}
+
+#[test]
+fn a_connection_after_an_answer_begins_with_the_shortest_timeout() {
+    let mut sender = sender_with_backlog(2);
+    sender.step(0, 0, SenderEvent::Connected);
+    sender.step(0, 0, settled(1, &[], 1));
+    let mut effects = Vec::new();
+    for _ in 0..4 {
+        let due_ms = wake_ms(&effects).unwrap_or(Sender::TIMEOUT_MS);
+        effects = sender.step(due_ms, 0, SenderEvent::Tick);
+    }
+    // The line was dead and is new: what is lost over it now is lost by bad luck.
+    let effects = sender.step(100_000, 0, SenderEvent::Connected);
+    assert_eq!(wake_ms(&effects), Some(100_000 + Sender::TIMEOUT_MS));
+    // Nobody has answered over that one.
+    sender.step(105_000, 0, SenderEvent::Tick);
+    let effects = sender.step(110_000, 0, SenderEvent::Connected);
+    assert_eq!(
+        published(&effects),
+        vec![2],
+        "it is sent at once all the same"
+    );
+    assert_eq!(wake_ms(&effects), Some(110_000 + 2 * Sender::TIMEOUT_MS));
+}
+
 #[test]
 fn a_timeout_halves_the_window_and_a_settled_block_opens_it() {
     let mut sender = sender_with_backlog(0);

@@ -3,6 +3,7 @@
 mod export;
 mod import;
 mod inspect;
+mod settled;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
 //! `mesofleet-driver journal import`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::super::{Failure, print};
+use super::settled::{Settled, Standing};
 
 /// Blocks on their way that the server has not settled; further ones wait in the file, so that
 /// no queue of the broker runs over.
@@ -44,8 +45,9 @@ const ROUNDS_MAX: usize = 3;
 #[derive(Args, Debug)]
 #[command(
     after_help = "Sends the blocks as their driver would and waits until the server has \
-    settled them. Nothing comes twice: neither when the file is sent again, nor when its driver \
-    sends the same blocks later. Ends with 1 where the server did not settle all."
+    settled them: these very blocks, by their hashes. Nothing comes twice: neither when the file is \
+    sent again, nor when its driver sends the same blocks later. Ends with 1 where the server did not \
+    settle all, or holds other blocks under their numbers."
 )]
 pub(crate) struct ImportArguments {
     /// A file that `journal export` wrote.
@@ -79,11 +81,12 @@ pub(super) fn import(arguments: &ImportArguments) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .context("cannot start")?;
-    let known = runtime.block_on(send(arguments, &checked, &host, port))?;
+    let (owner, blocks) = (checked.header.owner.clone(), checked.blocks);
+    let known = runtime.block_on(send(arguments, checked, &host, port))?;
     let answer = Imported {
         file: arguments.file.display().to_string(),
-        owner: checked.header.owner,
-        blocks: checked.blocks,
+        owner,
+        blocks,
         known,
     };
     print(arguments.json, &answer, || {
@@ -100,12 +103,15 @@ struct Checked {
     clinic: ClinicId,
     driver: DriverId,
     blocks: u64,
+    /// The blocks, of which nothing is known to be settled yet.
+    settled: Settled,
 }
 
 /// Reads the whole file before anything of it is sent.
 fn check(path: &Path) -> anyhow::Result<Checked> {
     let name = path.display();
     let mut owners = BTreeSet::new();
+    let mut settled = Settled::default();
     let (header, trailer) = read_block_file(open(path)?, |block| {
         let place = &block.header().place;
         let incarnation = format!("{:016x}", place.incarnation.get());
@@ -113,6 +119,7 @@ fn check(path: &Path) -> anyhow::Result<Checked> {
             format!("{}/{}", block.header().clinic, place.driver),
             incarnation,
         ));
+        settled.know(&block);
         Ok(())
     })
     .with_context(|| format!("nothing of {name} was sent"))?;
@@ -125,6 +132,7 @@ fn check(path: &Path) -> anyhow::Result<Checked> {
         clinic: ClinicId::parse(clinic).context("the file's owner is none")?,
         driver: DriverId::parse(driver).context("the file's owner is none")?,
         blocks: trailer.blocks,
+        settled,
         header,
     })
 }
@@ -137,7 +145,7 @@ fn open(path: &Path) -> anyhow::Result<BufReader<File>> {
 /// Sends until everything is settled; says how many blocks were so before.
 async fn send(
     arguments: &ImportArguments,
-    checked: &Checked,
+    mut checked: Checked,
     host: &str,
     port: u16,
 ) -> anyhow::Result<u64> {
@@ -145,11 +153,12 @@ async fn send(
     let client =
         |suffix: &str| ClientOptions::new(&format!("{id}{suffix}"), Endpoint::new(host, port));
     let filter = topics::watermark_filter(&checked.clinic, &checked.driver);
+    let settled = std::mem::take(&mut checked.settled);
     let mut sender = Sender {
         checked,
+        settled,
         publisher: Publisher::start(client(""), None, None),
         consumer: Consumer::start(client("-in"), vec![filter]),
-        settled: BTreeMap::new(),
         unsettled: BTreeSet::new(),
     };
     sender.connect().await?;
@@ -160,9 +169,10 @@ async fn send(
             known = skipped;
         }
         if sender.unsettled.is_empty() {
+            let unproven = sender.settled.unproven_count();
             sender.publisher.close().await;
             sender.consumer.close().await;
-            return Ok(known);
+            return known_if_proven(known, unproven);
         }
         tracing::debug!(round, "the server has not settled everything");
     }
@@ -173,17 +183,28 @@ async fn send(
     ))
 }
 
-struct Sender<'a> {
-    checked: &'a Checked,
+/// What it came to when nothing waits any more.
+fn known_if_proven(known: u64, unproven: usize) -> anyhow::Result<u64> {
+    if unproven > 0 {
+        bail!(
+            "the server holds later blocks than this file, and does not say whether {unproven} blocks \
+             below them are those of the file; they were sent: were they others, \
+             `mesofleet quarantine list` has them. Export the journal as it is now, and import that"
+        );
+    }
+    Ok(known)
+}
+
+struct Sender {
+    checked: Checked,
+    settled: Settled,
     publisher: Publisher,
     consumer: Consumer,
-    /// The newest watermark of each stream.
-    settled: BTreeMap<Stream, WatermarkMessage>,
     /// What was sent and is not settled.
     unsettled: BTreeSet<(Stream, BlockNumber)>,
 }
 
-impl Sender<'_> {
+impl Sender {
     /// Waits for both connections, and for the watermarks that the broker keeps.
     async fn connect(&mut self) -> anyhow::Result<()> {
         let nobody = "no broker answers; start the server, or name its broker with --broker";
@@ -193,13 +214,13 @@ impl Sender<'_> {
         loop {
             match timeout(QUIET_MAX, self.consumer.next()).await {
                 Ok(Some(ConsumerEvent::Ready { .. })) => break,
-                Ok(Some(ConsumerEvent::Message(delivery))) => self.take(&delivery),
+                Ok(Some(ConsumerEvent::Message(delivery))) => self.take(&delivery)?,
                 Ok(Some(ConsumerEvent::Down { .. })) => {}
                 Ok(None) | Err(_) => bail!(nobody),
             }
         }
         while let Ok(Some(event)) = timeout(KEPT_WITHIN, self.consumer.next()).await {
-            self.hear(event);
+            self.hear(event)?;
         }
         Ok(())
     }
@@ -218,29 +239,29 @@ impl Sender<'_> {
         let mut skipped = 0;
         while let Some(block) = read.recv().await {
             while let Some(event) = self.consumer.try_next() {
-                self.hear(event);
+                self.hear(event)?;
             }
             let place = (
                 block.header().place.stream.clone(),
                 block.header().place.number,
             );
-            if self.is_settled(&place) {
+            if self.settled.standing(&place.0, place.1) == Standing::Settled {
                 skipped += 1;
                 continue;
             }
             self.publish(&block).await?;
             self.unsettled.insert(place);
-            if !self.wait_below(UNSETTLED_MAX).await {
+            if !self.wait_below(UNSETTLED_MAX).await? {
                 return Ok(skipped);
             }
         }
         reader.await?.context("the file changed meanwhile")?;
-        self.wait_below(1).await;
+        self.wait_below(1).await?;
         Ok(skipped)
     }
 
     async fn publish(&self, block: &RecordBlock) -> anyhow::Result<()> {
-        let checked = self.checked;
+        let checked = &self.checked;
         let stream = &block.header().place.stream;
         let topic = topics::blocks(&checked.clinic, &checked.driver, stream);
         let message = Message::new(topic, BlockMessage::encode(block)?);
@@ -252,40 +273,39 @@ impl Sender<'_> {
     }
 
     /// Waits until fewer are unsettled; false where the server settled nothing for too long.
-    async fn wait_below(&mut self, count: usize) -> bool {
+    async fn wait_below(&mut self, count: usize) -> anyhow::Result<bool> {
         while self.unsettled.len() >= count {
             match timeout(QUIET_MAX, self.consumer.next()).await {
-                Ok(Some(event)) => self.hear(event),
-                Ok(None) | Err(_) => return false,
+                Ok(Some(event)) => self.hear(event)?,
+                Ok(None) | Err(_) => return Ok(false),
             }
         }
-        true
+        Ok(true)
     }
 
-    fn hear(&mut self, event: ConsumerEvent) {
-        if let ConsumerEvent::Message(delivery) = event {
-            self.take(&delivery);
+    fn hear(&mut self, event: ConsumerEvent) -> anyhow::Result<()> {
+        match event {
+            ConsumerEvent::Message(delivery) => self.take(&delivery),
+            _ => Ok(()),
         }
     }
 
-    fn take(&mut self, delivery: &Delivery) {
+    fn take(&mut self, delivery: &Delivery) -> anyhow::Result<()> {
         self.consumer.acknowledge(delivery.ticket);
         let Ok(Topic::Watermark { stream, .. }) = Topic::parse(&delivery.topic) else {
-            return;
+            return Ok(());
         };
         let Ok(mark) = WatermarkMessage::decode(&delivery.payload) else {
-            return;
+            return Ok(());
         };
         if mark.incarnation != self.checked.header.incarnation {
-            return;
+            return Ok(());
         }
-        self.unsettled
-            .retain(|(of, number)| *of != stream || !mark.covers(*number));
-        self.settled.insert(stream, mark);
-    }
-
-    fn is_settled(&self, (stream, number): &(Stream, BlockNumber)) -> bool {
-        let mark = self.settled.get(stream);
-        mark.is_some_and(|mark| mark.covers(*number))
+        self.settled.hear(stream.clone(), mark)?;
+        let settled = &self.settled;
+        self.unsettled.retain(|(of, number)| {
+            *of != stream || settled.standing(of, *number) == Standing::Open
+        });
+        Ok(())
     }
 }

@@ -17,3 +17,4 @@ mod influx;
 mod programs;
 #[path = "../../crates/meso-store/tests/samples/mod.rs"]
 mod samples;
+mod start;

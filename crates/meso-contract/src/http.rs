@@ -47,6 +47,8 @@ pub struct OverviewView {
     pub lagging_rooms: Vec<LaggingRoomView>,
     /// Channels of notifications that fail; people are not told of alerts by them.
     pub failing_channels: Vec<FailingChannelView>,
+    /// Why nothing can be stored at the moment, where that is so; drivers keep what they have.
+    pub not_storing: Option<String>,
 }
 
 impl OverviewView {

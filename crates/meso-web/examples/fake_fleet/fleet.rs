@@ -80,6 +80,7 @@ impl Fleet {
                 try_count: 7,
                 error: "http://127.0.0.1:9093 does not answer".to_owned(),
             }],
+            not_storing: None,
         }
     }
 

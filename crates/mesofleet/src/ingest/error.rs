@@ -13,7 +13,14 @@ pub enum IngestError {
     #[error("the store did not take a commit; check disk and permissions of the data folder")]
     Store {
         /// What it says.
-        #[from]
+        #[source]
+        source: StoreError,
+    },
+    /// The InfluxDB that keeps the shots is away, or refuses.
+    #[error("shots cannot be kept, and commits go on by themselves once they can")]
+    ShotsElsewhere {
+        /// What it says.
+        #[source]
         source: StoreError,
     },
     /// The ledger refused.
@@ -52,4 +59,20 @@ pub enum IngestError {
         /// How many are allowed.
         count_max: usize,
     },
+}
+
+impl IngestError {
+    /// Whether it is over when an InfluxDB is back, without anybody doing anything here.
+    pub(super) const fn passes(&self) -> bool {
+        matches!(self, IngestError::ShotsElsewhere { .. })
+    }
+}
+
+impl From<StoreError> for IngestError {
+    fn from(source: StoreError) -> IngestError {
+        match source {
+            StoreError::Influx { .. } => IngestError::ShotsElsewhere { source },
+            source => IngestError::Store { source },
+        }
+    }
 }

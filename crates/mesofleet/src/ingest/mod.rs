@@ -24,6 +24,7 @@ mod prepare;
 mod reading;
 mod seal;
 mod shot_store;
+mod start;
 mod steps;
 mod telling;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use error::IngestError;
 pub use gun_alerts::GunAlerts;
 pub use pipeline::{Ingest, IngestOptions};
 pub use shot_store::{Recalled, ShotStore};
+pub use start::{Running, Started, start_worker};
 pub use steps::{
     Committed, LaggingRoom, Logged, NewShot, News, PatientsTold, Prepared, Stored, Watermark,
 };
@@ -48,4 +50,4 @@ pub use telling::{AlertPolicy, Posted};
 pub use time_zones::TimeZones;
 pub use watch::{Look, Thresholds};
 pub(crate) use worker::chain;
-pub use worker::{IMPORT_BLOCKS_MAX, IngestHandle, Listener, Outgoing, start_worker};
+pub use worker::{IMPORT_BLOCKS_MAX, IngestHandle, Listener, Outgoing};

@@ -123,7 +123,15 @@ impl<S: ShotStore> Ingest<S> {
         options: IngestOptions,
         now: Timestamp,
     ) -> Result<(Ingest<S>, Committed), IngestError> {
-        let mut ingest = Ingest {
+        let mut ingest = Ingest::new(store, options);
+        let committed = ingest.reopen(now)?;
+        Ok((ingest, committed))
+    }
+
+    /// An ingest that knows nothing yet and has asked nobody: [`Ingest::reopen`] comes before
+    /// everything else.
+    pub fn new(store: S, options: IngestOptions) -> Ingest<S> {
+        Ingest {
             judge: Judge::new(options.library.clone()),
             alerts: Alerts::default(),
             outbox: Outbox::default(),
@@ -145,9 +153,7 @@ impl<S: ShotStore> Ingest<S> {
             quarantine_room: store.quarantine_room()?,
             store,
             options,
-        };
-        let committed = ingest.reopen(now)?;
-        Ok((ingest, committed))
+        }
     }
 
     /// Forgets what is in memory and begins again from what is durable.

@@ -1,7 +1,6 @@
 //! The thread that commits.
 
 use std::sync::mpsc as std_mpsc;
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 use meso_alerts::{AlertId, Deed};
@@ -16,7 +15,7 @@ use super::IngestError;
 use super::arrival::{Arrival, Way};
 use super::gun_alerts::GunAlerts;
 use super::pipeline::Ingest;
-use super::reading::{Command, Order, READ_WAITING_MAX, Reply, Step, read_all};
+use super::reading::{Command, Order, Reply, Step};
 use super::shot_store::ShotStore;
 use super::steps::{Committed, News, PatientsTold, Prepared, Watermark};
 use super::telling::Posted;
@@ -25,14 +24,14 @@ use crate::clock::now;
 
 /// Commands that wait for the worker. When it is full the bus reads no further, so messages wait
 /// at the broker; at 256 KiB each they are at most 16 MiB here.
-const COMMANDS_WAITING_MAX: usize = 64;
+pub(super) const COMMANDS_WAITING_MAX: usize = 64;
 
 /// Payload bytes of one commit; the next message begins another one.
 const COMMIT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Answers that wait for the bus. When they are full the worker waits with its next commit: the bus
 /// never waits for the worker without taking answers meanwhile, so neither holds up the other.
-const OUTGOING_WAITING_MAX: usize = 64;
+pub(super) const OUTGOING_WAITING_MAX: usize = 64;
 
 /// Blocks of one import: small enough that live shots never wait long behind it.
 pub const IMPORT_BLOCKS_MAX: usize = CommitEntry::BLOCK_COUNT_MAX;
@@ -65,7 +64,7 @@ pub trait Listener: Send + 'static {
 /// Talks to the worker. Dropping every handle ends it.
 #[derive(Clone, Debug)]
 pub struct IngestHandle {
-    commands: mpsc::Sender<Command>,
+    pub(super) commands: mpsc::Sender<Command>,
 }
 
 impl IngestHandle {
@@ -130,38 +129,6 @@ impl IngestHandle {
     }
 }
 
-/// Starts the threads. `first` is what opening the ingest gave: its watermarks go out first.
-///
-/// # Errors
-///
-/// The system cannot start a thread.
-pub fn start_worker<S: ShotStore + 'static>(
-    ingest: Ingest<S>,
-    first: Committed,
-    listener: Box<dyn Listener>,
-) -> std::io::Result<(IngestHandle, mpsc::Receiver<Outgoing>, JoinHandle<()>)> {
-    let (commands, received) = mpsc::channel(COMMANDS_WAITING_MAX);
-    let (steps, read) = mpsc::channel(READ_WAITING_MAX);
-    let (outgoing, taken) = mpsc::channel(OUTGOING_WAITING_MAX);
-    let mut worker = Worker {
-        ingest,
-        listener,
-        outgoing,
-        is_broken: false,
-    };
-    let thread = std::thread::Builder::new()
-        .name("ingest".to_owned())
-        .spawn(move || {
-            worker.announce(first, Vec::new());
-            worker.run(read);
-        })?;
-    // It ends when every handle is dropped, or with the worker.
-    std::thread::Builder::new()
-        .name("ingest-read".to_owned())
-        .spawn(move || read_all(received, &steps))?;
-    Ok((IngestHandle { commands }, taken, thread))
-}
-
 /// What is done in one go.
 #[derive(Default)]
 struct Batch {
@@ -217,16 +184,16 @@ impl Batch {
     }
 }
 
-struct Worker<S> {
-    ingest: Ingest<S>,
-    listener: Box<dyn Listener>,
-    outgoing: mpsc::Sender<Outgoing>,
-    /// The last commit failed, so memory and store may differ.
-    is_broken: bool,
+pub(super) struct Worker<S> {
+    pub(super) ingest: Ingest<S>,
+    pub(super) listener: Box<dyn Listener>,
+    pub(super) outgoing: mpsc::Sender<Outgoing>,
+    /// The store is not open yet, or the last commit failed, so memory and store may differ.
+    pub(super) is_broken: bool,
 }
 
 impl<S: ShotStore> Worker<S> {
-    fn run(&mut self, mut steps: mpsc::Receiver<Step>) {
+    pub(super) fn run(&mut self, mut steps: mpsc::Receiver<Step>) {
         while let Some(first) = steps.blocking_recv() {
             let mut batch = Batch::default();
             batch.add(first);
@@ -374,7 +341,7 @@ impl<S: ShotStore> Worker<S> {
         }
     }
 
-    fn fail(&mut self, error: &IngestError) {
+    pub(super) fn fail(&mut self, error: &IngestError) {
         if !self.is_broken {
             tracing::error!(error = %chain(error), "commit failed; drivers keep their blocks");
             self.listener.failed(error);
@@ -393,7 +360,11 @@ impl<S: ShotStore> Worker<S> {
                 self.is_broken = false;
                 self.announce(committed, Vec::new());
             }
-            Err(error) => tracing::debug!(error = %chain(&error), "still no commits"),
+            Err(error) => {
+                tracing::debug!(error = %chain(&error), "still no commits");
+                // It may be another reason than at first.
+                self.listener.failed(&error);
+            }
         }
     }
 
@@ -412,7 +383,7 @@ impl<S: ShotStore> Worker<S> {
         }
     }
 
-    fn announce(&mut self, committed: Committed, tickets: Vec<Ticket>) {
+    pub(super) fn announce(&mut self, committed: Committed, tickets: Vec<Ticket>) {
         self.listener.committed(&committed.news);
         self.send_all(Outgoing {
             watermarks: committed.watermarks,

@@ -284,6 +284,7 @@ impl Backend for FleetBackend {
                 .map(lagging_view)
                 .collect(),
             failing_channels: self.health.failing(),
+            not_storing: self.board.ingest_failure(),
         })
     }
 

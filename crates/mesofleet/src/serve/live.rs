@@ -14,7 +14,7 @@ use super::backend::FleetBackend;
 use super::board::Board;
 use super::post::PostOffice;
 use super::views::{alert_view, shot_view};
-use crate::ingest::{Arrival, IngestError, Listener, NewShot, News};
+use crate::ingest::{Arrival, IngestError, Listener, NewShot, News, chain};
 
 /// How often views that need the store are renewed for the pages.
 const RENEW_EVERY: Duration = Duration::from_millis(500);
@@ -96,7 +96,8 @@ impl Listener for Announcer {
     }
 
     fn failed(&mut self, error: &IngestError) {
-        self.board.fail(error.to_string());
+        self.board.fail(chain(error));
+        self.note(|_| {});
     }
 }
 

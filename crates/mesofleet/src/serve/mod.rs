@@ -8,6 +8,7 @@ mod board;
 mod channels;
 mod command;
 mod live;
+mod opening;
 mod post;
 mod server;
 mod state_files;

@@ -22,15 +22,11 @@ use tokio::sync::{broadcast, watch};
 use super::backend::{FleetBackend, TriggerOnPage, release_text};
 use super::channels::Notify;
 use super::live::{Announcer, renew};
+use super::opening::open_ingest;
 use super::post::{ChannelHealth, PostOffice, start_desks};
 use super::state_files::{ledger_seed, random};
-use crate::clock::now;
-use crate::ingest::{
-    BusOptions, IMPORT_BLOCKS_MAX, Ingest, IngestHandle, IngestOptions, TimeZones, run_bus,
-    start_worker,
-};
+use crate::ingest::{BusOptions, IMPORT_BLOCKS_MAX, IngestHandle, TimeZones, run_bus};
 use crate::protocol::body_of;
-use crate::store::store_place;
 
 /// The most alerts that [`Server::alerts`] gives.
 const ALERTS_MAX: u32 = 10_000;
@@ -152,6 +148,7 @@ impl Importer {
 impl Server {
     /// Starts everything; must be called inside a tokio runtime with more than one worker or with
     /// blocking threads. What was stored and not logged before is logged before anything is taken.
+    /// While an InfluxDB that keeps the shots is away, nothing is taken, and readiness says so.
     ///
     /// # Errors
     ///
@@ -175,13 +172,13 @@ impl Server {
         let announcer = Announcer::new(events.clone(), post);
         let (connected, broker_is_there) = watch::channel(false);
         let (stop_web, web_stopped) = watch::channel(false);
-        let opened = open_ingest(&options, announcer.clone())?;
+        let opened = open_ingest(&options, announcer.clone()).await?;
         let health = Arc::new(ChannelHealth::default());
         let is_single_signer = options.is_single_signer();
         let backend = Arc::new(FleetBackend {
             readers: opened.readers,
             board: Arc::clone(&announcer.board),
-            ingest: opened.handle.clone(),
+            ingest: opened.ingest.handle.clone(),
             library: options.library.as_ref().map(|l| Arc::clone(&l.library)),
             log_key: Arc::new(log_key),
             clinic,
@@ -195,8 +192,13 @@ impl Server {
         let release = release_text(backend.library.as_deref(), is_single_signer);
         tracing::info!(%http_addr, broker = %endpoint, release, "server started");
         let bus_options = bus_options(endpoint, &options)?;
-        let desks = start_desks(desks, &opened.handle, &health, &web_stopped);
-        let bus = run_bus(bus_options, opened.handle, opened.outgoing, connected);
+        let desks = start_desks(desks, &opened.ingest.handle, &health, &web_stopped);
+        let bus = run_bus(
+            bus_options,
+            opened.ingest.handle,
+            opened.ingest.outgoing,
+            connected,
+        );
         let web = WebState::new(WebOptions {
             backend: Arc::clone(&backend) as Arc<dyn meso_web::Backend>,
             events: events.clone(),
@@ -206,7 +208,7 @@ impl Server {
         let renew = renew(announcer, Arc::clone(&backend), web_stopped.clone());
         let parts = Parts {
             broker,
-            worker: opened.worker,
+            worker: opened.ingest.worker,
             stop_web,
             http: tokio::spawn(serve_http(http, web.clone(), web_stopped)),
             bus: tokio::spawn(bus),
@@ -396,37 +398,6 @@ async fn start_broker(choice: BrokerChoice) -> anyhow::Result<(Option<Broker>, E
             Ok((Some(broker), endpoint))
         }
     }
-}
-
-/// What opening the ingest gives.
-struct Opened {
-    readers: meso_store::Readers,
-    handle: IngestHandle,
-    outgoing: tokio::sync::mpsc::Receiver<crate::ingest::Outgoing>,
-    worker: JoinHandle<()>,
-}
-
-fn open_ingest(options: &ServeOptions, announcer: Announcer) -> anyhow::Result<Opened> {
-    let place = store_place(&options.data_dir, options.influx.clone());
-    let store = place.open(u64::from_le_bytes(random()?))?;
-    let ingest_options = IngestOptions {
-        log_key: log_key(&options.data_dir, &options.ledger_origin)?,
-        log_origin: options.ledger_origin.clone(),
-        clinics: options.clinics.iter().cloned().collect(),
-        time_zones: options.time_zones.clone(),
-        library: options.library.as_ref().map(|l| Arc::clone(&l.library)),
-        alerts: options.notify.policy.clone(),
-        store_incarnation: store.incarnation,
-        ingest_incarnation: u64::from_le_bytes(random()?),
-    };
-    let (ingest, first) = Ingest::open(store.writer, ingest_options, now())?;
-    let (handle, outgoing, worker) = start_worker(ingest, first, Box::new(announcer))?;
-    Ok(Opened {
-        readers: store.readers,
-        handle,
-        outgoing,
-        worker,
-    })
 }
 
 pub(super) fn log_key(data_dir: &Path, origin: &str) -> anyhow::Result<LogKey> {

@@ -57,6 +57,7 @@ const en = {
     lagging: (room: string, release: string, inForce: string, when: string) =>
       `Room ${room} judges by ${release}, ${inForce} is in force. So since ${when}.`,
     release: (n: number | null | undefined) => (n == null ? 'no library' : `release ${n}`),
+    notStoring: 'Nothing can be stored at the moment: rooms keep their shots and send them later.',
     failing: (channel: string, when: string) =>
       `Nobody is told of alerts by ${channel}: letters have not arrived since ${when}.`,
   },

@@ -1,6 +1,6 @@
 //! Databases that are away or misbehave, and stores that come back from a backup.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use meso_testkit::influx::{Fault as Misbehaviour, InfluxProxy};
 
 use crate::matrix::clinic::{Clinic, Who};
@@ -17,6 +17,13 @@ pub(super) const FAULTS: &[Fault] = &[
             moments.rest(3_000, 8_000);
             clinic.start_again(Who::Database)
         },
+    },
+    Fault {
+        name: "server-restart-while-database-down",
+        what: "influxd is away for three to eight seconds, and the server is killed with -9 and \
+               started again meanwhile.",
+        setup: |setup| setup.database = true,
+        act: restart_while_down,
     },
     Fault {
         name: "database-refusing",
@@ -59,6 +66,25 @@ pub(super) const FAULTS: &[Fault] = &[
         act: from_backup,
     },
 ];
+
+/// The server has to be up while its database is away, not merely to come back with it.
+fn restart_while_down(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
+    moments.rest(100, 1_000);
+    clinic.kill(Who::Database);
+    // So that shots wait in the server's file for the database, in most rounds.
+    moments.rest(300, 1_500);
+    clinic.kill(Who::Server);
+    moments.rest(0, 500);
+    clinic.start_again(Who::Server)?;
+    let is_up = clinic.server.wait_until_it_listens()?;
+    ensure!(is_up, "the server left because its database is away");
+    moments.rest(1_000, 5_000);
+    ensure!(
+        !clinic.server.has_left(),
+        "the server left while its database was away"
+    );
+    clinic.start_again(Who::Database)
+}
 
 fn proxy(clinic: &Clinic) -> anyhow::Result<&InfluxProxy> {
     let database = clinic.database.as_ref();

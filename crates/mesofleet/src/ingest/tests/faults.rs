@@ -196,10 +196,11 @@ fn the_worker_goes_on_after_a_write_that_failed() {
     let folder = tempfile::tempdir().unwrap();
     let writes_left = Arc::new(AtomicU64::new(1));
     let store = failing(folder.path(), &writes_left, Fault::Lost);
-    let (ingest, first) = Ingest::open(store, options(), now()).unwrap();
+    let ingest = Ingest::new(store, options());
     let said = Arc::new(Mutex::new(Vec::new()));
     let listener = Box::new(RecordingListener(Arc::clone(&said)));
-    let (handle, _outgoing, worker) = start_worker(ingest, first, listener).unwrap();
+    let started = start_worker(ingest, listener).unwrap();
+    let Running { handle, worker, .. } = started.wait().unwrap();
     let blocks = sample_treatment();
     let refused = handle.import(blocks.clone());
     assert!(matches!(refused, Err(IngestError::Closed)));

@@ -94,6 +94,72 @@ impl Runs {
     }
 }
 
+/// The longest stretch of time of one question: well under the 72 h that 3 Core allows.
+pub(crate) const STRETCH_NS_MAX: i64 = 24 * 3_600 * 1_000_000_000;
+
+/// Bytes of one stretch: first and last moment.
+const STRETCH_BYTES: usize = 16;
+
+/// When a block has shots: its moments in stretches of at most [`STRETCH_NS_MAX`], of which there are
+/// never more than the block has shots, however far apart these are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stretches(Vec<(i64, i64)>);
+
+impl Stretches {
+    /// Gathers moments that come in their order.
+    fn of(moments: impl Iterator<Item = i64>) -> Stretches {
+        let mut stretches: Vec<(i64, i64)> = Vec::new();
+        for moment in moments {
+            match stretches.last_mut() {
+                Some((from, to)) if moment.saturating_sub(*from) <= STRETCH_NS_MAX => *to = moment,
+                _ => stretches.push((moment, moment)),
+            }
+        }
+        Stretches(stretches)
+    }
+
+    /// For blocks of which no store kept the moments: all the time between the first and the last.
+    pub(crate) fn between(from_ns: i64, to_ns: i64) -> Stretches {
+        let mut stretches = Vec::new();
+        let mut from = from_ns;
+        while from <= to_ns {
+            let to = from.saturating_add(STRETCH_NS_MAX).min(to_ns);
+            stretches.push((from, to));
+            let Some(next) = to.checked_add(1) else { break };
+            from = next;
+        }
+        Stretches(stretches)
+    }
+
+    /// First and last moment of each.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (i64, i64)> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// As bytes, where there are several; the others follow from first and last moment.
+    pub(crate) fn pack(&self) -> Option<Vec<u8>> {
+        let ends = self.iter().flat_map(|(from, to)| [from, to]);
+        (self.0.len() > 1).then(|| ends.flat_map(i64::to_le_bytes).collect())
+    }
+
+    pub(crate) fn unpack(bytes: &[u8]) -> Result<Stretches, StoreError> {
+        let (stretches, rest) = bytes.as_chunks::<STRETCH_BYTES>();
+        if !rest.is_empty() {
+            return Err(StoreError::damaged(
+                "a block",
+                "its list of moments ends in the middle",
+            ));
+        }
+        let number = |bytes: &[u8]| {
+            let mut number = [0; 8];
+            number.copy_from_slice(bytes);
+            i64::from_le_bytes(number)
+        };
+        let stretch = |bytes: &[u8; STRETCH_BYTES]| (number(&bytes[..8]), number(&bytes[8..]));
+        Ok(Stretches(stretches.iter().map(stretch).collect()))
+    }
+}
+
 /// What the shots of a block take up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Extent {
@@ -102,6 +168,7 @@ pub(crate) struct Extent {
     pub(crate) last_counter: u32,
     pub(crate) from_ns: i64,
     pub(crate) to_ns: i64,
+    pub(crate) stretches: Stretches,
     /// How many shots share the busiest nanosecond: so many neighbouring slots the block needs.
     pub(crate) slot_count: u32,
 }
@@ -121,6 +188,7 @@ impl Extent {
             last_counter: counters().max()?,
             from_ns: *on_one_nanosecond.keys().next()?,
             to_ns: *on_one_nanosecond.keys().next_back()?,
+            stretches: Stretches::of(on_one_nanosecond.keys().copied()),
             slot_count: on_one_nanosecond.values().copied().max()?,
             runs,
         })
@@ -178,6 +246,33 @@ mod tests {
         let even = runs(&[(0, 2), (1, 4)]);
         assert_eq!(odd.common(&even), None);
         assert_eq!(odd.common(&runs(&[(0, 4), (1, 5)])), Some(5));
+    }
+
+    #[test]
+    fn moments_far_apart_make_stretches_no_longer_than_a_question_may_be() {
+        let day = STRETCH_NS_MAX;
+        let stretches = Stretches::of([0, 5, day, day + 1, 400 * day].into_iter());
+        let expected = [(0, day), (day + 1, day + 1), (400 * day, 400 * day)];
+        assert!(stretches.iter().eq(expected), "{stretches:?}");
+        let packed = stretches.pack().unwrap();
+        assert_eq!(Stretches::unpack(&packed).unwrap(), stretches);
+        assert!(Stretches::unpack(&packed[1..]).is_err());
+        assert_eq!(Stretches::of([0, day].into_iter()).pack(), None);
+    }
+
+    #[test]
+    fn all_the_time_of_a_block_is_asked_for_where_its_moments_are_not_known() {
+        let day = STRETCH_NS_MAX;
+        let stretches = Stretches::between(-3, 2 * day);
+        let expected = [
+            (-3, day - 3),
+            (day - 2, 2 * day - 2),
+            (2 * day - 1, 2 * day),
+        ];
+        assert!(stretches.iter().eq(expected), "{stretches:?}");
+        assert!(Stretches::between(7, 7).iter().eq([(7, 7)]));
+        let end = Stretches::between(i64::MAX - 1, i64::MAX);
+        assert!(end.iter().eq([(i64::MAX - 1, i64::MAX)]));
     }
 
     #[test]

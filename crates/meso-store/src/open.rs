@@ -14,22 +14,23 @@ use crate::shelf::{Embedded, Shelf};
 use crate::{Reader, StoreError, StorePlace, Writer};
 
 /// The layout that this program writes.
-const LAYOUT: i64 = 7;
+const LAYOUT: i64 = 8;
 
-/// The layout before ids of patients were merged.
-const LAYOUT_WITHOUT_MERGES: i64 = 6;
+/// The layout of `schema.sql`, with which a new store begins.
+const LAYOUT_OF_SCHEMA: i64 = 5;
 
-/// The layout before courses, claims and late findings.
-const LAYOUT_WITHOUT_COURSES: i64 = 5;
-
-/// The layout before notifications waited in the store; one table is all that it lacks.
-const LAYOUT_WITHOUT_OUTBOX: i64 = 4;
-
-/// What layout 6 adds to the one before.
-const COURSES: &str = include_str!("courses.sql");
-
-/// What the present layout adds to the one before.
-const MERGES: &str = include_str!("merges.sql");
+/// What makes each layout the next one, from the oldest that is known on. A new store takes the steps
+/// from its own on.
+const STEPS: [(i64, &str); 4] = [
+    (
+        4,
+        "CREATE TABLE outbox (channel TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT, WITHOUT ROWID;
+         PRAGMA user_version = 5;",
+    ),
+    (5, include_str!("courses.sql")),
+    (6, include_str!("merges.sql")),
+    (7, include_str!("stretches.sql")),
+];
 
 /// Where shots are that lie in the file itself.
 const EMBEDDED: &str = "its own file";
@@ -235,39 +236,34 @@ fn migrate(
     let found: i64 = connection
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .during("say its layout")?;
-    match found {
-        LAYOUT => Ok(()),
-        0 => {
-            let schema = include_str!("schema.sql");
-            let batch = format!(
-                "BEGIN; {schema} {COURSES} {MERGES}
-                 INSERT INTO meta VALUES ('incarnation', x'{}'), ('shelf', x'{}'); COMMIT;",
-                hex(&new_incarnation.to_le_bytes()),
-                hex(shelf_name.as_bytes())
-            );
-            connection
-                .execute_batch(&batch)
-                .during("lay out its tables")
-        }
-        LAYOUT_WITHOUT_OUTBOX => connection
-            .execute_batch(&format!(
-                "BEGIN;
-                 CREATE TABLE outbox (channel TEXT PRIMARY KEY, body BLOB NOT NULL)
-                   STRICT, WITHOUT ROWID;
-                 {COURSES} {MERGES} COMMIT;",
-            ))
-            .during("add the table of what waits to be told"),
-        LAYOUT_WITHOUT_COURSES => connection
-            .execute_batch(&format!("BEGIN; {COURSES} {MERGES} COMMIT;"))
-            .during("add the tables of courses"),
-        LAYOUT_WITHOUT_MERGES => connection
-            .execute_batch(&format!("BEGIN; {MERGES} COMMIT;"))
-            .during("add the table of merged ids"),
-        found => Err(StoreError::Layout {
-            found,
-            known: LAYOUT,
-        }),
+    if found == LAYOUT {
+        return Ok(());
     }
+    let is_known = STEPS.iter().any(|(layout, _)| *layout == found);
+    let batch = match found {
+        0 => format!(
+            "{} INSERT INTO meta VALUES ('incarnation', x'{}'), ('shelf', x'{}'); {}",
+            include_str!("schema.sql"),
+            hex(&new_incarnation.to_le_bytes()),
+            hex(shelf_name.as_bytes()),
+            steps_from(LAYOUT_OF_SCHEMA),
+        ),
+        found if is_known => steps_from(found),
+        found => {
+            return Err(StoreError::Layout {
+                found,
+                known: LAYOUT,
+            });
+        }
+    };
+    connection
+        .execute_batch(&format!("BEGIN; {batch} COMMIT;"))
+        .during("lay out its tables")
+}
+
+fn steps_from(first: i64) -> String {
+    let steps = STEPS.iter().filter(|(layout, _)| *layout >= first);
+    steps.map(|(_, sql)| *sql).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

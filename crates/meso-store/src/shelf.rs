@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::StoreError;
 use crate::error::During as _;
-use crate::extent::Runs;
+use crate::extent::{Runs, Stretches};
 use crate::shot_row::{self, COLUMN_COUNT, COLUMNS, from_bits};
 
 /// A shot of a block as a shelf gives it back.
@@ -35,6 +35,7 @@ pub(crate) struct BlockSpan {
     pub(crate) runs: Runs,
     pub(crate) from_ns: i64,
     pub(crate) to_ns: i64,
+    pub(crate) stretches: Stretches,
     pub(crate) slot: u32,
     /// How far the clinic's clock was ahead of UTC.
     pub(crate) utc_offset_s: i64,
@@ -45,7 +46,7 @@ impl BlockSpan {
     /// ON g.id = b.gun`.
     pub(crate) const COLUMNS: &'static str = "b.id, t.clinic, g.serial, t.incarnation, b.number,
         b.epoch, b.first_shot, b.runs, b.shots_from_ns, b.shots_to_ns, b.slot,
-        b.utc_offset_s";
+        b.utc_offset_s, b.stretches";
 
     /// The tables of [`BlockSpan::COLUMNS`]; a block without a shot is left out.
     pub(crate) const TABLES: &'static str = "blocks b JOIN streams t ON t.id = b.stream
@@ -54,6 +55,9 @@ impl BlockSpan {
     pub(crate) fn read(row: &Row<'_>) -> Result<BlockSpan, StoreError> {
         let what = "read where shots lie";
         let runs: Vec<u8> = row.get(7).during(what)?;
+        let (from_ns, to_ns) = (row.get(8).during(what)?, row.get(9).during(what)?);
+        let stretches: Option<Vec<u8>> = row.get(12).during(what)?;
+        let stretches = stretches.as_deref().map(Stretches::unpack).transpose()?;
         Ok(BlockSpan {
             row: row.get(0).during(what)?,
             clinic: ClinicId::parse(&row.get::<_, String>(1).during(what)?)?,
@@ -63,8 +67,9 @@ impl BlockSpan {
             epoch: from_bits(row.get(5).during(what)?),
             first_shot: row.get(6).during(what)?,
             runs: Runs::unpack(&runs)?,
-            from_ns: row.get(8).during(what)?,
-            to_ns: row.get(9).during(what)?,
+            from_ns,
+            to_ns,
+            stretches: stretches.unwrap_or_else(|| Stretches::between(from_ns, to_ns)),
             slot: row.get(10).during(what)?,
             utc_offset_s: row.get(11).during(what)?,
         })

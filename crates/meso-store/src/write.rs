@@ -363,8 +363,8 @@ fn insert_block(
         .prepare_cached(
             "INSERT INTO blocks (stream, number, hash, gun, session, first_at_ns, last_at_ns,
              first_shot, last_shot, runs, epoch, first_counter, last_counter, shots_from_ns,
-             shots_to_ns, slot, slot_count, utc_offset_s)
-             VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)",
+             shots_to_ns, slot, slot_count, utc_offset_s, stretches)
+             VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)",
         )
         .during("prepare to write a block")?;
     let block = statement
@@ -387,6 +387,7 @@ fn insert_block(
             claim.map(|claim| claim.slot),
             extent.map(|extent| extent.slot_count),
             new.utc_offset_s,
+            extent.and_then(|extent| extent.stretches.pack()),
         ])
         .during("write a block")?;
     transaction

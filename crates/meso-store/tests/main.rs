@@ -131,6 +131,7 @@ fn a_store_of_before_notifications_goes_on_with_a_table_for_them() {
         .execute_batch(
             "DROP TABLE outbox; DROP TABLE late_findings; DROP TABLE claims; DROP TABLE treated;
              DROP TABLE patient_merges;
+             ALTER TABLE blocks DROP COLUMN stretches;
              ALTER TABLE sessions DROP COLUMN claimed_shot_count;
              ALTER TABLE sessions DROP COLUMN claimed_patient_shot_count;
              ALTER TABLE sessions DROP COLUMN claimed_volume_nl;
@@ -167,12 +168,35 @@ fn a_store_of_before_merges_goes_on_with_a_table_for_them() {
     drop(Store::open(&path, 42).unwrap());
     let older = rusqlite::Connection::open(&path).unwrap();
     older
-        .execute_batch("DROP TABLE patient_merges; PRAGMA user_version = 6;")
+        .execute_batch(
+            "DROP TABLE patient_merges; ALTER TABLE blocks DROP COLUMN stretches;
+             PRAGMA user_version = 6;",
+        )
         .unwrap();
     drop(older);
     let store = Store::open(&path, 43).unwrap();
     assert_eq!(store.incarnation, 42);
     assert_eq!(store.writer.read().patient_merges().unwrap(), []);
+}
+
+#[test]
+fn a_store_of_before_stretches_keeps_its_blocks_and_takes_further_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fleet.sqlite");
+    let mut store = Store::open(&path, 42).unwrap();
+    let block =
+        |number: u32| sample_block(number.into(), (number > 1).then_some(1), number..=number);
+    store.writer.store(&commit_of([block(1)])).unwrap();
+    drop(store);
+    let older = rusqlite::Connection::open(&path).unwrap();
+    older
+        .execute_batch("ALTER TABLE blocks DROP COLUMN stretches; PRAGMA user_version = 7;")
+        .unwrap();
+    drop(older);
+    let mut store = Store::open(&path, 43).unwrap();
+    store.writer.store(&commit_of([block(2)])).unwrap();
+    let inspection = inspect(&store.readers, |_| ()).unwrap();
+    assert_eq!((inspection.shot_count, inspection.wrong_count), (2, 0));
 }
 
 #[cfg(unix)]

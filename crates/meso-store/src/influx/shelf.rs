@@ -14,13 +14,13 @@ use super::bisect::RefusedLine;
 use super::client::{UnderWay, WriteHalf};
 use super::line::Lines;
 use super::options::InfluxOptions;
-use super::query::{ReadHalf, literal, name};
-use super::{point, roll_up};
+use super::query::ReadHalf;
+use super::{fetch, point, roll_up};
 use crate::StoreError;
 use crate::commit::{NewEntry, Quarantined};
 use crate::error::During as _;
 use crate::shelf::{BlockSpan, FreshBlock, FreshShot, Shelf, ShelvedShot, gun_of, staged};
-use crate::shot_row::{Place, bits};
+use crate::shot_row::Place;
 use crate::write::{insert_entry, insert_quarantined, insert_shots, unhurried};
 
 /// Blocks that are sent in one go: what one commit can have.
@@ -31,16 +31,6 @@ const BLOCKS_PER_WRITE: usize = 64;
 
 /// Writes of the blocks that are sent in one go.
 const WRITES_OF_A_FLIGHT_MAX: usize = PENDING_BLOCKS_PER_GO.div_ceil(BLOCKS_PER_WRITE);
-
-/// Blocks of one question.
-const WINDOW_BLOCKS_MAX: usize = 256;
-
-/// The time of one question: well under the 72 h that 3 Core allows.
-const WINDOW_NS_MAX: i64 = 24 * 3_600 * 1_000_000_000;
-
-/// Blocks further apart than this are asked for one by one, so that what a gun did between them is
-/// not read in vain.
-const WINDOW_GAP_NS_MAX: i64 = 600 * 1_000_000_000;
 
 /// Blocks that may be on their way to the server before the next commit waits for the oldest: while
 /// the server is slow or waits for its disk, the ingest decides on, and the other way round.
@@ -153,50 +143,6 @@ impl InfluxShelf {
     fn ahead(&self) -> MutexGuard<'_, VecDeque<Flight>> {
         self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn window(
-        &self,
-        spans: &[&BlockSpan],
-        shots: &mut Vec<(i64, ShelvedShot)>,
-    ) -> Result<(), StoreError> {
-        let (Some(first), Some(to_ns)) = (spans.first(), spans.iter().map(|s| s.to_ns).max())
-        else {
-            return Ok(());
-        };
-        let question = format!(
-            "SELECT * FROM {} WHERE \"gun\" = {} AND time >= {} AND time <= {}",
-            name(point::SHOT),
-            literal(first.gun.as_str()),
-            first.from_ns,
-            to_ns
-        );
-        for series in self.reader.ask(&question)? {
-            for record in series.records() {
-                let place = (record.integer("incarnation")?, record.integer("block")?);
-                let span = spans
-                    .iter()
-                    .find(|span| place == (Some(bits(span.incarnation)), Some(bits(span.number))));
-                let Some(span) = span else { continue };
-                let position = record
-                    .integer("position")?
-                    .and_then(|n| usize::try_from(n).ok());
-                let index = span
-                    .runs
-                    .shots()
-                    .position(|(other, _)| Some(other) == position);
-                let (Some(position), Some(index)) = (position, index) else {
-                    continue;
-                };
-                let shelved = ShelvedShot {
-                    arrival: span.first_shot + i64::try_from(index).unwrap_or(0),
-                    position,
-                    shot: point::read(&record, span)?,
-                };
-                shots.push((span.row, shelved));
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Shelf for InfluxShelf {
@@ -225,24 +171,7 @@ impl Shelf for InfluxShelf {
     }
 
     fn fetch(&self, spans: &[&BlockSpan]) -> Result<Vec<(i64, ShelvedShot)>, StoreError> {
-        let mut ordered = spans.to_vec();
-        ordered.sort_unstable_by(|a, b| (&a.gun, a.from_ns).cmp(&(&b.gun, b.from_ns)));
-        let mut shots = Vec::new();
-        for window in ordered.chunk_by(|a, b| {
-            a.gun == b.gun && b.from_ns.saturating_sub(a.to_ns) <= WINDOW_GAP_NS_MAX
-        }) {
-            let mut rest = window;
-            while let Some(first) = rest.first() {
-                let fits = rest
-                    .iter()
-                    .take(WINDOW_BLOCKS_MAX)
-                    .take_while(|span| span.to_ns.saturating_sub(first.from_ns) <= WINDOW_NS_MAX);
-                let (now, later) = rest.split_at(fits.count().max(1));
-                self.window(now, &mut shots)?;
-                rest = later;
-            }
-        }
-        Ok(shots)
+        fetch::fetch(&self.reader, spans)
     }
 }
 

@@ -6,7 +6,7 @@ use meso_domain::{CommitEntry, LedgerEntryKind, Record, SessionSeal, Shot};
 use meso_ledger::{Frontier, leaf_hash, prove_inclusion, verify_inclusion};
 use meso_store::{
     BlockSelection, LeafRow, LoadedRecord, LogCommit, NewEntry, SealedSession, Store, StoreError,
-    Writer,
+    Writer, inspect,
 };
 use meso_units::{Nanolitres, ShotCounter, Timestamp};
 use proptest::prelude::*;
@@ -37,6 +37,7 @@ macro_rules! promises {
             the_receiver_is_read_back_as_it_was_written,
             canonical_bytes_come_back_unchanged,
             two_shots_of_one_nanosecond_are_both_kept,
+            a_block_of_many_days_comes_back_whole,
             shots_of_many_blocks_come_back_in_the_order_of_their_counters,
             a_seal_has_the_hashes_of_events_and_of_shots_with_their_names,
         }
@@ -344,6 +345,34 @@ pub(crate) fn two_shots_of_one_nanosecond_are_both_kept(bench: &dyn Bench) {
         .unwrap();
     let expected = [shot(1), shot(2), shot(3), shot(4), sample_shot(5), shot(6)];
     assert_eq!(read, expected);
+}
+
+/// A gun that was away for days gives them all at once.
+pub(crate) fn a_block_of_many_days_comes_back_whole(bench: &dyn Bench) {
+    let mut store = bench.open();
+    let hours = |counter: u32, hours: i64| Shot {
+        at: after_hours(hours),
+        ..sample_shot(counter)
+    };
+    let five_days: Vec<Shot> = (1..=6).map(|n| hours(n, i64::from(n - 1) * 24)).collect();
+    // The clock of the room stood in another century.
+    let apart = vec![hours(7, -300_000), hours(8, 121)];
+    let blocks = [
+        block_of(1, None, five_days.clone()),
+        block_of(2, Some(7), apart.clone()),
+        sample_block(3, Some(7), 9..=12),
+    ];
+    store.writer.store(&commit_of(blocks)).unwrap();
+    drop(store);
+    let store = bench.open();
+    let first = sample_shot(1).identity;
+    let read = store.readers.with(|reader| reader.shots_from(&first, 100));
+    let others = (9..=12).map(sample_shot);
+    let expected: Vec<Shot> = five_days.into_iter().chain(apart).chain(others).collect();
+    assert_eq!(read.unwrap(), expected);
+    let inspection = inspect(&store.readers, |_| ()).unwrap();
+    assert!(inspection.is_sound(), "{:?}", inspection.wrong);
+    assert_eq!(inspection.shot_count, 12);
 }
 
 pub(crate) fn shots_of_many_blocks_come_back_in_the_order_of_their_counters(bench: &dyn Bench) {

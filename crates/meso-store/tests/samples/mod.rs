@@ -28,6 +28,10 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix_ns(1_700_000_000_000_000_000 + seconds * 1_000_000_000).unwrap()
 }
 
+pub(crate) fn after_hours(hours: i64) -> Timestamp {
+    at(hours * 3_600)
+}
+
 pub(crate) fn sample_shot(counter: u32) -> Shot {
     Shot {
         identity: ShotIdentity {

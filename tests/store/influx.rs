@@ -9,6 +9,7 @@ use meso_store::{
     prepare_influx,
 };
 use meso_testkit::influx::{Dialect, Fault, InfluxProxy, Influxd};
+use meso_units::JournalIncarnation;
 
 use crate::contract::{Bench, promises};
 
@@ -300,6 +301,26 @@ fn hours_and_days_add_up_to_the_shots_whatever_was_sent_twice() {
         let answer = bench.server.query(&question, BUCKET).unwrap();
         assert!(answer.contains("20,400000]"), "{measurement}: {answer}");
     }
+}
+
+#[test]
+fn blocks_of_two_journals_with_one_number_in_one_hour_are_both_added_up() {
+    let bench = OnInflux::new(Dialect::V1);
+    let mut store = bench.open();
+    let block = sample_block(1, None, 1..=5);
+    let other = sample_block(1, None, 6..=10);
+    let mut header = other.header().clone();
+    // Equal by the second, and by any other number of them that divides an hour.
+    header.place.incarnation = JournalIncarnation(header.place.incarnation.get() - 3_600);
+    let (records, judgements) = (other.records().to_vec(), other.judgements().to_vec());
+    let other = RecordBlock::seal(header, records, judgements).unwrap();
+    store.writer.store(&commit_of([block, other])).unwrap();
+    for measurement in ["clinic_hour", "clinic_day"] {
+        let question = format!("SELECT sum(shot_count) FROM {measurement}");
+        let answer = bench.server.query(&question, BUCKET).unwrap();
+        assert!(answer.contains(",10]"), "{measurement}: {answer}");
+    }
+    assert_eq!(bench.proxy.counts().different_again_count, 0);
 }
 
 #[test]

@@ -2,9 +2,11 @@
 //! when they are read, so that a year's dashboard does not read a year's shots.
 //!
 //! Measurements `clinic_hour` (hours of UTC) and `clinic_day` (the clinic's calendar days, drawn at
-//! that day's midnight in UTC); tags `clinic`, `gun`. Each point is keyed by its block: its time is
-//! the start of the hour or day plus an offset under one hour that the block alone decides, so a
-//! resend is the same point.
+//! that day's midnight in UTC); tags `clinic`, `gun`, `journal`. Each point is keyed by its block: the
+//! tag is the life of the journal that it came from, and its time the start of the hour or day plus
+//! the block's number in ns. So no other block ever has that point, and a resend is the same one, also
+//! after the registry's file was put back to an older copy. A gun has one more series for each journal
+//! that ever sent a block of it; the receiver limits how many journals there are.
 
 use std::collections::BTreeMap;
 
@@ -51,12 +53,10 @@ impl Delta {
 }
 
 /// Where in the hour a block's own point lies: blocks of one journal never meet before they number
-/// 10⁹; another journal of the same gun in the same hour lies in another second, but for one in
-/// 3,600.
+/// 3.6 · 10¹².
 fn offset_ns(span: &BlockSpan) -> i64 {
-    let second = i64::try_from(span.incarnation % 3_600).unwrap_or(0);
-    let number = i64::try_from(span.number % 1_000_000_000).unwrap_or(0);
-    second * SECOND_NS + number
+    let hour = HOUR_NS.unsigned_abs();
+    i64::try_from(span.number % hour).unwrap_or(0)
 }
 
 /// Writes the lines of a block.
@@ -78,12 +78,14 @@ pub(crate) fn write(
             .or_default()
             .add(shot, *worst);
     }
+    let journal = format!("{:016x}", span.incarnation);
     for (measurement, sums) in [(HOUR, hours), (DAY, days)] {
         for (start_ns, delta) in sums {
             lines
                 .begin(measurement)
                 .tag("clinic", span.clinic.as_str())
                 .tag("gun", span.gun.as_str())
+                .tag("journal", &journal)
                 .integer("shot_count", delta.shot_count)
                 .integer("patient_shot_count", delta.patient_shot_count)
                 .integer("volume_nl", delta.volume_nl)

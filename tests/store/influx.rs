@@ -201,9 +201,45 @@ fn no_more_blocks_are_on_their_way_than_may_be() {
     // One more waits for the oldest, which does not come.
     let refused = store.writer.store_ahead(&commit(4)).unwrap_err();
     assert!(refused.to_string().contains("in time"), "{refused}");
+    assert_nothing_stays_under_way(&store);
     bench.proxy.mend();
     store.writer.settle().unwrap();
     assert_eq!(bench.point_count() as u32, 5 * BLOCKS_PER_COMMIT * 5);
+}
+
+/// What nobody waits for any more ends within the time of the requests that are made already, not
+/// with that of the tries that were still to come.
+#[track_caller]
+fn assert_nothing_stays_under_way(store: &Store) {
+    let begun = std::time::Instant::now();
+    while store.readers.writes_under_way() > 0 {
+        let count = store.readers.writes_under_way();
+        assert!(begun.elapsed() < Duration::from_secs(3), "{count} stay");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_database_whose_disk_was_full_gets_nothing_until_a_person_has_seen_to_it() {
+    let bench = OnInflux::new(Dialect::V1);
+    let mut store = bench.open();
+    bench.proxy.fail_next(&[Fault::DiskFull]);
+    let refused = store_twenty(&mut store).unwrap_err().to_string();
+    let told = bench.folder.path().join("influx-disk-was-full.txt");
+    assert!(refused.contains("no space left on device"), "{refused}");
+    assert!(refused.contains(told.to_str().unwrap()), "{refused}");
+    let tries = bench.proxy.counts().write_count;
+    for _ in 0..2 {
+        assert!(store.writer.settle().is_err());
+        drop(store);
+        store = bench.open();
+    }
+    assert_eq!(bench.proxy.counts().write_count, tries, "it was written to");
+    assert_all_twenty(&bench, &store);
+    std::fs::remove_file(told).unwrap();
+    store.writer.settle().unwrap();
+    assert_eq!(bench.point_count(), 20);
+    assert_all_twenty(&bench, &store);
 }
 
 #[test]

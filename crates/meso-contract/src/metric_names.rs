@@ -27,6 +27,10 @@ pub const PROVISIONAL_SHOTS_TOTAL: &str = "mesofleet_provisional_shots_total";
 pub const INQUIRIES_OPEN: &str = "mesofleet_inquiries_open";
 /// Commits of the ingest, in seconds.
 pub const COMMIT_SECONDS: &str = "mesofleet_commit_seconds";
+/// 1 while nothing can be made durable, else 0.
+pub const INGEST_FAILING: &str = "mesofleet_ingest_failing";
+/// Writes to an InfluxDB that are begun and not answered.
+pub const STORE_WRITES_UNDER_WAY: &str = "mesofleet_store_writes_under_way";
 /// Leaves of the ledger.
 pub const LEDGER_SIZE: &str = "mesofleet_ledger_size";
 /// Open alerts, by severity.

@@ -45,7 +45,7 @@ pub enum StoreError {
         counter: u32,
     },
     /// SQLite refused.
-    #[error("the database refused to {what}")]
+    #[error("the store's file refused to {what}; check disk and permissions of the data folder")]
     Database {
         /// What was tried.
         what: &'static str,

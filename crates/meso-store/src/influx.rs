@@ -7,6 +7,7 @@
 mod admin;
 mod bisect;
 mod client;
+mod doubt;
 mod fetch;
 mod line;
 mod options;

@@ -88,7 +88,7 @@ impl Store {
     ) -> Result<Store, StoreError> {
         let name = influx_name(options);
         Store::open_with(path, new_incarnation, &name, || {
-            Ok(Arc::new(InfluxShelf::start(options)?))
+            Ok(Arc::new(InfluxShelf::start(path, options)?))
         })
     }
 
@@ -280,7 +280,7 @@ impl StorePlace {
     pub fn read(&self) -> Result<Readers, StoreError> {
         let shelf: Arc<dyn Shelf> = match self {
             StorePlace::Embedded { .. } => Arc::new(Embedded),
-            StorePlace::Influx { options, .. } => Arc::new(InfluxShelf::start(options)?),
+            StorePlace::Influx { path, options } => Arc::new(InfluxShelf::start(path, options)?),
         };
         let readers = Readers {
             path: self.path().to_owned(),
@@ -328,6 +328,12 @@ impl Readers {
             idle.push(connection);
         }
         answer
+    }
+
+    /// How many writes are on their way to where the store keeps its shots; those included for whose
+    /// answer nobody waits after an error. None where that is the file itself.
+    pub fn writes_under_way(&self) -> usize {
+        self.shelf.under_way_count()
     }
 
     fn take(&self) -> Result<Connection, StoreError> {

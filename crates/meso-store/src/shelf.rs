@@ -121,6 +121,10 @@ pub(crate) trait Shelf: fmt::Debug + Send + Sync {
     /// Takes what is pending; on an error the rest stays pending.
     fn settle(&self, registry: &Connection) -> Result<(), StoreError>;
 
+    /// How many writes to the shelf are begun and not answered, those included for which nobody
+    /// waits any more.
+    fn under_way_count(&self) -> usize;
+
     /// The shots of blocks that the registry's file does not have, in any order.
     fn fetch(&self, spans: &[&BlockSpan]) -> Result<Vec<(i64, ShelvedShot)>, StoreError>;
 }
@@ -140,6 +144,10 @@ impl Shelf for Embedded {
 
     fn settle(&self, _: &Connection) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn under_way_count(&self) -> usize {
+        0
     }
 
     fn fetch(&self, _: &[&BlockSpan]) -> Result<Vec<(i64, ShelvedShot)>, StoreError> {

@@ -109,6 +109,22 @@ pub fn describe_metrics() {
         "Event streams that are open."
     );
     describe_letters();
+    describe_store();
+}
+
+fn describe_store() {
+    use metrics::{Unit, describe_gauge};
+
+    describe_gauge!(
+        names::INGEST_FAILING,
+        Unit::Count,
+        "1 while nothing can be made durable, else 0; /readyz says why."
+    );
+    describe_gauge!(
+        names::STORE_WRITES_UNDER_WAY,
+        Unit::Count,
+        "Writes to the InfluxDB that are begun and not answered."
+    );
 }
 
 fn describe_letters() {

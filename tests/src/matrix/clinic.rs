@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use meso_delivery::Receiver;
-use meso_store::{InfluxOptions, StorePlace};
+use meso_store::StorePlace;
 use meso_testkit::gun::bank::{Bank, BankGun, Order};
 use meso_testkit::gun::log::{FiredShot, ShotKeyText, read_log};
-use meso_testkit::influx::{Dialect, InfluxProxy, Influxd};
 use meso_testkit::mosquitto::Mosquitto;
 use meso_testkit::tcp::TcpProxy;
 use meso_units::GunSerial;
@@ -19,9 +18,11 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::count::{Allowed, is_declared, is_held};
+use super::database::Database;
 use super::disk::SmallDisk;
+use super::sessions::Sessions;
 use super::setup::Setup;
-use crate::sandbox::{Driver, DriverOptions, Programs, Server, ServerOptions};
+use crate::sandbox::{Driver, DriverOptions, Programs, Release, Server, ServerOptions};
 
 /// How long a clinic may take to be whole again before the round counts as one that did not end.
 /// Blocks that went missing are sent again after 5 to 60 seconds.
@@ -30,10 +31,6 @@ pub const PATIENCE: Duration = Duration::from_secs(150);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Shots of each gun that are stored before anything happens to anybody.
 const WARM_SHOTS: u32 = 3;
-/// What shots are called there.
-const SHOT_MEASUREMENT: &str = "shot";
-/// The bucket.
-const BUCKET: &str = "mesofleet";
 
 /// Whom something happens to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,17 +43,6 @@ pub enum Who {
     Broker,
     /// The database.
     Database,
-}
-
-/// The database and what stands before it.
-#[derive(Debug)]
-pub struct Database {
-    /// Between ingest and proxy.
-    pub line: TcpProxy,
-    /// Behaves as later versions, or badly.
-    pub proxy: InfluxProxy,
-    /// The database itself.
-    pub influxd: Influxd,
 }
 
 /// Everything. It ends in this order.
@@ -78,6 +64,8 @@ pub struct Clinic {
     pub database: Option<Database>,
     /// What the fault may have destroyed.
     pub allowed: Allowed,
+    /// Sessions that are open over the fault.
+    pub sessions: Option<Sessions>,
     /// Disks of their own.
     pub disks: Vec<SmallDisk>,
     serials: Vec<String>,
@@ -97,8 +85,15 @@ impl Clinic {
             .tempdir()
             .context("cannot make a temporary folder")?;
         let path = |name: &str| made(folder.path(), name);
+        let mut disks = Vec::new();
         let database = match setup.database {
-            true => Some(start_database(&path("influxd")?)?),
+            true => {
+                let data = path("influxd")?;
+                if let Some(kib) = setup.database_disk_kib {
+                    disks.push(SmallDisk::mount(&data, kib)?);
+                }
+                Some(Database::start(&data)?)
+            }
             false => None,
         };
         let broker = match setup.broker {
@@ -107,20 +102,20 @@ impl Clinic {
         };
         let lines = broker.as_ref().map(|it| TcpProxy::start(it.address()));
         let ingest_line = lines.transpose()?;
-        let mut disks = Vec::new();
         let data = path("server")?;
         if let Some(kib) = setup.server_disk_kib {
             disks.push(SmallDisk::mount(&data, kib)?);
         }
+        let release = match setup.sessions {
+            true => Some(Release::sign()?),
+            false => None,
+        };
         let options = ServerOptions {
-            extra: database
-                .as_ref()
-                .map_or_else(String::new, Database::section),
             broker: ingest_line
                 .as_ref()
                 .map(|line| (line.address(), String::new())),
             environment: environment(&folder.path().join("server.clock"), setup)?,
-            ..ServerOptions::default()
+            ..server_options(database.as_ref(), release.as_ref())
         };
         let server = Server::start(programs, &data, &options)?;
         let at = broker.as_ref().map(Mosquitto::address);
@@ -132,10 +127,10 @@ impl Clinic {
             programs,
             setup,
             folder.path(),
-            driver_line.address(),
+            (driver_line.address(), release.as_ref()),
             &mut disks,
         )?;
-        let clinic = Clinic {
+        let mut clinic = Clinic {
             bank,
             drivers,
             driver_line,
@@ -144,6 +139,7 @@ impl Clinic {
             server,
             database,
             allowed: Allowed::default(),
+            sessions: None,
             disks,
             serials,
             programs: programs.clone(),
@@ -152,6 +148,9 @@ impl Clinic {
         let late = usize::from(setup.last_gun_is_late);
         let early = clinic.serials.len() - late;
         clinic.wait_for_stored_shots(&clinic.serials[..early], WARM_SHOTS)?;
+        if setup.sessions {
+            clinic.sessions = Some(Sessions::open(&clinic)?);
+        }
         Ok(clinic)
     }
 
@@ -289,11 +288,7 @@ impl Clinic {
         let path = self.server.data().join("fleet.sqlite");
         Ok(match &self.database {
             None => StorePlace::Embedded { path },
-            Some(database) => StorePlace::Influx {
-                path,
-                // Past the line, which may be broken.
-                options: Box::new(InfluxOptions::new(&database.proxy.url(), BUCKET, BUCKET)?),
-            },
+            Some(database) => database.place(path)?,
         })
     }
 
@@ -390,36 +385,22 @@ impl Clinic {
     }
 }
 
-impl Database {
-    /// How many points of shots it has at whatever time, whoever wrote them.
-    ///
-    /// # Errors
-    ///
-    /// It does not answer.
-    pub fn shot_points(&self) -> anyhow::Result<u64> {
-        let statement = format!("SELECT count(\"counter\") FROM \"{SHOT_MEASUREMENT}\"");
-        let answer = self.influxd.query(&statement, BUCKET)?;
-        let (_, body) = answer
-            .split_once("\r\n\r\n")
-            .context("influxd answers nothing")?;
-        let json = body.lines().find(|line| line.starts_with('{'));
-        let json: serde_json::Value = serde_json::from_str(json.unwrap_or_default())?;
-        let series = &json["results"][0]["series"][0];
-        // Without any point there is no series.
-        Ok(series["values"][0][1].as_u64().unwrap_or(0))
-    }
-
-    /// Of the server's configuration.
-    fn section(&self) -> String {
-        let address = self.line.address();
-        format!("[store]\nkind = \"influx\"\n[influx]\nurl = \"http://{address}\"\n")
-    }
-}
-
 fn made(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
     let path = folder.join(name);
     std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
     Ok(path)
+}
+
+/// What the server is told of its store and its protocol library.
+fn server_options(database: Option<&Database>, release: Option<&Release>) -> ServerOptions {
+    let store = database.map_or_else(String::new, Database::section);
+    match release {
+        Some(release) => release.server_options(&store),
+        None => ServerOptions {
+            extra: store,
+            ..ServerOptions::default()
+        },
+    }
 }
 
 /// One for each room.
@@ -427,7 +408,7 @@ fn start_drivers(
     programs: &Programs,
     setup: &Setup,
     folder: &Path,
-    broker: SocketAddr,
+    (broker, release): (SocketAddr, Option<&Release>),
     disks: &mut Vec<SmallDisk>,
 ) -> anyhow::Result<Vec<Driver>> {
     let start = |number| {
@@ -440,7 +421,7 @@ fn start_drivers(
             ports: made(folder, &format!("ports-{name}"))?,
             broker,
             clock_trusted_after: "date",
-            extra: String::new(),
+            extra: release.map_or_else(String::new, Release::section),
             environment: environment(&folder.join("driver.clock"), setup)?,
             name,
             data,
@@ -448,18 +429,6 @@ fn start_drivers(
         Driver::start(programs, options)
     };
     (1..=setup.rooms).map(start).collect()
-}
-
-fn start_database(folder: &Path) -> anyhow::Result<Database> {
-    let influxd = Influxd::start(folder)?;
-    influxd.create_database(BUCKET)?;
-    let proxy = InfluxProxy::start(influxd.address(), Dialect::V1)?;
-    let line = TcpProxy::start(proxy.address())?;
-    Ok(Database {
-        line,
-        proxy,
-        influxd,
-    })
 }
 
 /// It remembers nothing beyond its death, and keeps little for those who lag.

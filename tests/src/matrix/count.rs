@@ -12,7 +12,7 @@ use meso_testkit::gun::log::{FiredShot, ShotKeyText, key_of};
 use meso_units::{Epoch, GunSerial, ShotCounter, Uncertainty};
 
 /// Blocks that are read back; no round has so many.
-const BLOCKS_MAX: u32 = 1_000_000;
+pub(super) const BLOCKS_MAX: u32 = 1_000_000;
 /// Things in quarantine that are read back.
 const QUARANTINED_MAX: u32 = 10_000;
 /// What is spelt out of a round; more would only hide the first.

@@ -15,20 +15,24 @@
 mod clinic;
 mod clock;
 mod count;
+mod database;
 mod disk;
 mod faults;
 mod moments;
 mod round;
 mod row;
+mod sessions;
 mod setup;
 
-pub use clinic::{Clinic, Database, PATIENCE, Who};
+pub use clinic::{Clinic, PATIENCE, Who};
 pub use count::{Allowed, Count};
+pub use database::Database;
 pub use disk::SmallDisk;
 pub use faults::all_faults;
 pub use moments::Moments;
 pub use round::{Finished, Plan, run, run_round};
 pub use row::{Row, markdown};
+pub use sessions::Sessions;
 pub use setup::Setup;
 
 /// Something that happens to a clinic.

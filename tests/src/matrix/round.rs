@@ -88,6 +88,9 @@ pub fn run_round(programs: &Programs, fault: &Fault, seed: u64) -> Count {
             moments.rest(200, 500);
             clinic.bank.stop_firing()?;
             clinic.wait_until_stored().context("the rest")?;
+            if let Some(sessions) = &clinic.sessions {
+                sessions.end(&clinic)?;
+            }
             clinic.wait_until_settled()
         });
     let mut count = finish(&mut clinic).unwrap_or_else(|error| {
@@ -119,7 +122,11 @@ fn finish(clinic: &mut Clinic) -> anyhow::Result<Count> {
     }
     left.push(clinic.server.stop());
     let readers = clinic.place()?.read()?;
-    let mut count = count(&readers, &clinic.fired()?, &clinic.allowed)?;
+    let fired = clinic.fired()?;
+    let mut count = count(&readers, &fired, &clinic.allowed)?;
+    if let Some(sessions) = &clinic.sessions {
+        sessions.check(&mut count, &readers, &fired)?;
+    }
     for error in left.into_iter().filter_map(Result::err) {
         count.unexplained(format!("{error:#}"));
     }

@@ -25,6 +25,11 @@ pub struct Setup {
     pub driver_disk_kib: Option<u32>,
     /// KiB of a disk of its own for the server.
     pub server_disk_kib: Option<u32>,
+    /// KiB of a disk of its own for the database.
+    pub database_disk_kib: Option<u32>,
+    /// Whether every gun works in a session of its own that is open from before the fault until
+    /// after it.
+    pub sessions: bool,
     /// Whose clock can be set.
     pub false_clocks: bool,
 }
@@ -42,6 +47,8 @@ impl Default for Setup {
             database: false,
             driver_disk_kib: None,
             server_disk_kib: None,
+            database_disk_kib: None,
+            sessions: false,
             false_clocks: false,
         }
     }

@@ -4,14 +4,18 @@ use std::fs::OpenOptions;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
+use meso_contract::http::ReadyView;
 use meso_testkit::ports::free_port;
 
 use super::{CLINIC, Programs, end_by_force, leave, wait_until};
 
 /// How often free ports are looked for: somebody else may take one between look and use.
 const START_TRIES_MAX: u32 = 5;
+/// How long an answer of its pages may take.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a server is told beside its addresses.
 #[derive(Clone, Debug, Default)]
@@ -143,6 +147,17 @@ impl Server {
     /// What it has said so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(log_path(&self.data)).unwrap_or_default()
+    }
+
+    /// Whether it is ready and what it waits for, as it says; `None` while it does not answer.
+    pub fn ready(&self) -> Option<ReadyView> {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .timeout_global(Some(ANSWERS_WITHIN))
+            .http_status_as_error(false)
+            .build()
+            .into();
+        let answer = agent.get(format!("http://{}/readyz", self.http)).call();
+        answer.ok()?.body_mut().read_json().ok()
     }
 
     /// Where the broker listens, its own or the other one.

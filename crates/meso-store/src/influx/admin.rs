@@ -105,7 +105,7 @@ fn probe(options: &InfluxOptions) -> Result<(), StoreError> {
         .integer("value", 1)
         .at(0);
     written.map_err(|error| options.error("took no points", error))?;
-    let refused = WriteHalf::start(options)?.write(lines)?;
+    let refused = WriteHalf::start(options, None)?.write(lines)?;
     if let Some(line) = refused.first() {
         return Err(options.error("took no points", &line.reason));
     }

@@ -1,9 +1,11 @@
 //! The writing half: `/api/v2/write` through the `influxdb2` crate, on a thread of its own.
 //!
 //! The crate gives the request, its headers and its errors; what it lacks is here: time-outs,
-//! compression of line protocol, attempts with back-off and jitter, halving of refused bodies.
+//! compression of line protocol, attempts with back-off and jitter, halving of refused bodies, a
+//! count of what is on its way, and an end of it where nobody waits for the answer any more.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc as std_mpsc};
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use reqwest_of_influxdb2::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::bisect::{Bisection, RefusedLine};
+use super::doubt::{Doubt, says_disk_is_full};
 use super::line::Lines;
 use super::options::InfluxOptions;
 use crate::StoreError;
@@ -41,6 +44,11 @@ const REFUSED_LINES_MAX: usize = 1_000;
 /// How much of a server's words a message repeats, in characters.
 const WORDS_MAX: usize = 300;
 
+/// Writes that are begun and not answered, those included for whose answer nobody waits after an
+/// error. The shelf begins fewer: at most one for each of 1,024 blocks and 16 behind them. Above it
+/// nothing is begun, and the blocks stay pending.
+pub(super) const UNDER_WAY_MAX: usize = 1_040;
+
 /// How long a connection may take to open.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 
@@ -54,6 +62,8 @@ enum Answer {
     Again(String),
     /// A person has to see to it.
     Never(String),
+    /// Its disk is full, and a person has to see to it.
+    Full(String),
 }
 
 /// Why nothing more was written.
@@ -62,18 +72,47 @@ type Failure = String;
 struct Job {
     lines: Arc<Lines>,
     reply: std_mpsc::SyncSender<Written>,
+    /// How often writes were given up before it was begun.
+    generation: u64,
+    counted: Counted,
+}
+
+/// What both sides know of the writes.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Begun and not answered.
+    under_way: AtomicUsize,
+    /// How often what was under way was given up.
+    generation: AtomicU64,
+}
+
+/// Counts a write for as long as it is there.
+struct Counted(Arc<Tally>);
+
+impl Counted {
+    fn new(tally: &Arc<Tally>) -> Counted {
+        tally.under_way.fetch_add(1, Ordering::Relaxed);
+        Counted(Arc::clone(tally))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Writes lines.
 #[derive(Debug)]
 pub(crate) struct WriteHalf {
-    /// Without a limit of its own, because sending must not wait inside a runtime: the shelf limits
-    /// how many blocks are on their way.
+    /// Without a limit of its own, because sending must not wait inside a runtime;
+    /// [`UNDER_WAY_MAX`] is the limit.
     jobs: mpsc::UnboundedSender<Job>,
+    tally: Arc<Tally>,
     options: InfluxOptions,
 }
 
-/// A write that was begun. Dropping it does not end it.
+/// A write that was begun. Dropping it does not end it; [`WriteHalf::give_up`] does.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct UnderWay {
@@ -115,14 +154,18 @@ fn gone(options: &InfluxOptions) -> StoreError {
 
 impl WriteHalf {
     /// Starts the thread; it ends when the half is dropped.
-    pub(crate) fn start(options: &InfluxOptions) -> Result<WriteHalf, StoreError> {
+    pub(crate) fn start(
+        options: &InfluxOptions,
+        doubt: Option<Doubt>,
+    ) -> Result<WriteHalf, StoreError> {
         let cannot = |error: &dyn std::error::Error| options.error("cannot be used", error);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| cannot(&error))?;
-        let sender =
-            Sender::new(options).map_err(|error| options.error("cannot be used", error))?;
+        let tally = Arc::new(Tally::default());
+        let sender = Sender::new(options, doubt, Arc::clone(&tally))
+            .map_err(|error| options.error("cannot be used", error))?;
         let (jobs, received) = mpsc::unbounded_channel();
         std::thread::Builder::new()
             .name("influx".to_owned())
@@ -130,20 +173,41 @@ impl WriteHalf {
             .map_err(|error| cannot(&error))?;
         Ok(WriteHalf {
             jobs,
+            tally,
             options: options.clone(),
         })
     }
 
     /// Begins to write lines; several writes share the connections, the first ones first.
     pub(crate) fn begin(&self, lines: Arc<Lines>) -> Result<UnderWay, StoreError> {
+        if self.under_way_count() >= UNDER_WAY_MAX {
+            let told = format!("{UNDER_WAY_MAX} writes are on their way to it, the limit");
+            return Err(self.options.error("gets no more points now", told));
+        }
         let (reply, answer) = std_mpsc::sync_channel(1);
-        let sent = self.jobs.send(Job { lines, reply });
+        let sent = self.jobs.send(Job {
+            lines,
+            reply,
+            generation: self.tally.generation.load(Ordering::Relaxed),
+            counted: Counted::new(&self.tally),
+        });
         sent.map_err(|_| gone(&self.options))?;
         Ok(UnderWay {
             answer,
             written: None,
             options: self.options.clone(),
         })
+    }
+
+    /// How many writes are begun and not answered.
+    pub(crate) fn under_way_count(&self) -> usize {
+        self.tally.under_way.load(Ordering::Relaxed)
+    }
+
+    /// Ends what was begun so far, for nobody waits for it any more: requests that are sent are
+    /// heard out, no further one is made. What the server has taken of it may be written again.
+    pub(crate) fn give_up(&self) {
+        self.tally.generation.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Writes lines and waits until the server has them; gives those that it refuses for good.
@@ -157,10 +221,16 @@ struct Sender {
     options: InfluxOptions,
     /// One permit for each connection.
     connections: Semaphore,
+    doubt: Option<Doubt>,
+    tally: Arc<Tally>,
 }
 
 impl Sender {
-    fn new(options: &InfluxOptions) -> Result<Sender, String> {
+    fn new(
+        options: &InfluxOptions,
+        doubt: Option<Doubt>,
+        tally: Arc<Tally>,
+    ) -> Result<Sender, String> {
         let mut headers = HeaderMap::new();
         if options.gzip {
             // The crate compresses only points that it writes itself.
@@ -180,6 +250,8 @@ impl Sender {
         Ok(Sender {
             client,
             connections: Semaphore::new(connections_of(options)),
+            doubt,
+            tally,
             options: options.clone(),
         })
     }
@@ -200,15 +272,19 @@ impl Sender {
     }
 
     async fn serve_one(&self, job: Job) {
-        let written = self.write(&job.lines).await;
+        let written = self.write(&job).await;
+        let Job { reply, counted, .. } = job;
+        // Before anybody hears of it, so that who waited finds it gone.
+        drop(counted);
         // Whoever asked may be gone.
-        let _ = job.reply.send(written);
+        let _ = reply.send(written);
     }
 
-    async fn write(&self, lines: &Lines) -> Result<Vec<RefusedLine>, Failure> {
+    async fn write(&self, job: &Job) -> Written {
+        let lines = &*job.lines;
         let connections = connections_of(&self.options);
         let bodies = lines.parts(lines_per_body(lines, connections), BODY_BYTES_MAX);
-        let writes = bodies.into_iter().map(|body| self.write_body(lines, body));
+        let writes = bodies.into_iter().map(|body| self.write_body(job, body));
         let mut written = futures_util::stream::iter(writes).buffer_unordered(connections);
         let (mut refused, mut failure) = (Vec::new(), None);
         // Every body is heard out: what a server has taken need not be sent in vain.
@@ -225,22 +301,33 @@ impl Sender {
         }
     }
 
-    async fn write_body(
-        &self,
-        lines: &Lines,
-        body: Range<usize>,
-    ) -> Result<Vec<RefusedLine>, Failure> {
+    /// Whether one more request of a write may be made.
+    fn check(&self, job: &Job) -> Result<(), Failure> {
+        if job.generation != self.tally.generation.load(Ordering::Relaxed) {
+            return Err("another write failed, and nobody waits for this one".to_owned());
+        }
+        self.doubt.as_ref().map_or(Ok(()), Doubt::check)
+    }
+
+    async fn write_body(&self, job: &Job, body: Range<usize>) -> Written {
         // It is never closed.
         let _connection = self.connections.acquire().await;
         let mut bisection = Bisection::new(body);
         while let Some(range) = bisection.next() {
-            let bytes = lines.bytes(range);
+            let bytes = job.lines.bytes(range);
             let mut attempt = 1;
             loop {
+                self.check(job)?;
                 match self.send(bytes).await {
                     Answer::Taken => bisection.taken(),
                     Answer::Refused(reason) => bisection.refused(&reason),
                     Answer::Never(reason) => return Err(reason),
+                    Answer::Full(reason) => {
+                        return Err(match &self.doubt {
+                            Some(doubt) => doubt.begin(&reason),
+                            None => reason,
+                        });
+                    }
                     Answer::Again(reason) if attempt >= ATTEMPTS_MAX => {
                         return Err(format!("{reason}, {attempt} times"));
                     }
@@ -312,6 +399,8 @@ fn judge(status: StatusCode, text: &str) -> Answer {
     let words: String = text.chars().take(WORDS_MAX).collect();
     let said = format!("it answered {status}: {}", words.trim());
     match status {
+        // Also where some of the points are stored: all of them are sent again.
+        _ if says_disk_is_full(text) => Answer::Full(said),
         StatusCode::BAD_REQUEST
         | StatusCode::UNPROCESSABLE_ENTITY
         | StatusCode::PAYLOAD_TOO_LARGE => Answer::Refused(said),

@@ -1,6 +1,7 @@
 //! Shots as points of an InfluxDB.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::bisect::RefusedLine;
 use super::client::{UnderWay, WriteHalf};
+use super::doubt::Doubt;
 use super::line::Lines;
 use super::options::InfluxOptions;
 use super::query::ReadHalf;
@@ -86,9 +88,11 @@ impl Flight {
 }
 
 impl InfluxShelf {
-    pub(crate) fn start(options: &InfluxOptions) -> Result<InfluxShelf, StoreError> {
+    /// That of the store in this file.
+    pub(crate) fn start(store: &Path, options: &InfluxOptions) -> Result<InfluxShelf, StoreError> {
+        let doubt = Doubt::beside(store, options);
         Ok(InfluxShelf {
-            writer: WriteHalf::start(options)?,
+            writer: WriteHalf::start(options, Some(doubt))?,
             reader: ReadHalf::new(options),
             ahead: Mutex::default(),
         })
@@ -140,6 +144,17 @@ impl InfluxShelf {
         }
     }
 
+    /// Waits for what is on its way, and sends whatever is pending behind it.
+    fn send_rest(&self, registry: &Connection, ahead: VecDeque<Flight>) -> Result<(), StoreError> {
+        for flight in ahead {
+            flight.land(registry)?;
+        }
+        while let Some(flight) = self.begin(registry, 0, &[])? {
+            flight.land(registry)?;
+        }
+        Ok(())
+    }
+
     fn ahead(&self) -> MutexGuard<'_, VecDeque<Flight>> {
         self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -156,18 +171,22 @@ impl Shelf for InfluxShelf {
         if done.is_err() {
             // What is pending is sent again from the first.
             ahead.clear();
+            self.writer.give_up();
         }
         done
     }
 
     fn settle(&self, registry: &Connection) -> Result<(), StoreError> {
-        for flight in std::mem::take(&mut *self.ahead()) {
-            flight.land(registry)?;
+        let ahead = std::mem::take(&mut *self.ahead());
+        let done = self.send_rest(registry, ahead);
+        if done.is_err() {
+            self.writer.give_up();
         }
-        while let Some(flight) = self.begin(registry, 0, &[])? {
-            flight.land(registry)?;
-        }
-        Ok(())
+        done
+    }
+
+    fn under_way_count(&self) -> usize {
+        self.writer.under_way_count()
     }
 
     fn fetch(&self, spans: &[&BlockSpan]) -> Result<Vec<(i64, ShelvedShot)>, StoreError> {

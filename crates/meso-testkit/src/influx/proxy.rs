@@ -10,11 +10,16 @@ use super::columns::Columns;
 use super::dialect::{Dialect, V3_BODY_BYTES_MAX, Wrong};
 use super::http::{Message, parameter};
 
+/// What influxd 1.6.7 says then.
+const DISK_FULL: &str = r#"{"error":"engine: error writing WAL entry: write /wal/_00001.wal: no space left on device"}"#;
+
 /// What becomes of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// It is not passed on; this status is the answer.
     Status(u16),
+    /// It is not passed on; the answer is that of an influxd whose disk is full.
+    DiskFull,
     /// It is not passed on, and nothing is answered until [`InfluxProxy::mend`].
     Hang,
     /// It is passed on and stored, and the connection breaks before the answer.
@@ -294,6 +299,7 @@ fn write(
         Some(Fault::Status(status)) => {
             return Ok(Some(Message::answer(status, r#"{"error":"made up"}"#)));
         }
+        Some(Fault::DiskFull) => return Ok(Some(Message::answer(500, DISK_FULL))),
         Some(Fault::Hang) => {
             hang(shared);
             return Ok(None);

@@ -10,7 +10,7 @@ use meso_units::ClinicId;
 #[non_exhaustive]
 pub enum IngestError {
     /// The store refused.
-    #[error("the store did not take a commit; check disk and permissions of the data folder")]
+    #[error("the store did not take a commit")]
     Store {
         /// What it says.
         #[source]

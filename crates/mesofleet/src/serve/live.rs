@@ -96,6 +96,7 @@ impl Listener for Announcer {
     }
 
     fn failed(&mut self, error: &IngestError) {
+        metrics::gauge!(names::INGEST_FAILING).set(1.0);
         self.board.fail(chain(error));
         self.note(|_| {});
     }
@@ -116,6 +117,7 @@ fn count(news: &News) {
     metrics::counter!(names::CONFLICTS_TOTAL).increment(news.conflict_count);
     metrics::counter!(names::CONTRADICTIONS_TOTAL).increment(news.contradiction_count);
     metrics::counter!(names::PROVISIONAL_SHOTS_TOTAL).increment(news.provisional_count);
+    metrics::gauge!(names::INGEST_FAILING).set(0.0);
     metrics::gauge!(names::INQUIRIES_OPEN).set(news.inquiry_count as f64);
     metrics::gauge!(names::LEDGER_SIZE).set(news.leaf_count as f64);
 }
@@ -183,6 +185,8 @@ fn renew_once(announcer: &Announcer, backend: &FleetBackend, changed: &Changed) 
 }
 
 fn set_gauges(backend: &FleetBackend) {
+    let under_way = u32::try_from(backend.readers.writes_under_way()).unwrap_or(u32::MAX);
+    metrics::gauge!(names::STORE_WRITES_UNDER_WAY).set(f64::from(under_way));
     let Ok(overview) = backend.overview() else {
         return;
     };

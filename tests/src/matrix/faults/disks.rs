@@ -28,6 +28,16 @@ pub(super) const FAULTS: &[Fault] = &[
         act: |clinic, moments| disk_full(clinic, moments, Who::Server),
     },
     Fault {
+        name: "database-disk-full",
+        what: "The disk of influxd is full until the server says so; then there is room, influxd is \
+               started twice, and after that it is killed once more.",
+        setup: |setup| {
+            setup.database = true;
+            setup.database_disk_kib = Some(16 * 1_024);
+        },
+        act: database_disk_full,
+    },
+    Fault {
         name: "journal-torn",
         what: "The driver is killed, and half a transaction stands at the end of its journal.",
         setup: usual,
@@ -55,6 +65,35 @@ fn disk_full(clinic: &mut Clinic, moments: &mut Moments, _: Who) -> anyhow::Resu
     disk.fill(usize::try_from(moments.between(0, 64))?)?;
     moments.rest(2_000, 5_000);
     disk.empty()
+}
+
+/// influxd 1.x takes nothing from the first write on that its log has no room for until it is
+/// started again, and what it takes then it forgets at the start after that: so the server holds
+/// back until a person has started it twice and said so.
+fn database_disk_full(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
+    moments.rest(100, 1_000);
+    let free_kib = usize::try_from(moments.between(0, 16))?;
+    let disk = clinic.disks.first().context("there is no small disk")?;
+    disk.fill(free_kib)?;
+    clinic.wait_until("the server says why it stores nothing", || {
+        let ready = clinic.server.ready().unwrap_or_default();
+        let mut reasons = ready.waiting_for.iter();
+        reasons.any(|reason| reason.contains("no space left on device"))
+    })?;
+    moments.rest(0, 2_000);
+    disk.empty()?;
+    for _ in 0..2 {
+        clinic.kill(Who::Database);
+        moments.rest(0, 500);
+        clinic.start_again(Who::Database)?;
+        moments.rest(0, 1_000);
+    }
+    std::fs::remove_file(clinic.server.data().join("influx-disk-was-full.txt"))?;
+    clinic.wait_until_stored()?;
+    moments.rest(0, 1_000);
+    clinic.kill(Who::Database);
+    moments.rest(0, 500);
+    clinic.start_again(Who::Database)
 }
 
 fn disk_full_and_kill(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {

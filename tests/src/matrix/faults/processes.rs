@@ -1,13 +1,13 @@
 //! Programs that are killed or stand still.
 
 use crate::matrix::clinic::{Clinic, Who};
-use crate::matrix::{Fault, Moments, usual};
+use crate::matrix::{Fault, Moments, Setup, usual};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "driver-kill",
         what: "The driver is killed with -9 one to three times and started again.",
-        setup: usual,
+        setup: in_sessions,
         act: |clinic, moments| kill(clinic, moments, &[Who::Driver]),
     },
     Fault {
@@ -19,7 +19,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "broker-kill",
         what: "Mosquitto is killed with -9 one to three times and started again; it forgets all.",
-        setup: usual,
+        setup: in_sessions,
         act: |clinic, moments| kill(clinic, moments, &[Who::Broker]),
     },
     Fault {
@@ -31,7 +31,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "ingest-kill",
         what: "The server is killed with -9 one to three times and started again.",
-        setup: usual,
+        setup: in_sessions,
         act: |clinic, moments| kill(clinic, moments, &[Who::Server]),
     },
     Fault {
@@ -62,13 +62,21 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "everything-kill",
         what: "Driver, broker, server and influxd are killed with -9 at one moment and started \
                again.",
-        setup: |setup| setup.database = true,
+        setup: |setup| {
+            setup.database = true;
+            in_sessions(setup);
+        },
         act: |clinic, moments| {
             let all = [Who::Driver, Who::Broker, Who::Server, Who::Database];
             kill(clinic, moments, &all)
         },
     },
 ];
+
+/// Every gun works in a session of its own that is open from before the fault until after it.
+const fn in_sessions(setup: &mut Setup) {
+    setup.sessions = true;
+}
 
 fn kill(clinic: &mut Clinic, moments: &mut Moments, whom: &[Who]) -> anyhow::Result<()> {
     for _ in 0..moments.between(1, 3) {

@@ -49,6 +49,7 @@ pub(super) struct Gun {
     fired: u64,
     turn_at: Instant,
     is_hung: bool,
+    holds_fire: bool,
     corrupt_one_in: u32,
     /// Bytes sent, for the choice of the one to corrupt.
     sent_bytes: u64,
@@ -78,6 +79,7 @@ impl Gun {
             fired: 0,
             turn_at: Instant::now(),
             is_hung: false,
+            holds_fire: false,
             corrupt_one_in: 0,
             sent_bytes: 0,
             babble: Vec::new(),
@@ -126,7 +128,7 @@ impl Gun {
     }
 
     fn may_fire(&self) -> bool {
-        self.link.epoch().is_some() && !self.link.is_inhibited()
+        self.link.epoch().is_some() && !self.link.is_inhibited() && !self.holds_fire
     }
 
     /// Does what is due.
@@ -150,6 +152,7 @@ impl Gun {
         match order {
             Order::Count => {}
             Order::StopFiring => self.due_us = None,
+            Order::HoldFire(holds_fire) => self.hold_fire(holds_fire)?,
             Order::FireBurst(count) => self.burst(count)?,
             Order::Unplug => self.unplug(),
             Order::UnplugInMidFrame => self.tears_next_shot = true,
@@ -167,6 +170,14 @@ impl Gun {
             Order::ForgetNewest(count) => self.forget(count)?,
         }
         Ok(self.fired)
+    }
+
+    fn hold_fire(&mut self, holds_fire: bool) -> Result<(), UnitError> {
+        self.holds_fire = holds_fire;
+        // Not at once: the planned time of that shot would lie before this moment.
+        let next_us = self.now()?.get().saturating_add(self.gap_us());
+        self.due_us = self.due_us.map(|_| next_us);
+        Ok(())
     }
 
     fn unplug(&mut self) {

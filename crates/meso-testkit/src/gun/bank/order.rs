@@ -15,6 +15,9 @@ pub enum Order {
     Count,
     /// It fires no more.
     StopFiring,
+    /// Nobody presses its trigger, until `false` comes; what was due meanwhile is not fired, and the next shot
+    /// is due one interval after that.
+    HoldFire(bool),
     /// It fires this many shots at once, a millisecond apart, plugged in or not.
     FireBurst(u32),
     /// The cable is pulled.

@@ -125,6 +125,8 @@ pub enum LinkTaken {
     Known,
     /// Its id is that of another link: it is refused.
     OtherIsKnown,
+    /// Its tag has [`LinkTable::LINKS_PER_TAG_MAX`] links, and it would not count: it is refused.
+    TooMany,
     /// The table is full: it is refused.
     Full,
 }
@@ -169,6 +171,12 @@ impl LinkTable {
     pub const OWN_LINKS_MAX: usize =
         meso_contract::LinksMessage::PAGE_COUNT_MAX as usize * LinkTable::SHELF_LINKS_MAX;
 
+    /// The most links of one tag, as many as the server joins to one patient: so many rooms met the
+    /// patient out of each other's sight. A further one is refused unless it is older than all of
+    /// them, since then it counts, in every room alike. What was done under a refused id is not in
+    /// the course that this room knows.
+    pub const LINKS_PER_TAG_MAX: usize = 64;
+
     /// Takes over a shelf as it was kept; links that are there already are left out.
     pub fn restore(&mut self, shelf: u16, entries: Vec<LinkEntry>) {
         for entry in entries {
@@ -200,6 +208,12 @@ impl LinkTable {
                 true => LinkTaken::Known,
                 false => LinkTaken::OtherIsKnown,
             };
+        }
+        let of_tag = self.by_tag.get(&link.tag).map_or(0, BTreeSet::len);
+        let winner = self.winner(&link.tag);
+        let counts = winner.is_none_or(|winner| link.rank() < winner.rank());
+        if of_tag >= LinkTable::LINKS_PER_TAG_MAX && !counts {
+            return LinkTaken::TooMany;
         }
         let Some(shelf) = self.shelf_with_room() else {
             return LinkTaken::Full;

@@ -72,22 +72,47 @@ fn an_id_that_another_link_has_is_refused() {
 }
 
 #[test]
+fn a_code_has_so_many_links_at_most_and_the_oldest_counts_in_every_room_all_the_same() {
+    let most = u16::try_from(LinkTable::LINKS_PER_TAG_MAX).unwrap();
+    let links = (0..most + 9).map(|id| link(1, id, i64::from(id), 1));
+    let (mut here, mut there) = (LinkTable::default(), LinkTable::default());
+    let taken: Vec<LinkTaken> = links.clone().map(|link| here.take(link)).collect();
+    let too_many = taken.iter().filter(|taken| **taken == LinkTaken::TooMany);
+    assert_eq!(too_many.count(), 9);
+    assert_eq!(here.count(), LinkTable::LINKS_PER_TAG_MAX);
+    for link in links.rev() {
+        there.take(link);
+    }
+    let tag = CodeTag([1; 32]);
+    assert_eq!(here.winner(&tag), there.winner(&tag));
+    assert_eq!(here.winner(&tag), Some(&link(1, 0, 0, 1)));
+    let known = here.take(link(1, 5, 5, 1));
+    assert_eq!(known, LinkTaken::Known, "what is known is not refused");
+    assert_eq!(
+        here.take(link(2, 999, 0, 1)),
+        LinkTaken::New(0),
+        "another code"
+    );
+}
+
+#[test]
 fn a_full_shelf_is_followed_by_another_and_one_that_cannot_be_read_is_left_alone() {
     let mut table = LinkTable::default();
     table.restore_unreadable(1);
     let most = u16::try_from(LinkTable::SHELF_LINKS_MAX).unwrap();
+    let of_few = |id: u16| link((id / 32).to_be_bytes()[1], id, 10, 1);
     for id in 0..most {
-        assert_eq!(table.take(link(1, id, 10, 1)), LinkTaken::New(0));
+        assert_eq!(table.take(of_few(id)), LinkTaken::New(0));
     }
-    assert_eq!(table.take(link(1, most, 10, 1)), LinkTaken::New(2));
+    assert_eq!(table.take(of_few(most)), LinkTaken::New(2));
     assert_eq!((table.shelf(0).len(), table.shelf(2).len()), (256, 1));
     for shelf in (1..LinkTable::SHELF_COUNT_MAX).filter(|shelf| *shelf != 2) {
         table.restore_unreadable(shelf);
     }
     for id in most + 1..2 * most {
-        table.take(link(1, id, 10, 1));
+        table.take(of_few(id));
     }
-    assert_eq!(table.take(link(1, 2 * most, 10, 1)), LinkTaken::Full);
+    assert_eq!(table.take(of_few(2 * most)), LinkTaken::Full);
 }
 
 #[test]

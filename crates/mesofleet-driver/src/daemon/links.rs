@@ -51,7 +51,10 @@ impl Daemon {
         if *driver == self.settings.config().driver_id {
             self.links_from = Some(Instant::now() + LINKS_WAIT);
         }
-        let work = self.engine.take_links(driver, page, payload, &random()?);
+        let now = self.clocks.now();
+        let work = self
+            .engine
+            .take_links(now, driver, page, payload, &random()?);
         if work.is_empty() {
             return Ok(());
         }

@@ -30,6 +30,19 @@ const MERGES_AT_ONCE_MAX: usize = 256;
 /// tells.
 const UNREADABLE_DRIVERS_MAX: usize = 256;
 
+/// How often the log may speak of refused links of one room: one line a minute, with their number.
+const REFUSALS_LOGGED_EVERY_MS: u64 = 60_000;
+
+/// Rooms whose refused links the log speaks of; those of further ones are only counted.
+const REFUSING_ROOMS_MAX: usize = 256;
+
+/// Refused links of one room that the log has not spoken of.
+#[derive(Debug, Default)]
+struct Refusals {
+    unsaid_count: u64,
+    may_speak_at_ms: u64,
+}
+
 /// Random bytes for a link that may be new.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DrawnLink {
@@ -55,7 +68,8 @@ pub(super) struct Links {
     table: LinkTable,
     /// Pages of other drivers that cannot be read.
     unreadable: BTreeMap<DriverId, BTreeMap<u8, Unreadable>>,
-    refused_count: u64,
+    pub(super) refused_count: u64,
+    refusals: BTreeMap<DriverId, Refusals>,
     /// Whether ids of this room may give way to others.
     is_merge_due: bool,
     /// The ids on each page as other rooms were told them over the present connection.
@@ -79,6 +93,28 @@ impl Links {
         if is_known || self.unreadable.len() < UNREADABLE_DRIVERS_MAX {
             let pages = self.unreadable.entry(driver.clone()).or_default();
             pages.insert(page, why);
+        }
+    }
+
+    /// Counts something that was refused; gives how many the log is to speak of, if it is to.
+    pub(super) fn note_refused(&mut self, now: Now, driver: &DriverId) -> Option<u64> {
+        self.refused_count += 1;
+        let is_known = self.refusals.contains_key(driver);
+        if !is_known && self.refusals.len() >= REFUSING_ROOMS_MAX {
+            return None;
+        }
+        let of_room = self.refusals.entry(driver.clone()).or_default();
+        of_room.unsaid_count += 1;
+        if now.monotonic_ms < of_room.may_speak_at_ms {
+            return None;
+        }
+        of_room.may_speak_at_ms = now.monotonic_ms.saturating_add(REFUSALS_LOGGED_EVERY_MS);
+        Some(std::mem::take(&mut of_room.unsaid_count))
+    }
+
+    fn refuse(&mut self, now: Now, driver: &DriverId, page: u8, why: &str) {
+        if let Some(count) = self.note_refused(now, driver) {
+            tracing::warn!(%driver, page, why, count, "links were refused");
         }
     }
 
@@ -180,12 +216,13 @@ impl Engine {
     /// where all of it is known.
     pub(crate) fn take_links(
         &mut self,
+        now: Now,
         driver: &DriverId,
         page: u8,
         payload: &[u8],
         seed: &[u8; 32],
     ) -> Work {
-        let entries = self.read_page(driver, page, payload);
+        let entries = self.read_page(now, driver, page, payload);
         let mut shelves = BTreeSet::new();
         for LinkEntry { link, .. } in entries {
             let taken = match link.made_by == *driver {
@@ -195,9 +232,17 @@ impl Engine {
             match taken {
                 LinkTaken::New(shelf) => drop(shelves.insert(shelf)),
                 LinkTaken::Known => {}
-                LinkTaken::OtherIsKnown | LinkTaken::Full => {
-                    self.links.refused_count += 1;
-                    tracing::warn!(%driver, page, ?taken, "a link was refused");
+                LinkTaken::OtherIsKnown => {
+                    self.links
+                        .refuse(now, driver, page, "its id is another link's");
+                }
+                LinkTaken::TooMany => {
+                    self.links
+                        .refuse(now, driver, page, "its code has too many links");
+                }
+                LinkTaken::Full => {
+                    self.links
+                        .refuse(now, driver, page, "no place is left for links");
                 }
             }
         }
@@ -213,19 +258,28 @@ impl Engine {
         work
     }
 
-    fn read_page(&mut self, driver: &DriverId, page: u8, payload: &[u8]) -> Vec<LinkEntry> {
+    fn read_page(
+        &mut self,
+        now: Now,
+        driver: &DriverId,
+        page: u8,
+        payload: &[u8],
+    ) -> Vec<LinkEntry> {
         let message = LinksMessage::decode(payload);
         let read = message.and_then(|message| Ok((message.sealed_bytes()?, message)));
         let (sealed, message) = match read {
             Ok((sealed, message)) if message.page == page => (sealed, message),
             Ok(_) => {
-                tracing::warn!(%driver, page, "links of another page than their topic's");
-                self.links.refused_count += 1;
+                self.links.refuse(
+                    now,
+                    driver,
+                    page,
+                    "they are of another page than their topic's",
+                );
                 return Vec::new();
             }
             Err(error) => {
-                tracing::warn!(%driver, page, %error, "links were not understood");
-                self.links.refused_count += 1;
+                self.links.refuse(now, driver, page, &error.to_string());
                 return Vec::new();
             }
         };

@@ -11,6 +11,7 @@ use meso_room::{
 use meso_units::{ClinicId, DriverId, PatientCommitment};
 
 use super::*;
+use crate::engine::links::Links;
 
 pub(super) fn keys(folder: &TempDir) -> Result<PatientKeys, String> {
     PatientKeys::open(folder.path()).map_err(|error| error.to_string())
@@ -71,7 +72,9 @@ impl Bench {
     }
 
     fn hear_links(&mut self, driver: &DriverId, payload: &[u8]) -> bool {
-        let work = self.engine.take_links(driver, 0, payload, &[5; 32]);
+        let work = self
+            .engine
+            .take_links(self.now(), driver, 0, payload, &[5; 32]);
         let is_news = !work.is_empty();
         self.write(work);
         is_news
@@ -277,12 +280,34 @@ fn what_is_no_page_of_its_driver_is_counted_and_changes_nothing() {
     let moved = page(&key, &room(2), std::slice::from_ref(&theirs));
     assert!(!bench.hear_links(&room(3), &moved));
     assert_eq!(bench.links().damaged, ["room-3"]);
-    let work = bench.engine.take_links(&room(2), 1, &moved, &[5; 32]);
+    let now = bench.now();
+    let work = bench.engine.take_links(now, &room(2), 1, &moved, &[5; 32]);
     assert!(work.is_empty(), "the page of another topic");
     assert_eq!(
         (bench.links().refused_count, bench.links().known_count),
         (3, 0)
     );
+}
+
+#[test]
+fn the_log_speaks_of_refused_links_of_a_room_once_a_minute_and_says_how_many() {
+    let now = |monotonic_ms| Now {
+        utc: at(0),
+        monotonic_ms,
+    };
+    let mut links = Links::default();
+    let (mut spoken, mut said) = (0, 0);
+    for second in 0..180 {
+        for _ in 0..10 {
+            if let Some(count) = links.note_refused(now(second * 1_000), &room(2)) {
+                spoken += 1;
+                said += count;
+            }
+        }
+    }
+    assert_eq!((spoken, links.refused_count), (3, 1_800));
+    assert_eq!(said, 1 + 600 + 600, "what came since is said the next time");
+    assert_eq!(links.note_refused(now(179_000), &room(3)), Some(1));
 }
 
 #[test]

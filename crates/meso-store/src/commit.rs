@@ -72,7 +72,7 @@ pub struct InQuarantine {
 }
 
 /// How much more the quarantine can keep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QuarantineRoom {
     /// Things of any size, with where they came from and why they were refused.
     pub rows: u64,

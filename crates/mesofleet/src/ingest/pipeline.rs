@@ -150,7 +150,7 @@ impl<S: ShotStore> Ingest<S> {
             receiver: Receiver::default(),
             inquiries: Inquiries::default(),
             frontier: Frontier::EMPTY,
-            quarantine_room: store.quarantine_room()?,
+            quarantine_room: QuarantineRoom::default(),
             store,
             options,
         }

@@ -16,18 +16,18 @@ use crate::contract::{Bench, promises};
 use crate::samples::*;
 
 /// The bucket of every test: each has an `influxd` of its own.
-const BUCKET: &str = "fleet of tests";
+pub(crate) const BUCKET: &str = "fleet of tests";
 
 /// A store on an `influxd` of its own.
-struct OnInflux {
+pub(crate) struct OnInflux {
     // In the order of their ends: the proxy goes first, the folder last.
-    proxy: InfluxProxy,
-    server: Influxd,
+    pub(crate) proxy: InfluxProxy,
+    pub(crate) server: Influxd,
     folder: tempfile::TempDir,
 }
 
 impl OnInflux {
-    fn new(dialect: Dialect) -> OnInflux {
+    pub(crate) fn new(dialect: Dialect) -> OnInflux {
         let folder = tempfile::tempdir().unwrap();
         let server = Influxd::start(&folder.path().join("influxd")).unwrap();
         server.create_database(BUCKET).unwrap();
@@ -40,19 +40,19 @@ impl OnInflux {
         }
     }
 
-    fn options(&self) -> InfluxOptions {
+    pub(crate) fn options(&self) -> InfluxOptions {
         let mut options = InfluxOptions::new(&self.proxy.url(), "org", BUCKET).unwrap();
         options.request_within = Duration::from_secs(2);
         options.back_off = Duration::from_millis(1);
         options.with_token(Some(InfluxToken::new("user:secret").unwrap()))
     }
 
-    fn path(&self) -> std::path::PathBuf {
+    pub(crate) fn path(&self) -> std::path::PathBuf {
         self.folder.path().join("fleet.sqlite")
     }
 
     /// How many points of shots the database holds, whatever wrote them.
-    fn point_count(&self) -> usize {
+    pub(crate) fn point_count(&self) -> usize {
         let answer = self
             .server
             .query("SELECT counter FROM shot", BUCKET)
@@ -93,12 +93,12 @@ fn block_of_five(n: u32) -> RecordBlock {
 }
 
 /// Stores shots 1 to 20 in four blocks of one commit.
-fn store_twenty(store: &mut Store) -> Result<(), StoreError> {
+pub(crate) fn store_twenty(store: &mut Store) -> Result<(), StoreError> {
     store.writer.store(&commit_of((0..4).map(block_of_five)))
 }
 
 #[track_caller]
-fn assert_all_twenty(bench: &OnInflux, store: &Store) {
+pub(crate) fn assert_all_twenty(bench: &OnInflux, store: &Store) {
     let first = sample_shot(1).identity;
     let shots = store
         .readers

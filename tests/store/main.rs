@@ -9,6 +9,7 @@
 mod contract;
 mod demo;
 mod influx;
+mod lost;
 #[path = "../e2e/programs.rs"]
 #[allow(
     dead_code,

@@ -40,6 +40,8 @@ pub enum FleetCause {
     ServerOutdated,
     /// What is refused can no longer be kept aside, and waits where it came from.
     QuarantineFull,
+    /// The database lacks shots that it had taken.
+    ShotsGone,
 }
 
 /// How a cause behaves.
@@ -86,7 +88,7 @@ const fn event(
     }
 }
 
-const TRAITS: [Traits; 16] = {
+const TRAITS: [Traits; 17] = {
     use FleetCause::*;
     use Severity::{Hard, Soft};
     [
@@ -217,6 +219,14 @@ const TRAITS: [Traits; 16] = {
             Hard,
             "records",
             "rooms keep what is refused now: look at `mesofleet quarantine list` and release what is sound",
+        ),
+        event(
+            ShotsGone,
+            17,
+            "shots gone from the database",
+            Hard,
+            "blocks",
+            "stop the server, run `mesofleet store repair` and start it again: rooms send them once more",
         ),
     ]
 };

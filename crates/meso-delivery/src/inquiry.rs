@@ -182,6 +182,11 @@ impl Inquiries {
         if is_more {
             // Whoever answered was not asked about this.
             inquiry.answers.clear();
+        }
+        // A journal sends what fits into its window; of what did not it has to be asked again, and soon
+        // for as long as that helps.
+        let is_less = !before.missing.without(&inquiry.doubt.missing).is_empty();
+        if is_more || is_less {
             inquiry.begin_soon(now_ms);
         }
     }

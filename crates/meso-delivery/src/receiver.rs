@@ -324,6 +324,17 @@ impl Receiver {
         arrival
     }
 
+    /// Takes note that a shot which was held is gone from where it was kept: it is missing from now
+    /// on, as if it had never come.
+    pub fn forget_shot(&mut self, identity: &ShotIdentity) {
+        let key = (identity.gun.clone(), identity.epoch);
+        if let Some(counters) = self.guns.get_mut(&key)
+            && counters.forget_shot(identity.counter)
+        {
+            self.changed_guns.insert(key);
+        }
+    }
+
     /// Takes note of a gap that a driver names.
     pub fn record_gap(&mut self, gap: &Gap) {
         let key = (gap.gun.clone(), gap.epoch);

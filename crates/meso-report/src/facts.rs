@@ -128,6 +128,9 @@ pub enum Withheld {
     OutsideSelection,
     /// The first stored copy of the same shot is in another block.
     OtherCopyStored,
+    /// It was stored, and the database that kept it does not have it any more. Its counter is missing
+    /// like every other.
+    Gone,
     /// It says what limits ask of a patient, which can be erased and leaves the clinic with no
     /// report.
     Erasable,
@@ -135,9 +138,10 @@ pub enum Withheld {
 
 impl Withheld {
     /// Every reason.
-    pub const ALL: [Withheld; 3] = [
+    pub const ALL: [Withheld; 4] = [
         Withheld::OutsideSelection,
         Withheld::OtherCopyStored,
+        Withheld::Gone,
         Withheld::Erasable,
     ];
 
@@ -146,6 +150,7 @@ impl Withheld {
         match self {
             Withheld::OutsideSelection => "outside the selection",
             Withheld::OtherCopyStored => "another copy of this shot is stored",
+            Withheld::Gone => "this shot is gone from where it was kept",
             Withheld::Erasable => "age and weight of a patient, which can be erased",
         }
     }

@@ -285,6 +285,8 @@ impl StoreModel {
         Ok(Recalled {
             receiver: self.receiver(),
             unlogged_blocks: unlogged.map(load).collect(),
+            lacks_shots: false,
+            shots_back: Vec::new(),
             unlogged_gaps: self
                 .gaps
                 .iter()

@@ -163,6 +163,8 @@ pub struct TreatedRow {
 pub struct Commit {
     /// New blocks in the order of their arrival.
     pub blocks: Vec<NewBlock>,
+    /// Shots that were stored, were gone from where they were kept, and came again.
+    pub refills: Vec<Shot>,
     /// Alerts that changed.
     pub alerts: Vec<AlertRow>,
     /// What the alert machine remembers of guns that fired.
@@ -191,6 +193,7 @@ impl Commit {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.blocks.is_empty()
+            && self.refills.is_empty()
             && self.alerts.is_empty()
             && self.tracks.is_empty()
             && self.outbox.is_empty()
@@ -279,6 +282,8 @@ pub enum LoadedRecord {
     Stored(Box<Record>),
     /// It is a shot of which another copy is stored; this is its counter.
     OtherCopy(ShotCounter),
+    /// It is a shot that was stored, and is gone from where it was kept; this is its counter.
+    Lost(ShotCounter),
 }
 
 impl LoadedRecord {
@@ -286,7 +291,7 @@ impl LoadedRecord {
     pub fn stored(&self) -> Option<&Record> {
         match self {
             LoadedRecord::Stored(record) => Some(record),
-            LoadedRecord::OtherCopy(_) => None,
+            LoadedRecord::OtherCopy(_) | LoadedRecord::Lost(_) => None,
         }
     }
 }

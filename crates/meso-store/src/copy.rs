@@ -19,7 +19,7 @@ use crate::write::{durably, insert_shots};
 use crate::{Store, StoreError, StorePlace};
 
 /// Blocks that are looked at before progress is told.
-const BLOCKS_PER_GO: i64 = 512;
+pub(crate) const BLOCKS_PER_GO: i64 = 512;
 
 /// Under this name a copy that is not whole says of what it is one.
 const ORIGIN_KEY: &str = "copy_of";
@@ -122,7 +122,7 @@ fn inspect_block(
     };
     let loaded = match reader.load_block(row) {
         Ok(loaded) => loaded,
-        Err(error @ StoreError::Damaged { .. }) => {
+        Err(error @ (StoreError::Damaged { .. } | StoreError::Missing { .. })) => {
             is_wrong(error.to_string());
             return Ok(());
         }
@@ -132,6 +132,15 @@ fn inspect_block(
     let hashes: Vec<RecordHash> = loaded.records.iter().map(|(hash, _)| *hash).collect();
     if loaded.header.block_hash(&hashes) != hash {
         is_wrong(format!("{place} is not what its hash says"));
+    }
+    let is_gone =
+        |(_, record): &&(RecordHash, LoadedRecord)| matches!(record, LoadedRecord::Lost(_));
+    let gone_count = loaded.records.iter().filter(is_gone).count();
+    if gone_count > 0 {
+        is_wrong(format!(
+            "{place} lacks {gone_count} shots; the server has rooms send them again, and names \
+             what none of them has"
+        ));
     }
     let mut shot_count = 0;
     for (position, (hash, record)) in loaded.records.iter().enumerate() {

@@ -6,6 +6,8 @@ use meso_domain::CanonicalError;
 use meso_ledger::{LedgerError, ReadError};
 use meso_units::UnitError;
 
+use crate::LostBlock;
+
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -86,6 +88,15 @@ pub enum StoreError {
         found: String,
         /// Where they were looked for.
         asked: String,
+    },
+    /// An InfluxDB does not have shots that it had taken.
+    #[error(
+        "{}; have them sent again with `mesofleet store repair`",
+        lost.first().map(ToString::to_string).unwrap_or_default()
+    )]
+    Missing {
+        /// The blocks that lack shots.
+        lost: Vec<LostBlock>,
     },
     /// A row does not hold what was written into it.
     #[error("{what} in the store is damaged: {detail}; restore the store from a backup")]

@@ -22,6 +22,15 @@ struct Run {
 pub(crate) struct Runs(Vec<Run>);
 
 impl Runs {
+    /// Gathers shots by position and counter, in the order of their positions.
+    pub(crate) fn of(shots: impl IntoIterator<Item = (usize, u32)>) -> Runs {
+        let mut runs = Runs::default();
+        for (position, counter) in shots {
+            runs.push(position, counter);
+        }
+        runs
+    }
+
     fn push(&mut self, position: usize, counter: u32) {
         // A block has at most 64 records.
         let position = u16::try_from(position).unwrap_or(u16::MAX);

@@ -29,6 +29,7 @@ mod copy;
 mod error;
 mod extent;
 mod influx;
+mod lost;
 mod open;
 mod pack;
 mod place;
@@ -48,6 +49,7 @@ pub use error::StoreError;
 pub use influx::{
     InfluxOptions, InfluxReport, InfluxToken, InitOutcome, inspect_influx, prepare_influx,
 };
+pub use lost::{LostBlock, find_lost};
 pub use open::{READERS_IDLE_MAX, Readers, Store};
 pub use place::StorePlace;
 pub use read::{AlertSelection, BlockSelection, Reader, SealParts, SessionCursor, ShotCursor};

@@ -14,14 +14,14 @@ use crate::shelf::{Embedded, Shelf};
 use crate::{Reader, StoreError, StorePlace, Writer};
 
 /// The layout that this program writes.
-const LAYOUT: i64 = 8;
+const LAYOUT: i64 = 9;
 
 /// The layout of `schema.sql`, with which a new store begins.
 const LAYOUT_OF_SCHEMA: i64 = 5;
 
 /// What makes each layout the next one, from the oldest that is known on. A new store takes the steps
 /// from its own on.
-const STEPS: [(i64, &str); 4] = [
+const STEPS: [(i64, &str); 5] = [
     (
         4,
         "CREATE TABLE outbox (channel TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -30,6 +30,7 @@ const STEPS: [(i64, &str); 4] = [
     (5, include_str!("courses.sql")),
     (6, include_str!("merges.sql")),
     (7, include_str!("stretches.sql")),
+    (8, include_str!("lost.sql")),
 ];
 
 /// Where shots are that lie in the file itself.
@@ -334,6 +335,12 @@ impl Readers {
     /// answer nobody waits after an error. None where that is the file itself.
     pub fn writes_under_way(&self) -> usize {
         self.shelf.under_way_count()
+    }
+
+    /// How many blocks were found to lack shots since the start, by whoever read them; each counts
+    /// once.
+    pub fn lacking_count(&self) -> u64 {
+        self.shelf.lacking_count()
     }
 
     fn take(&self) -> Result<Connection, StoreError> {

@@ -3,6 +3,7 @@
 mod claims;
 mod evidence;
 mod fleet;
+mod lost;
 mod sessions;
 mod treated;
 

@@ -1,5 +1,6 @@
 //! Where stored shots come to rest.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use meso_domain::canonical::Canonical as _;
@@ -7,10 +8,10 @@ use meso_domain::{Severity, Shot};
 use meso_units::{ClinicId, GunSerial};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use crate::StoreError;
 use crate::error::During as _;
 use crate::extent::{Runs, Stretches};
 use crate::shot_row::{self, COLUMN_COUNT, COLUMNS, from_bits};
+use crate::{LostBlock, StoreError};
 
 /// A shot of a block as a shelf gives it back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub(crate) struct BlockSpan {
     pub(crate) slot: u32,
     /// How far the clinic's clock was ahead of UTC.
     pub(crate) utc_offset_s: i64,
+    /// Whether it is known that some of its shots are gone.
+    pub(crate) is_lost: bool,
 }
 
 impl BlockSpan {
@@ -46,7 +49,8 @@ impl BlockSpan {
     /// ON g.id = b.gun`.
     pub(crate) const COLUMNS: &'static str = "b.id, t.clinic, g.serial, t.incarnation, b.number,
         b.epoch, b.first_shot, b.runs, b.shots_from_ns, b.shots_to_ns, b.slot,
-        b.utc_offset_s, b.stretches";
+        b.utc_offset_s, b.stretches,
+        EXISTS (SELECT 1 FROM lost l WHERE l.block = b.id AND NOT l.is_back)";
 
     /// The tables of [`BlockSpan::COLUMNS`]; a block without a shot is left out.
     pub(crate) const TABLES: &'static str = "blocks b JOIN streams t ON t.id = b.stream
@@ -72,6 +76,7 @@ impl BlockSpan {
             stretches: stretches.unwrap_or_else(|| Stretches::between(from_ns, to_ns)),
             slot: row.get(10).during(what)?,
             utc_offset_s: row.get(11).during(what)?,
+            is_lost: row.get(13).during(what)?,
         })
     }
 
@@ -124,6 +129,14 @@ pub(crate) trait Shelf: fmt::Debug + Send + Sync {
     /// How many writes to the shelf are begun and not answered, those included for which nobody
     /// waits any more.
     fn under_way_count(&self) -> usize;
+
+    /// Takes note that blocks lack shots, by their rows, for [`Shelf::lacking_count`].
+    fn note_lacking(&self, _rows: &mut dyn Iterator<Item = i64>) {}
+
+    /// How many blocks were found to lack shots since the start, each counted once.
+    fn lacking_count(&self) -> u64 {
+        0
+    }
 
     /// The shots of blocks that the registry's file does not have, in any order.
     fn fetch(&self, spans: &[&BlockSpan]) -> Result<Vec<(i64, ShelvedShot)>, StoreError>;
@@ -187,24 +200,37 @@ pub(crate) fn take(
             }
         }
     }
+    let mut lost = Vec::new();
     for (block, span) in taken.iter_mut().zip(spans) {
         block.sort_unstable_by_key(|shot| shot.position);
-        let expected = span.runs.shots();
-        let found = block
-            .iter()
-            .map(|s| (s.position, s.shot.identity.counter.get()));
-        if !found.eq(expected) {
-            let detail = format!(
-                "block {} of gun {} has {} of its {} shots",
-                span.number,
-                span.gun,
-                block.len(),
-                span.shot_count()
-            );
-            return Err(StoreError::damaged("a block", detail));
+        let found = |shot: &ShelvedShot| (shot.position, shot.shot.identity.counter.get());
+        if block.iter().map(found).eq(span.runs.shots()) {
+            continue;
         }
+        let here: BTreeSet<(usize, u32)> = block.iter().map(found).collect();
+        let is_here = |shot: &(usize, u32)| here.contains(shot);
+        let missing: Vec<(usize, u32)> = span.runs.shots().filter(|it| !is_here(it)).collect();
+        let is_lacking = shelf.is_elsewhere() && !missing.is_empty();
+        if is_lacking && here.len() == block.len() {
+            if !span.is_lost {
+                lost.push(LostBlock::of(span, missing));
+            }
+            continue;
+        }
+        let detail = format!(
+            "block {} of gun {} has {} of its {} shots",
+            span.number,
+            span.gun,
+            block.len(),
+            span.shot_count()
+        );
+        return Err(StoreError::damaged("a block", detail));
     }
-    Ok(taken)
+    if lost.is_empty() {
+        return Ok(taken);
+    }
+    shelf.note_lacking(&mut lost.iter().map(LostBlock::row));
+    Err(StoreError::Missing { lost })
 }
 
 /// The shots of a block that lie in the registry's file, whether to stay or to go.

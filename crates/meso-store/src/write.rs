@@ -6,6 +6,7 @@ mod claim;
 mod claimed;
 mod ledger;
 mod merges;
+mod refill;
 mod rows;
 mod sums;
 mod transact;
@@ -26,7 +27,7 @@ use crate::error::During as _;
 use crate::read::Reader;
 use crate::shelf::{self, FreshBlock, FreshShot, Shelf};
 use crate::shot_row::{self, Place, bits};
-use crate::{StoreError, pack};
+use crate::{LostBlock, StoreError, pack};
 pub use aside::{QUARANTINE_BYTES_ROWS_MAX, QUARANTINE_ROWS_MAX, QUARANTINE_SMALL_BYTES_MAX};
 pub(crate) use aside::{insert_quarantined, quarantine_room};
 pub(crate) use beside::insert_entry;
@@ -207,6 +208,20 @@ impl Writer {
         self.in_transaction(|transaction, _| ledger::log(transaction, commit))
     }
 
+    /// Notes blocks that lack shots: these are missing from now on, and are wanted once more.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; nothing is then noted.
+    pub fn note_lost(&mut self, lost: &[LostBlock]) -> Result<(), StoreError> {
+        let mut receiver = self.read().receiver()?;
+        for shot in lost.iter().flat_map(LostBlock::missing) {
+            receiver.forget_shot(&shot);
+        }
+        let changes = receiver.take_changes();
+        self.in_transaction(|transaction, _| refill::note_lost(transaction, lost, &changes))
+    }
+
     /// What is stored and not logged, oldest first, at most so many blocks and entries.
     ///
     /// # Errors
@@ -253,6 +268,7 @@ fn store<'c>(
     for block in &commit.blocks {
         fresh.extend(store_block(transaction, names, &mut sums, block)?);
     }
+    refill::refill(transaction, &commit.refills)?;
     sums.write(transaction)?;
     write_beside(transaction, commit)?;
     Ok(fresh)

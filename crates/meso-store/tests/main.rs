@@ -130,7 +130,7 @@ fn a_store_of_before_notifications_goes_on_with_a_table_for_them() {
     older
         .execute_batch(
             "DROP TABLE outbox; DROP TABLE late_findings; DROP TABLE claims; DROP TABLE treated;
-             DROP TABLE patient_merges;
+             DROP TABLE patient_merges; DROP TABLE lost;
              ALTER TABLE blocks DROP COLUMN stretches;
              ALTER TABLE sessions DROP COLUMN claimed_shot_count;
              ALTER TABLE sessions DROP COLUMN claimed_patient_shot_count;
@@ -169,7 +169,7 @@ fn a_store_of_before_merges_goes_on_with_a_table_for_them() {
     let older = rusqlite::Connection::open(&path).unwrap();
     older
         .execute_batch(
-            "DROP TABLE patient_merges; ALTER TABLE blocks DROP COLUMN stretches;
+            "DROP TABLE patient_merges; DROP TABLE lost; ALTER TABLE blocks DROP COLUMN stretches;
              PRAGMA user_version = 6;",
         )
         .unwrap();
@@ -190,7 +190,9 @@ fn a_store_of_before_stretches_keeps_its_blocks_and_takes_further_ones() {
     drop(store);
     let older = rusqlite::Connection::open(&path).unwrap();
     older
-        .execute_batch("ALTER TABLE blocks DROP COLUMN stretches; PRAGMA user_version = 7;")
+        .execute_batch(
+            "DROP TABLE lost; ALTER TABLE blocks DROP COLUMN stretches; PRAGMA user_version = 7;",
+        )
         .unwrap();
     drop(older);
     let mut store = Store::open(&path, 43).unwrap();

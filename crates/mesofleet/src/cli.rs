@@ -12,7 +12,7 @@ use meso_testkit::gun::fault::Fault;
 use crate::alert::AlertCommand;
 use crate::broker::BrokerCommand;
 use crate::protocol::ProtocolCommand;
-use crate::store::StoreSpec;
+use crate::store::{StoreCommand, StoreSpec};
 
 /// Telemetry and compliance for fleets of mesotherapy injector guns.
 #[derive(Debug, Parser)]
@@ -61,56 +61,6 @@ pub struct ServeArguments {
     /// The configuration file; `config/server.toml` shows every key.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
-}
-
-/// Stores as a whole.
-#[derive(Debug, Subcommand)]
-pub enum StoreCommand {
-    /// Make what is missing: the folder and file, the bucket where the server lets us.
-    Init(StoreArguments),
-    /// Read every record and compare it with its hash; may run beside the server. Exit 1 where a
-    /// record is wrong.
-    Check(StoreArguments),
-    /// Copy everything from one store to a new one and prove the two equal; the server must be
-    /// stopped. The source stays as it is.
-    Copy(Box<CopyArguments>),
-}
-
-/// Which store, and how to answer.
-#[derive(Args, Debug)]
-pub struct StoreArguments {
-    /// The configuration file of the server.
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with = "store",
-        required_unless_present = "store"
-    )]
-    pub config: Option<PathBuf>,
-    /// `embedded=DIR`, or `influx=URL,data=DIR` with, behind commas, `org=NAME`, `bucket=NAME` and
-    /// `token-file=PATH`.
-    #[arg(long, value_name = "SPEC", value_parser = StoreSpec::parse)]
-    pub store: Option<StoreSpec>,
-    /// Print one JSON object a line.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Options of `mesofleet store copy`.
-#[derive(Args, Debug)]
-pub struct CopyArguments {
-    /// The store that there is: `embedded=DIR` or `influx=URL,data=DIR`.
-    #[arg(long, value_name = "SPEC", value_parser = StoreSpec::parse)]
-    pub from: StoreSpec,
-    /// The store that is to be: `embedded=DIR` or `influx=URL,data=DIR`.
-    #[arg(long, value_name = "SPEC", value_parser = StoreSpec::parse)]
-    pub to: StoreSpec,
-    /// Print one JSON object a line.
-    #[arg(long)]
-    pub json: bool,
-    /// Ask nothing, even where the bucket already holds shots.
-    #[arg(long)]
-    pub yes: bool,
 }
 
 /// What was refused.

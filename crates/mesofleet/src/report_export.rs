@@ -264,6 +264,11 @@ fn block_facts(loaded: LoadedBlock, wanted: &Wanted) -> BlockFacts {
                 shot: Some(counter),
                 reason: Withheld::OtherCopyStored,
             },
+            LoadedRecord::Lost(counter) => RecordFact::Withheld {
+                hash,
+                shot: Some(counter),
+                reason: Withheld::Gone,
+            },
         });
     BlockFacts {
         header: loaded.header,

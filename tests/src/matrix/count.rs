@@ -154,6 +154,8 @@ fn read(reader: &Reader<'_>) -> Result<Arrived, StoreError> {
             let key = match record {
                 // A stream of a gun is named after it.
                 LoadedRecord::OtherCopy(counter) => (stream.clone(), epoch, counter.get()),
+                // Whether it is named as missing, the receiver says.
+                LoadedRecord::Lost(_) => continue,
                 LoadedRecord::Stored(record) => match *record {
                     Record::Shot(shot) => {
                         let key = key_of(&shot);

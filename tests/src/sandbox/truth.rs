@@ -47,6 +47,7 @@ impl Stored {
                 for (_, record) in reader.load_block(block)?.records {
                     match record {
                         LoadedRecord::OtherCopy(_) => stored.other_copy_count += 1,
+                        LoadedRecord::Lost(_) => {}
                         LoadedRecord::Stored(record) => stored.take(*record),
                     }
                 }

@@ -111,6 +111,24 @@ fn everybody_is_asked_again_later_and_later() {
 }
 
 #[test]
+fn as_long_as_asking_helps_it_is_done_again_soon() {
+    let mut inquiries = with_rooms(1);
+    let hole = |first| Some(doubt(&[(first, 15)], &[holder(1, 1)]));
+    inquiries.consider(0, &gun(), EPOCH, hole(5));
+    let mut now_ms = Inquiries::PATIENCE_MS;
+    for first in 6..=12 {
+        assert_eq!(inquiries.ask(now_ms, 0).len(), 1);
+        // What came is less than what was asked for.
+        inquiries.consider(now_ms, &gun(), EPOCH, hole(first));
+        now_ms += Inquiries::PATIENCE_MS;
+    }
+    assert_eq!(inquiries.ask(now_ms, 0).len(), 1);
+    let again_ms = now_ms + Inquiries::ROUND_MS;
+    assert_eq!(inquiries.ask(again_ms - 1, 0), vec![], "nothing came");
+    assert_eq!(inquiries.ask(again_ms, 0).len(), 1);
+}
+
+#[test]
 fn what_nobody_holds_is_gone_once_all_have_answered_and_the_gun_was_seen() {
     let mut inquiries = with_rooms(2);
     let hole = doubt(&[(5, 9)], &[holder(1, 1)]);

@@ -269,6 +269,18 @@ impl Counters {
         Arrival::New
     }
 
+    /// Says whether it was held.
+    pub(super) fn forget_shot(&mut self, counter: ShotCounter) -> bool {
+        let number = counter.get().into();
+        let was_held = self.held.contains(number);
+        if was_held {
+            // The gun has fired it all the same, also where none of the held ones is above it.
+            self.record_known(number);
+            self.held.remove(number);
+        }
+        was_held
+    }
+
     pub(super) fn record_gap(&mut self, gap: &Gap) {
         let first = u64::from(gap.first.get()).max(1);
         let last = gap.last.map(|last| u64::from(last.get()));

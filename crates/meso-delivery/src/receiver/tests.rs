@@ -225,6 +225,25 @@ fn a_hole_is_awaited_until_it_is_declared_and_a_late_arrival_fills_it() {
 }
 
 #[test]
+fn a_shot_that_is_gone_is_awaited_again_also_where_it_was_the_last() {
+    let mut receiver = Receiver::default();
+    (1..=4).for_each(|counter| drop(receiver.record_shot(&sample_shot(counter))));
+    receiver.take_changes();
+    receiver.forget_shot(&sample_shot(4));
+    receiver.forget_shot(&sample_shot(2));
+    receiver.forget_shot(&sample_shot(9));
+    assert!(receiver.holds(&sample_shot(1)) && !receiver.holds(&sample_shot(4)));
+    let doubt = receiver.doubt(&sample_gun(), Epoch(7)).unwrap();
+    let missing: Vec<Range> = doubt.missing.ranges().collect();
+    let one = |n| Range { first: n, last: n };
+    assert_eq!((missing, doubt.known_to), (vec![one(2), one(4)], 4));
+    let changes = receiver.take_changes();
+    let mut read_back = Receiver::restore(Vec::new(), changes.counters);
+    assert!(read_back == receiver);
+    assert_eq!(read_back.record_shot(&sample_shot(4)), Arrival::New);
+}
+
+#[test]
 fn a_gap_without_an_end_says_that_the_count_is_unknown() {
     let mut receiver = Receiver::default();
     receiver.record_gap(&sample_gap(9, None));

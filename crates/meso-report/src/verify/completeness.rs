@@ -88,6 +88,7 @@ pub(super) fn check_withheld(evidence: &Evidence, whole_log: bool, findings: &mu
             (Withheld::OtherCopyStored, Some(shot)) if !included.contains(shot) => {
                 "the other copy of this shot is not in the report"
             }
+            (Withheld::Gone, None) => "what is gone is no shot, and everything else is kept here",
             (Withheld::Erasable, Some(_)) => "a shot says nothing that could be erased",
             _ => continue,
         };
@@ -152,6 +153,7 @@ fn held_ranges(evidence: &Evidence) -> Ranges {
     let withheld = evidence
         .withheld
         .iter()
+        .filter(|record| record.reason != Withheld::Gone)
         .filter_map(|record| record.shot.as_ref());
     let mut ranges = Ranges::new();
     for shot in included.chain(withheld) {

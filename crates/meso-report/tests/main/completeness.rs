@@ -157,6 +157,28 @@ fn the_whole_log_withholds_nothing_but_second_copies() {
 }
 
 #[test]
+fn a_shot_that_is_gone_from_the_database_is_a_hole_until_a_gap_names_it() {
+    let mut room = Room::default();
+    room.shots("GUN-A1", 1..=3);
+    room.shots("GUN-A1", 4..=6);
+    let gone = |gaps| {
+        let withhold = |record: &Record| {
+            let counter = record.as_shot().map(|shot| shot.identity.counter.get());
+            (counter == Some(2)).then_some(Withheld::Gone)
+        };
+        let blocks = room.blocks.iter();
+        let blocks = blocks
+            .map(|block| BlockFacts::cut(block, withhold))
+            .collect();
+        findings_of(&facts_of(blocks, gaps))
+    };
+    let findings = gone(Vec::new());
+    assert_eq!(kinds(&findings), [FindingKind::Hole]);
+    assert_eq!(findings[0].shot.as_ref().unwrap().counter.get(), 2);
+    assert_eq!(gone(vec![gap("GUN-A1", 2, 2, GapState::Declared)]), []);
+}
+
+#[test]
 fn age_and_weight_may_be_left_out_of_a_whole_log_and_a_shot_may_not() {
     let patient = SessionEvent::Stated(Box::new(Statement {
         session: SessionId::from_bytes([0x5e; 16]),

@@ -1,6 +1,6 @@
 //! Shots as points of an InfluxDB.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,7 +21,7 @@ use super::{fetch, point, roll_up};
 use crate::StoreError;
 use crate::commit::{NewEntry, Quarantined};
 use crate::error::During as _;
-use crate::shelf::{BlockSpan, FreshBlock, FreshShot, Shelf, ShelvedShot, gun_of, staged};
+use crate::shelf::{BlockSpan, FreshBlock, FreshShot, Shelf, ShelvedShot, gun_of, kept, staged};
 use crate::shot_row::Place;
 use crate::write::{insert_entry, insert_quarantined, insert_shots, unhurried};
 
@@ -38,6 +38,10 @@ const WRITES_OF_A_FLIGHT_MAX: usize = PENDING_BLOCKS_PER_GO.div_ceil(BLOCKS_PER_
 /// the server is slow or waits for its disk, the ingest decides on, and the other way round.
 const AHEAD_BLOCKS_MAX: usize = 1_024;
 
+/// Blocks that are remembered as such that lack shots, so that each is told of once; further ones are
+/// not told of until the next start.
+const LACKING_BLOCKS_MAX: usize = 65_536;
+
 /// An InfluxDB that keeps shots.
 #[derive(Debug)]
 pub(crate) struct InfluxShelf {
@@ -45,6 +49,8 @@ pub(crate) struct InfluxShelf {
     reader: ReadHalf,
     /// What [`Shelf::advance`] has begun, oldest first. A std lock, which only the one writer takes.
     ahead: Mutex<VecDeque<Flight>>,
+    /// Rows of blocks that were found to lack shots. A std lock, held for a look or a change.
+    lacking: Mutex<BTreeSet<i64>>,
 }
 
 /// Blocks on their way to the server.
@@ -95,6 +101,7 @@ impl InfluxShelf {
             writer: WriteHalf::start(options, Some(doubt))?,
             reader: ReadHalf::new(options),
             ahead: Mutex::default(),
+            lacking: Mutex::default(),
         })
     }
 
@@ -114,7 +121,7 @@ impl InfluxShelf {
         while spans.peek().is_some() {
             let mut outbox = Outbox::default();
             for span in spans.by_ref().take(BLOCKS_PER_WRITE) {
-                outbox.add(registry, span, fresh)?;
+                outbox.add(registry, &self.reader, span, fresh)?;
             }
             let lines = Arc::new(std::mem::take(&mut outbox.lines));
             parts.push((outbox, self.writer.begin(lines)?));
@@ -189,6 +196,20 @@ impl Shelf for InfluxShelf {
         self.writer.under_way_count()
     }
 
+    fn note_lacking(&self, rows: &mut dyn Iterator<Item = i64>) {
+        let mut lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
+        for row in rows {
+            if lacking.len() < LACKING_BLOCKS_MAX {
+                lacking.insert(row);
+            }
+        }
+    }
+
+    fn lacking_count(&self) -> u64 {
+        let lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
+        lacking.len() as u64
+    }
+
     fn fetch(&self, spans: &[&BlockSpan]) -> Result<Vec<(i64, ShelvedShot)>, StoreError> {
         fetch::fetch(&self.reader, spans)
     }
@@ -198,6 +219,7 @@ fn pending(registry: &Connection, after: i64) -> Result<Vec<BlockSpan>, StoreErr
     let what = "find what is to be sent";
     let sql = format!(
         "SELECT {} FROM pending p CROSS JOIN {} WHERE b.id = p.block AND p.block > ?1
+         AND NOT EXISTS (SELECT 1 FROM lost w WHERE w.block = p.block AND NOT w.is_back)
          ORDER BY p.block LIMIT {PENDING_BLOCKS_PER_GO}",
         BlockSpan::COLUMNS,
         BlockSpan::TABLES
@@ -233,13 +255,17 @@ impl Outbox {
     fn add(
         &mut self,
         registry: &Connection,
+        reader: &ReadHalf,
         span: BlockSpan,
         fresh: &[FreshBlock<'_>],
     ) -> Result<(), StoreError> {
         match fresh.binary_search_by_key(&span.row, |block| block.row) {
             Ok(index) => self.add_shots(span, &fresh[index].shots),
             Err(_) => {
-                let shots = staged(registry, &span)?;
+                let mut shots = staged(registry, &span)?;
+                if shots.len() < span.shot_count() {
+                    complete(registry, reader, &span, &mut shots)?;
+                }
                 let verdicts = verdicts(registry, &span)?;
                 let worst = |arrival: i64| {
                     let found = verdicts.iter().find(|(shot, _)| *shot == arrival);
@@ -312,6 +338,26 @@ impl Outbox {
         }
         Ok(())
     }
+}
+
+/// Adds what the server has of a block of which a part is sent again, so that its roll-up is written of
+/// all of it. A shot that the server refuses stays where it is.
+fn complete(
+    registry: &Connection,
+    reader: &ReadHalf,
+    span: &BlockSpan,
+    shots: &mut Vec<ShelvedShot>,
+) -> Result<(), StoreError> {
+    let kept = kept(registry, span)?.into_iter();
+    let mut here: BTreeSet<usize> = kept.map(|shelved| shelved.position).collect();
+    here.extend(shots.iter().map(|shelved| shelved.position));
+    for (_, shelved) in fetch::fetch(reader, &[span])? {
+        if here.insert(shelved.position) {
+            shots.push(shelved);
+        }
+    }
+    shots.sort_unstable_by_key(|shelved| shelved.position);
+    Ok(())
 }
 
 /// The shots of a block with a verdict worth noting.

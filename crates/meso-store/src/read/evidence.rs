@@ -1,5 +1,7 @@
 //! Questions of ingest and report: blocks, the receiver's progress, the ledger.
 
+use std::collections::BTreeSet;
+
 use meso_delivery::{CountersCheckpoint, Receiver, StreamCheckpoint, StreamKey};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
@@ -176,6 +178,12 @@ impl Reader<'_> {
         let mut records: Vec<(usize, LoadedRecord)> = shots
             .map(|shelved| (shelved.position, stored(Record::Shot(shelved.shot))))
             .collect();
+        let here: BTreeSet<usize> = records.iter().map(|(position, _)| *position).collect();
+        let all = spans.iter().flat_map(|span| span.runs.shots());
+        let lost = all.filter(|(position, _)| !here.contains(position));
+        records.extend(
+            lost.map(|(position, counter)| (position, LoadedRecord::Lost(ShotCounter(counter)))),
+        );
         records.extend(
             self.all("read records of a block", others, [block.0], |row| {
                 let record = Record::from_canonical(&cell::<Vec<u8>>(row, 1)?)?;

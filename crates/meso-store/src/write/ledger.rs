@@ -3,6 +3,7 @@
 use meso_delivery::{CountersCheckpoint, StreamCheckpoint};
 use rusqlite::{Transaction, params};
 
+use super::refill::forget_back;
 use crate::commit::{BlockRef, EntryRef, LogCommit};
 use crate::error::During as _;
 use crate::shot_row::bits;
@@ -47,7 +48,7 @@ pub(super) fn log(transaction: &Transaction<'_>, commit: &LogCommit) -> Result<(
     for counters in &commit.changes.counters {
         write_counters(transaction, counters)?;
     }
-    Ok(())
+    forget_back(transaction)
 }
 
 fn write_stream(
@@ -78,7 +79,7 @@ fn write_stream(
     Ok(())
 }
 
-fn write_counters(
+pub(super) fn write_counters(
     transaction: &Transaction<'_>,
     counters: &CountersCheckpoint,
 ) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use meso_alerts::AlertError;
 use meso_ledger::LedgerError;
-use meso_store::StoreError;
+use meso_store::{LostBlock, StoreError};
 use meso_units::ClinicId;
 
 /// Why a commit was not made; nothing of it may be acknowledged.
@@ -65,6 +65,18 @@ impl IngestError {
     /// Whether it is over when an InfluxDB is back, without anybody doing anything here.
     pub(super) const fn passes(&self) -> bool {
         matches!(self, IngestError::ShotsElsewhere { .. })
+    }
+}
+
+impl IngestError {
+    /// The blocks that lack shots, where that is what is wrong.
+    pub(super) fn lost(&self) -> &[LostBlock] {
+        match self {
+            IngestError::Store {
+                source: StoreError::Missing { lost },
+            } => lost,
+            _ => &[],
+        }
     }
 }
 

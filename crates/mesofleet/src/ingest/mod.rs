@@ -22,6 +22,7 @@ mod newest;
 mod pipeline;
 mod prepare;
 mod reading;
+mod refill;
 mod seal;
 mod shot_store;
 mod start;

@@ -95,6 +95,8 @@ pub struct Ingest<S> {
     pub(super) claimed_guns: BTreeSet<(GunSerial, Epoch)>,
     /// The shots of them that came without a session since the last commit.
     pub(super) claimed_came: BTreeMap<(GunSerial, Epoch), BTreeSet<ShotCounter>>,
+    /// Whether any shot is known to be gone from where it was kept.
+    pub(super) lacks_shots: bool,
     /// Sessions of which an event was corrected since the last commit.
     pub(super) amended: BTreeSet<SessionId>,
     frontier: Frontier,
@@ -147,6 +149,7 @@ impl<S: ShotStore> Ingest<S> {
             mended: BTreeSet::new(),
             claimed_guns: BTreeSet::new(),
             claimed_came: BTreeMap::new(),
+            lacks_shots: false,
             receiver: Receiver::default(),
             inquiries: Inquiries::default(),
             frontier: Frontier::EMPTY,
@@ -156,18 +159,15 @@ impl<S: ShotStore> Ingest<S> {
         }
     }
 
-    /// Forgets what is in memory and begins again from what is durable.
-    ///
-    /// # Errors
-    ///
-    /// [`IngestError`] when the store cannot be read or written; try again later.
-    pub fn reopen(&mut self, now: Timestamp) -> Result<Committed, IngestError> {
+    /// What [`Ingest::reopen`] does once all that is gone is noted.
+    pub(super) fn begin(&mut self, now: Timestamp) -> Result<Committed, IngestError> {
         let recalled = self.store.recall()?;
         self.quarantine_room = self.store.quarantine_room()?;
         self.judge = Judge::new(self.options.library.clone());
         self.alerts = Alerts::restore(recalled.alerts.clone(), recalled.tracks.clone());
         self.alerts.set_escalation(self.options.alerts.escalation);
         self.restore_outbox(&recalled.outbox)?;
+        self.watch.tell_again();
         self.ended.clear();
         self.amended.clear();
         self.treatments.clear();
@@ -177,6 +177,7 @@ impl<S: ShotStore> Ingest<S> {
         self.mended.clear();
         self.claimed_came.clear();
         self.claimed_guns = recalled.claimed_guns.iter().cloned().collect();
+        self.lacks_shots = recalled.lacks_shots;
         self.receiver = recalled.receiver.clone();
         self.frontier = recalled.frontier.clone();
         self.recall_blocks(&recalled);
@@ -231,6 +232,9 @@ impl<S: ShotStore> Ingest<S> {
                     | None => {}
                 }
             }
+        }
+        for shot in &recalled.shots_back {
+            self.receiver.record_shot(shot);
         }
         for gap in &recalled.unlogged_gaps {
             self.receiver.record_gap(gap);

@@ -182,8 +182,10 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
                 return Ok(Some(Accepted { block, hash, way }));
             }
             Offer::Duplicate => {
-                self.commit.blocks_again_count += 1;
                 self.touch(clinic, &place);
+                if !self.refill_from(&block)? {
+                    self.commit.blocks_again_count += 1;
+                }
                 return Ok(None);
             }
             Offer::Deferred => {
@@ -332,6 +334,9 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
         shot: &Shot,
         edge: &Judgement,
     ) -> Result<ShotFate, IngestError> {
+        if self.take_gone(&accepted.block, shot)? {
+            return Ok(ShotFate::OtherCopyStored);
+        }
         if self.ingest.receiver.record_shot(&shot.identity) == CounterArrival::Again {
             self.take_again(&accepted.block, shot)?;
             return Ok(ShotFate::OtherCopyStored);

@@ -4,12 +4,13 @@ use meso_alerts::{Alert, Alerts, Track};
 use meso_delivery::{Receiver, StreamKey};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
-    BlockHash, BlockPlace, EarlierSession, Gap, PatientMerged, SessionEvent, Shot, ShotIdentity,
+    BlockHash, BlockPlace, EarlierSession, Gap, PatientMerged, RecordHash, SessionEvent, Shot,
+    ShotIdentity,
 };
 use meso_ledger::Frontier;
 use meso_store::{
-    ClaimRow, Commit, InQuarantine, LoadedBlock, LogCommit, OutboxRow, QuarantineRoom, SealParts,
-    SealedSession, SessionRow, ShotCursor, StoreError, StoredShot, Unlogged, Writer,
+    ClaimRow, Commit, InQuarantine, LoadedBlock, LogCommit, LostBlock, OutboxRow, QuarantineRoom,
+    SealParts, SealedSession, SessionRow, ShotCursor, StoreError, StoredShot, Unlogged, Writer,
 };
 use meso_units::{ClinicId, Epoch, GunSerial, PatientCommitment, SessionId};
 
@@ -20,6 +21,10 @@ pub struct Recalled {
     pub receiver: Receiver,
     /// Blocks that were stored after it.
     pub unlogged_blocks: Vec<LoadedBlock>,
+    /// Whether any shot is known to be gone from where it was kept.
+    pub lacks_shots: bool,
+    /// Shots that were gone and came again after it.
+    pub shots_back: Vec<ShotIdentity>,
     /// Gaps that the ingest has declared after it.
     pub unlogged_gaps: Vec<Gap>,
     /// The edge of the ledger's tree.
@@ -60,6 +65,26 @@ pub trait ShotStore: Send {
     ///
     /// [`StoreError`] when it cannot be read.
     fn block_hash(&self, place: &BlockPlace) -> Result<Option<BlockHash>, StoreError>;
+
+    /// The hash of a shot that is stored, is known to be gone, and has not come again yet; `None` for
+    /// every other one. A store that keeps everything in one place loses nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    fn lost_hash(&self, _: &ShotIdentity) -> Result<Option<RecordHash>, StoreError> {
+        Ok(None)
+    }
+
+    /// Notes blocks that lack shots, which are missing from then on; [`ShotStore::recall`] has to
+    /// come next.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; nothing is then noted.
+    fn note_lost(&mut self, _: &[LostBlock]) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// How often bytes of this digest came into quarantine, and whether they are kept there; `None`
     /// where they are not in it.
@@ -209,6 +234,8 @@ impl ShotStore for Writer {
             unlogged_blocks: blocks
                 .map(|(block, _)| reader.load_block(*block))
                 .collect::<Result<_, _>>()?,
+            lacks_shots: reader.lacks_shots()?,
+            shots_back: reader.shots_back()?,
             unlogged_gaps: unlogged_gaps.into_iter().map(|(gap, _)| gap).collect(),
             frontier: Frontier::load(reader.leaf_count()?, &reader)?,
             alerts: alerts
@@ -229,6 +256,14 @@ impl ShotStore for Writer {
 
     fn block_hash(&self, place: &BlockPlace) -> Result<Option<BlockHash>, StoreError> {
         self.read().block_hash(place)
+    }
+
+    fn lost_hash(&self, identity: &ShotIdentity) -> Result<Option<RecordHash>, StoreError> {
+        self.read().lost_hash(identity)
+    }
+
+    fn note_lost(&mut self, lost: &[LostBlock]) -> Result<(), StoreError> {
+        Writer::note_lost(self, lost)
     }
 
     fn in_quarantine(&self, digest: &[u8; 32]) -> Result<Option<InQuarantine>, StoreError> {

@@ -4,12 +4,15 @@ use std::sync::mpsc as std_mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use meso_store::LostBlock;
+use meso_units::Timestamp;
 use tokio::sync::mpsc;
 
 use super::IngestError;
 use super::pipeline::Ingest;
 use super::reading::{READ_WAITING_MAX, read_all};
 use super::shot_store::ShotStore;
+use super::steps::Committed;
 use super::worker::{
     COMMANDS_WAITING_MAX, IngestHandle, Listener, OUTGOING_WAITING_MAX, Outgoing, Worker,
 };
@@ -18,6 +21,10 @@ use crate::clock::now;
 /// How long a start waits for its store. What takes longer, because an InfluxDB hangs or because
 /// much is read back, goes on behind a server that listens and says so.
 const OPENS_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often a start looks on after it found blocks that lack shots, up to 64 of them at a time; what
+/// it finds beyond them, the next try to start finds.
+const LOST_GOES_MAX: usize = 256;
 
 /// The ingest as it runs.
 #[derive(Debug)]
@@ -74,6 +81,7 @@ pub fn start_worker<S: ShotStore + 'static>(
         listener,
         outgoing,
         is_broken: false,
+        lost: Vec::new(),
     };
     let thread = std::thread::Builder::new()
         .name("ingest".to_owned())
@@ -92,6 +100,35 @@ pub fn start_worker<S: ShotStore + 'static>(
         worker: thread,
     };
     Ok(Started { running, opened })
+}
+
+impl<S: ShotStore> Ingest<S> {
+    /// Forgets what is in memory and begins again from what is durable.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError`] when the store cannot be read or written; try again later.
+    pub fn reopen(&mut self, now: Timestamp) -> Result<Committed, IngestError> {
+        for _ in 0..LOST_GOES_MAX {
+            match self.begin(now) {
+                Err(error) => match error.lost() {
+                    [] => return Err(error),
+                    lost => self.note_lost(lost)?,
+                },
+                begun => return begun,
+            }
+        }
+        self.begin(now)
+    }
+
+    /// Notes blocks of which the store lacks shots: what it lacks is asked of the rooms, and holds up
+    /// nothing else. What is known in memory is then worth nothing.
+    pub(super) fn note_lost(&mut self, lost: &[LostBlock]) -> Result<(), IngestError> {
+        for block in lost {
+            tracing::error!(%block, "shots are gone from where they were kept; rooms are asked for them");
+        }
+        Ok(self.store.note_lost(lost)?)
+    }
 }
 
 impl<S: ShotStore> Worker<S> {

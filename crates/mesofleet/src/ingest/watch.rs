@@ -66,6 +66,8 @@ pub(super) struct FleetWatch {
     looked_at: Option<Timestamp>,
     /// Whether something more that is refused could not be kept.
     is_quarantine_full: bool,
+    /// Blocks that lack shots of which people were told.
+    lacking_told: u64,
 }
 
 impl FleetWatch {
@@ -74,6 +76,11 @@ impl FleetWatch {
 
     /// The most rooms that are watched; a further one is not, until the next start.
     pub(super) const ROOM_COUNT_MAX: usize = 8_192;
+
+    /// What people were told last may not have been stored: they are told again.
+    pub(super) const fn tell_again(&mut self) {
+        self.lacking_told = 0;
+    }
 
     /// Where two looks are further apart, in ns, this computer slept or was stopped: 30 s. It heard
     /// nothing meanwhile.
@@ -347,7 +354,8 @@ impl FleetWatch {
             | FleetCause::VerdictsDiffer
             | FleetCause::Quarantine
             | FleetCause::Conflict
-            | FleetCause::LateFinding => false,
+            | FleetCause::LateFinding
+            | FleetCause::ShotsGone => false,
         }
     }
 
@@ -442,6 +450,7 @@ impl<S: ShotStore> Ingest<S> {
         self.watch.remember(&self.alerts);
         let mut wrongs = self.watch.wrongs(now, &limits);
         wrongs.extend(self.wrongs_of_server(&limits, look));
+        self.watch.lacking_told = look.lacking_blocks;
         let wrong: BTreeSet<Subject> = wrongs.iter().map(Observation::subject).collect();
         let lasting = self.alerts.fleet_subjects();
         let lasting = lasting.filter(|subject| !wrong.contains(subject));

@@ -8,6 +8,7 @@ use meso_bus::Ticket;
 use meso_contract::{DriverStatusMessage, metric_names};
 use meso_delivery::Question;
 use meso_domain::{CommitEntry, RecordBlock};
+use meso_store::LostBlock;
 use meso_units::JournalIncarnation;
 use tokio::sync::mpsc;
 
@@ -190,6 +191,8 @@ pub(super) struct Worker<S> {
     pub(super) outgoing: mpsc::Sender<Outgoing>,
     /// The store is not open yet, or the last commit failed, so memory and store may differ.
     pub(super) is_broken: bool,
+    /// Blocks that lack shots, by which it failed.
+    pub(super) lost: Vec<LostBlock>,
 }
 
 impl<S: ShotStore> Worker<S> {
@@ -347,6 +350,10 @@ impl<S: ShotStore> Worker<S> {
             self.listener.failed(error);
         }
         self.is_broken = true;
+        // What follows from being broken says nothing of it.
+        if !error.lost().is_empty() {
+            self.lost = error.lost().to_vec();
+        }
     }
 
     /// After a failed commit: begins again from what is durable, once that can be read.
@@ -354,7 +361,12 @@ impl<S: ShotStore> Worker<S> {
         if !self.is_broken {
             return;
         }
-        match self.ingest.reopen(now()) {
+        let lost = std::mem::take(&mut self.lost);
+        let noted = match lost.as_slice() {
+            [] => Ok(()),
+            lost => self.ingest.note_lost(lost),
+        };
+        match noted.and_then(|()| self.ingest.reopen(now())) {
             Ok(committed) => {
                 tracing::info!("commits go on");
                 self.is_broken = false;
@@ -364,6 +376,7 @@ impl<S: ShotStore> Worker<S> {
                 tracing::debug!(error = %chain(&error), "still no commits");
                 // It may be another reason than at first.
                 self.listener.failed(&error);
+                self.lost = lost;
             }
         }
     }
@@ -488,6 +501,7 @@ mod tests {
             listener: Box::new(Nobody),
             outgoing,
             is_broken: false,
+            lost: Vec::new(),
         };
         let blocks = sample_treatment();
         is_unreadable.store(true, Ordering::Relaxed);

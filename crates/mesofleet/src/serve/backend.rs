@@ -103,6 +103,7 @@ impl FleetBackend {
             is_connected: *self.broker_is_there.borrow(),
             disk_free_mib: free_mib,
             channel_failing_s: self.health.failing_s(now()),
+            lacking_blocks: self.readers.lacking_count(),
         }
     }
 

@@ -1,17 +1,19 @@
 //! The commands.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use meso_config::ServerConfig;
-use meso_store::{InitOutcome, Inspection, Progress, StorePlace};
+use meso_store::{InitOutcome, Inspection, StorePlace};
 use serde_json::json;
 
+use super::arguments::{CopyArguments, StoreArguments, StoreCommand};
+use super::repair::repair;
+use super::shown::{Shown, is_confirmed};
 use super::{StoreSpec, influx_of, store_place};
-use crate::cli::{CopyArguments, StoreArguments, StoreCommand};
 
 /// What a data folder holds beside the store that a copy needs to go on.
 const BESIDE: [&str; 3] = ["ledger.seed", "library.json", "signers.json"];
@@ -29,6 +31,7 @@ pub fn run(command: &StoreCommand) -> anyhow::Result<ExitCode> {
     match command {
         StoreCommand::Init(arguments) => init(arguments),
         StoreCommand::Check(arguments) => check(arguments),
+        StoreCommand::Repair(arguments) => repair(arguments),
         StoreCommand::Copy(arguments) => copy(arguments),
     }
 }
@@ -47,7 +50,7 @@ pub(crate) fn place_of(config: &ServerConfig) -> anyhow::Result<StorePlace> {
     Ok(store_place(&config.data_dir, influx))
 }
 
-fn chosen(arguments: &StoreArguments) -> anyhow::Result<StorePlace> {
+pub(super) fn chosen(arguments: &StoreArguments) -> anyhow::Result<StorePlace> {
     match (&arguments.config, &arguments.store) {
         (Some(config), _) => place_of(&read_config(config)?),
         (None, Some(spec)) => spec.place(),
@@ -113,6 +116,12 @@ fn check(arguments: &StoreArguments) -> anyhow::Result<ExitCode> {
     let inspection = meso_store::inspect(&readers, |progress| shown.progress(progress))?;
     shown.end();
     report(&inspection, points, arguments.json);
+    if !inspection.is_sound() && points.is_some() && !arguments.json {
+        print_line(
+            "have the rooms send what is wrong once more: stop the server, run `mesofleet store \
+             repair`, and start it again",
+        );
+    }
     Ok(if inspection.is_sound() {
         ExitCode::SUCCESS
     } else {
@@ -207,56 +216,6 @@ fn copy_beside(from: &StoreSpec, to: &StoreSpec) -> anyhow::Result<()> {
             .with_context(|| format!("cannot write {}", target.display()))?;
     }
     Ok(())
-}
-
-/// Asks a person; where none can be asked the answer is no.
-fn is_confirmed(question: &str) -> anyhow::Result<bool> {
-    let input = std::io::stdin();
-    if !input.is_terminal() {
-        eprintln!("mesofleet: {question} Nobody can be asked here; say it with --yes");
-        return Ok(false);
-    }
-    eprint!("{question} Type yes to go on: ");
-    let mut answer = String::new();
-    input.lock().read_line(&mut answer)?;
-    Ok(answer.trim() == "yes")
-}
-
-/// How far a long piece of work is, on the terminal or as JSON.
-struct Shown {
-    json: bool,
-    is_terminal: bool,
-    last_percent: Option<(&'static str, u64)>,
-}
-
-impl Shown {
-    fn new(json: bool) -> Shown {
-        Shown {
-            json,
-            is_terminal: std::io::stderr().is_terminal(),
-            last_percent: None,
-        }
-    }
-
-    fn progress(&mut self, progress: Progress) {
-        let Progress { step, done, total } = progress;
-        let percent = (done * 100).checked_div(total).unwrap_or(100);
-        if self.last_percent == Some((step, percent)) {
-            return;
-        }
-        self.last_percent = Some((step, percent));
-        if self.json {
-            print_line(&json!({ "step": step, "done": done, "total": total }).to_string());
-        } else if self.is_terminal {
-            eprint!("\r{step}: {done} of {total} blocks, {percent} %   ");
-        }
-    }
-
-    fn end(&self) {
-        if !self.json && self.is_terminal && self.last_percent.is_some() {
-            eprintln!();
-        }
-    }
 }
 
 /// Prints a line; a reader that has seen enough, such as `head`, is no error.

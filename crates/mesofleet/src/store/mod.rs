@@ -1,6 +1,9 @@
-//! `mesofleet store`: set up, checked, copied.
+//! `mesofleet store`: set up, checked, repaired, copied.
 
+mod arguments;
 pub(crate) mod command;
+mod repair;
+mod shown;
 mod spec;
 
 use std::path::Path;
@@ -9,6 +12,7 @@ use anyhow::Context;
 use meso_config::{InfluxConfig, StoreKind};
 use meso_store::{InfluxOptions, InfluxToken, StorePlace};
 
+pub use arguments::StoreCommand;
 pub use command::run;
 pub use spec::StoreSpec;
 

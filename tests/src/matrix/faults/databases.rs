@@ -65,6 +65,13 @@ pub(super) const FAULTS: &[Fault] = &[
         setup: |setup| setup.database = true,
         act: from_backup,
     },
+    Fault {
+        name: "database-from-backup",
+        what: "influxd's folder is put back to a copy of some seconds ago while the server's stays, \
+               and `mesofleet store repair` is run.",
+        setup: |setup| setup.database = true,
+        act: database_from_backup,
+    },
 ];
 
 /// The server has to be up while its database is away, not merely to come back with it.
@@ -115,5 +122,43 @@ fn from_backup(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()>
     std::fs::rename(&data, &lost)?;
     std::fs::rename(&backup, &data)?;
     moments.rest(0, 1_000);
+    clinic.server.start_again()
+}
+
+/// Stops influxd, copies its folder, goes on, and puts the copy back; then does what the manual says.
+fn database_from_backup(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
+    let data = clinic.path("influxd");
+    let (backup, lost) = (clinic.path("influxd-backup"), clinic.path("influxd-lost"));
+    moments.rest(100, 1_000);
+    clinic.kill(Who::Database);
+    super::copy_folder(&data, &backup)?;
+    clinic.start_again(Who::Database)?;
+    moments.rest(1_500, 4_000);
+    clinic.kill(Who::Database);
+    std::fs::rename(&data, &lost)?;
+    std::fs::rename(&backup, &data)?;
+    moments.rest(0, 500);
+    clinic.start_again(Who::Database)?;
+    moments.rest(0, 1_000);
+    match moments.coin() {
+        true => clinic.server.stop()?,
+        false => clinic.server.kill(),
+    }
+    let config = clinic.server.data().with_extension("toml");
+    let repaired = clinic
+        .programs()
+        .command("mesofleet")
+        .args(["store", "repair", "--yes", "--json", "--config"])
+        .arg(config)
+        .output()?;
+    let said = String::from_utf8_lossy(&repaired.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&repaired.stderr);
+    ensure!(repaired.status.success(), "{said}{errors}");
+    let last = said.lines().last().unwrap_or_default();
+    let last: serde_json::Value = serde_json::from_str(last).context("what it says")?;
+    ensure!(
+        last["shots"].as_u64() > Some(0),
+        "the copy lacked nothing: {last}"
+    );
     clinic.server.start_again()
 }

@@ -26,12 +26,16 @@ pub fn all_faults() -> Vec<Fault> {
     .concat()
 }
 
-/// A backup as people make it: the files of a folder as they are.
+/// A backup as people make it: the files of a folder as they are, and of those in it.
 fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
-        std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+        let target = to.join(entry.file_name());
+        match entry.file_type()?.is_dir() {
+            true => copy_folder(&entry.path(), &target)?,
+            false => drop(std::fs::copy(entry.path(), target)?),
+        }
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ pub(super) const SEEN: Look = Look {
     is_connected: true,
     disk_free_mib: Some(100_000),
     channel_failing_s: Some(0),
+    lacking_blocks: 0,
 };
 
 fn second(seconds: i64) -> Timestamp {
@@ -278,6 +279,21 @@ fn a_full_disk_and_a_channel_that_fails_are_told_of_the_server_itself() {
     bench.assert_only(FleetCause::ChannelFailing, AlertState::Open);
     bench.look(4..=4, fails(Some(0)));
     bench.assert_only(FleetCause::ChannelFailing, AlertState::Resolved);
+}
+
+#[test]
+fn blocks_that_lack_shots_are_told_of_once_and_stay_until_somebody_has_seen_it() {
+    let mut bench = Bench::new();
+    let lacks = |lacking_blocks| Look {
+        lacking_blocks,
+        ..SEEN
+    };
+    bench.look(1..=3, lacks(2));
+    let alert = bench.assert_only(FleetCause::ShotsGone, AlertState::Open);
+    assert_eq!((alert.worst.value(), alert.shot_count), (2, 1));
+    bench.look(4..=5, lacks(5));
+    let alert = bench.assert_only(FleetCause::ShotsGone, AlertState::Open);
+    assert_eq!((alert.worst.value(), alert.shot_count), (3, 2));
 }
 
 #[test]

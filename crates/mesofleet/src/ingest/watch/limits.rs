@@ -46,4 +46,6 @@ pub struct Look {
     /// For how long the channel that fails for longest has failed, in s: 0 while all work, `None`
     /// while that is not known.
     pub channel_failing_s: Option<i64>,
+    /// Blocks that were found to lack shots since the start.
+    pub lacking_blocks: u64,
 }

@@ -15,6 +15,8 @@ impl<S: ShotStore> Ingest<S> {
             .watch
             .is_quarantine_full
             .then_some(QUARANTINE_BYTES_ROWS_MAX);
+        let lacking = look.lacking_blocks.saturating_sub(self.watch.lacking_told);
+        let lacking = i64::try_from(lacking).unwrap_or(i64::MAX);
         let wrongs = [
             (
                 FleetCause::QuarantineFull,
@@ -30,6 +32,11 @@ impl<S: ShotStore> Ingest<S> {
                 FleetCause::ChannelFailing,
                 look.channel_failing_s.filter(fails_long),
                 limits.channel_failing_s,
+            ),
+            (
+                FleetCause::ShotsGone,
+                Some(lacking).filter(|lacking| *lacking > 0),
+                0,
             ),
         ];
         let Some(clinic) = self.first_clinic() else {

@@ -15,3 +15,4 @@ mod demo;
 mod interfaces;
 mod links;
 mod programs;
+mod retire;

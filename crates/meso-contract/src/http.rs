@@ -3,8 +3,12 @@
 //! These are views for people and dashboards: milliseconds and plain numbers. What proves anything
 //! is in the report bundle.
 
+mod rooms;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use rooms::{AwaitedGapView, RetireRoomBody, RetiredRoomView, RetirementView};
 
 /// What is known of the whole at a glance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]

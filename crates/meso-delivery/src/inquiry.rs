@@ -108,6 +108,9 @@ struct Inquiry {
 pub struct Inquiries {
     drivers: BTreeMap<DriverId, KnownDriver>,
     open: BTreeMap<(GunSerial, Epoch), Inquiry>,
+    /// Journals that never come back, as a person has said; while one is there all the same, it is
+    /// asked as any other.
+    retired: BTreeSet<(DriverId, JournalIncarnation)>,
     /// More drivers came than are remembered: nothing is concluded any more.
     has_forgotten_drivers: bool,
 }
@@ -160,6 +163,37 @@ impl Inquiries {
         }
     }
 
+    /// Waits no longer for a journal that never comes back.
+    pub fn retire(&mut self, now_ms: u64, driver: &DriverId, incarnation: JournalIncarnation) {
+        self.retired.insert((driver.clone(), incarnation));
+        let open = self.open.values_mut().filter(|it| !it.is_at_rest);
+        open.for_each(|inquiry| inquiry.begin_soon(now_ms));
+    }
+
+    /// Whether a driver has no journal but retired ones and is not there, as far as is known.
+    pub fn is_retired(&self, driver: &DriverId) -> bool {
+        match self.drivers.get(driver) {
+            Some(known) => {
+                let key = (driver.clone(), known.incarnation);
+                !known.is_online && self.retired.contains(&key)
+            }
+            None => self.retired.iter().any(|(other, _)| other == driver),
+        }
+    }
+
+    /// The clinic of a driver and the life of its journal, by its last word.
+    pub fn journal_of(&self, driver: &DriverId) -> Option<(ClinicId, JournalIncarnation)> {
+        let known = self.drivers.get(driver)?;
+        Some((known.clinic.clone(), known.incarnation))
+    }
+
+    /// Whether a driver is there now, by its last word.
+    pub fn is_online(&self, driver: &DriverId) -> bool {
+        self.drivers
+            .get(driver)
+            .is_some_and(|known| known.is_online)
+    }
+
     /// Takes note of what is in doubt of a gun and epoch, or that nothing is.
     pub fn consider(&mut self, now_ms: u64, gun: &GunSerial, epoch: Epoch, doubt: Option<Doubt>) {
         let key = (gun.clone(), epoch);
@@ -204,7 +238,7 @@ impl Inquiries {
             if inquiry.is_at_rest || inquiry.due_ms > now_ms {
                 continue;
             }
-            let asked = candidates(&self.drivers, &inquiry.doubt)
+            let asked = candidates(&self.drivers, &self.retired, &inquiry.doubt)
                 .into_iter()
                 .filter(|(_, is_online)| *is_online)
                 .map(|(holder, _)| Question {
@@ -251,7 +285,7 @@ impl Inquiries {
         if self.has_forgotten_drivers {
             return Vec::new();
         }
-        let all = candidates(&self.drivers, &inquiry.doubt);
+        let all = candidates(&self.drivers, &self.retired, &inquiry.doubt);
         let has_answered = |holder: &Holder| {
             let key = (holder.driver.clone(), holder.incarnation);
             inquiry.answers.contains_key(&key)
@@ -292,7 +326,7 @@ impl Inquiries {
                 missing.without(held) == *missing
             })
         };
-        candidates(&self.drivers, &inquiry.doubt)
+        candidates(&self.drivers, &self.retired, &inquiry.doubt)
             .into_iter()
             .map(|(holder, _)| holder)
             .filter(|holder| !lacks_all(holder))
@@ -341,8 +375,13 @@ impl Inquiry {
 
 /// Every journal that may have something of the gun, and whether it can be asked now: that of each
 /// driver of the clinics that had the gun, and those that had the gun and were not seen since, of
-/// which nobody knows whether they hear it. A journal whose driver has another one by now is gone.
-fn candidates(drivers: &BTreeMap<DriverId, KnownDriver>, doubt: &Doubt) -> Vec<(Holder, bool)> {
+/// which nobody knows whether they hear it. A journal whose driver has another one by now is gone,
+/// and so is a retired one that is not there.
+fn candidates(
+    drivers: &BTreeMap<DriverId, KnownDriver>,
+    retired: &BTreeSet<(DriverId, JournalIncarnation)>,
+    doubt: &Doubt,
+) -> Vec<(Holder, bool)> {
     let clinics: BTreeSet<&ClinicId> = doubt.holders.iter().map(|it| &it.clinic).collect();
     let of_clinics = drivers
         .iter()
@@ -357,8 +396,12 @@ fn candidates(drivers: &BTreeMap<DriverId, KnownDriver>, doubt: &Doubt) -> Vec<(
     });
     let not_seen = doubt.holders.iter();
     let not_seen = not_seen.filter(|holder| !drivers.contains_key(&holder.driver));
-    known
-        .chain(not_seen.map(|holder| (holder.clone(), true)))
+    let not_seen = not_seen.map(|holder| (holder.clone(), true));
+    let is_retired =
+        |holder: &Holder| retired.contains(&(holder.driver.clone(), holder.incarnation));
+    let is_there = |holder: &Holder| drivers.get(&holder.driver).is_some_and(|it| it.is_online);
+    let all = known.chain(not_seen);
+    all.filter(|(holder, _)| !is_retired(holder) || is_there(holder))
         .collect()
 }
 

@@ -14,9 +14,9 @@ mod settled;
 use std::collections::{BTreeMap, BTreeSet};
 
 use meso_domain::{
-    BlockHash, BlockHeader, BlockPlace, Custody, Gap, SessionEnded, ShotIdentity, Stream,
+    BlockHash, BlockHeader, BlockPlace, Custody, Gap, GapState, SessionEnded, ShotIdentity, Stream,
 };
-use meso_units::{BlockNumber, DriverId, Epoch, GunSerial, JournalIncarnation};
+use meso_units::{BlockNumber, ClinicId, DriverId, Epoch, GunSerial, JournalIncarnation};
 
 use crate::inquiry::Doubt;
 
@@ -386,6 +386,31 @@ impl Receiver {
             may_be_over,
             holders: custody.map(|start| start.holder.clone()).collect(),
         })
+    }
+
+    /// What is awaited from the journals of a driver: what is missing and not declared of the time in
+    /// which it had the gun.
+    pub fn awaited_from<'r>(
+        &'r self,
+        driver: &'r DriverId,
+    ) -> impl Iterator<Item = (&'r GunSerial, Epoch, Range)> {
+        self.all_counters().flat_map(move |(gun, epoch, counters)| {
+            let holes = counters.holes().into_iter();
+            let awaited = holes.filter(|hole| {
+                let holder = hole.holder.as_ref();
+                hole.state == GapState::Awaited && holder.is_some_and(|it| it.driver == *driver)
+            });
+            awaited.map(move |hole| (gun, epoch, hole.range))
+        })
+    }
+
+    /// Every life of a driver's journal that had a gun, and its clinic.
+    pub fn journals_of(&self, driver: &DriverId) -> BTreeSet<(ClinicId, JournalIncarnation)> {
+        let custody = self.guns.values().flat_map(|it| it.custody.values());
+        let of_driver = custody.map(|start| &start.holder);
+        let of_driver = of_driver.filter(|holder| holder.driver == *driver);
+        let journals = of_driver.map(|holder| (holder.clinic.clone(), holder.incarnation));
+        journals.collect()
     }
 
     /// The epochs of a gun.

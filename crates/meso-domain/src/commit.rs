@@ -18,6 +18,8 @@ pub enum LedgerEntryKind {
     LibraryRelease,
     /// A record went into quarantine.
     Quarantine,
+    /// A person said that a room never comes back.
+    RoomRetired,
 }
 
 coded!(LedgerEntryKind, "ledger entry kind",
@@ -26,6 +28,7 @@ coded!(LedgerEntryKind, "ledger entry kind",
     AlertTransition = 3, "alert transition";
     LibraryRelease = 4, "library release";
     Quarantine = 5, "quarantine";
+    RoomRetired = 6, "room retired";
 );
 
 /// Something else than a block that the ledger commits to, by hash.

@@ -37,6 +37,8 @@ pub enum GapReason {
     NotCounted,
     /// No journal has them, and neither has the gun.
     GoneEverywhere,
+    /// Only a room may have them whose computer never comes back, as a person has said.
+    RoomRetired,
 }
 
 coded!(GapReason, "gap reason",
@@ -46,6 +48,7 @@ coded!(GapReason, "gap reason",
     Quarantined = 4, "quarantined";
     NotCounted = 5, "not counted by the gun";
     GoneEverywhere = 6, "gone everywhere";
+    RoomRetired = 7, "room retired";
 );
 
 /// A named hole in the counters of one gun and epoch.

@@ -40,6 +40,7 @@ mod late;
 mod merge;
 mod quantity;
 mod record;
+mod retired;
 mod session;
 mod shot;
 
@@ -58,6 +59,7 @@ pub use late::LateVerdict;
 pub use merge::{MergeRefused, PatientMerged, PatientMerges};
 pub use quantity::{Derivation, Quantity, Source, Sourced};
 pub use record::Record;
+pub use retired::RoomRetired;
 pub use session::{
     AdverseCause, AdverseCode, AdverseEvent, Anaesthetic, Answer, AnsweredQuestion, AskCause,
     CheckItem, Checklist, CombinedTreatment, Component, CorrectionError, CourseFacts, CourseSource,

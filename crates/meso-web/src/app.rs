@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::answer::ApiError;
-use crate::{WebState, actions, assets, events, guard, health, lists, openapi};
+use crate::{WebState, actions, assets, events, guard, health, lists, openapi, rooms};
 
 /// The largest request body; a larger one is answered 413. The largest that means anything has
 /// some 200 bytes.
@@ -47,6 +47,10 @@ fn api() -> Router<WebState> {
         .route("/alerts/{id}/acknowledge", post(actions::acknowledge))
         .route("/alerts/{id}/resolve", post(actions::resolve))
         .route("/alerts/{id}/silence", post(actions::silence))
+        .route(
+            "/rooms/{room}/retirement",
+            get(rooms::retirement).post(rooms::retire),
+        )
         .route("/days", get(lists::days))
         .route("/reports", post(actions::report))
         .route("/demo/guns/{serial}/trigger", post(actions::trigger))

@@ -1,11 +1,11 @@
 //! What the pages need to know, asked of whoever keeps it.
 
-use meso_alerts::Deed;
+use meso_alerts::{Deed, Reason};
 use meso_contract::http::{
-    AlertView, DayView, GunView, OverviewView, Page, ReadyView, ReportRequest, SessionView,
-    ShotView,
+    AlertView, DayView, GunView, OverviewView, Page, ReadyView, ReportRequest, RetiredRoomView,
+    RetirementView, SessionView, ShotView,
 };
-use meso_units::{GunSerial, SessionId};
+use meso_units::{DriverId, GunSerial, OperatorId, SessionId};
 
 /// Where a page of a list begins and how long it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,21 @@ pub struct AlertFilter {
     pub gun: Option<GunSerial>,
     /// Only alerts of this session.
     pub session: Option<SessionId>,
+}
+
+/// A person says that a room never comes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetireRoom {
+    /// The room, by its driver.
+    pub room: DriverId,
+    /// Who says so.
+    pub by: OperatorId,
+    /// Why.
+    pub reason: Reason,
+    /// How many gaps the person has seen that it declares.
+    pub gap_count: u32,
+    /// How many shots these are.
+    pub shot_count: u64,
 }
 
 /// Why the backend did not answer; the text is shown to people.
@@ -172,6 +187,22 @@ pub trait Backend: Send + Sync + 'static {
     /// [`BackendError::NotFound`] for an unknown alert, [`BackendError::Conflict`] for a
     /// resolved or merged one, or for a silence that is too long.
     fn handle_alert(&self, id: &str, deed: Deed) -> Result<AlertView, BackendError>;
+
+    /// What retiring a room would declare to be gone.
+    ///
+    /// # Errors
+    ///
+    /// [`BackendError::NotFound`] for a room that never had a gun, [`BackendError::Conflict`] for
+    /// one that is there.
+    fn retirement(&self, room: &DriverId) -> Result<RetirementView, BackendError>;
+
+    /// Retires a room that never comes back: what is awaited from it is declared.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::retirement`]; [`BackendError::Conflict`] also where something else is awaited
+    /// than the person has seen.
+    fn retire_room(&self, wanted: RetireRoom) -> Result<RetiredRoomView, BackendError>;
 
     /// The last `count` calendar days, oldest first; days without a session have zeros.
     ///

@@ -32,10 +32,11 @@ mod health;
 mod lists;
 mod openapi;
 mod request;
+mod rooms;
 mod state;
 
 pub use app::{BODY_BYTES_MAX, app};
-pub use backend::{AlertFilter, AlertState, Backend, BackendError, PageRequest};
+pub use backend::{AlertFilter, AlertState, Backend, BackendError, PageRequest, RetireRoom};
 pub use events::{EVENT_BUFFER_COUNT, EVENT_STREAM_COUNT_MAX, KEEP_ALIVE};
 pub use guard::AllowedHosts;
 pub use health::describe_metrics;

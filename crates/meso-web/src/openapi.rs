@@ -6,7 +6,7 @@ use meso_contract::http::LiveEvent;
 use utoipa::OpenApi;
 
 use crate::answer::ApiError;
-use crate::{actions, events, health, lists};
+use crate::{actions, events, health, lists, rooms};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -28,6 +28,8 @@ use crate::{actions, events, health, lists};
         actions::acknowledge,
         actions::resolve,
         actions::silence,
+        rooms::retirement,
+        rooms::retire,
         lists::days,
         actions::report,
         actions::trigger,

@@ -1,25 +1,21 @@
 //! `mesofleet alert`: what is wrong, and what people say about it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use meso_alerts::{Alert, AlertId, Alerts};
-use meso_config::ServerConfig;
-use meso_contract::http::{AcknowledgeBody, AlertView, ErrorView, ResolveBody, SilenceBody};
+use meso_contract::http::{AcknowledgeBody, AlertView, ResolveBody, SilenceBody};
 use meso_domain::canonical::Canonical as _;
 use meso_store::AlertSelection;
 use meso_units::GunSerial;
 use serde::Serialize;
 
 use crate::serve::alert_view;
+use crate::server_client::ServerClient;
 use crate::store::command::{place_of, print_line, read_config};
-
-/// How long the server may take for an answer: it waits for a commit.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// The longest silence, in minutes.
 const SILENCE_MINUTES_MAX: i64 = Alerts::SILENCE_NS_MAX / 60_000_000_000;
@@ -231,44 +227,11 @@ fn show(arguments: &ShowArguments) -> anyhow::Result<ExitCode> {
 
 fn tell(who: &Who, deed: &str, body: &impl Serialize) -> anyhow::Result<ExitCode> {
     let config = read_config(&who.config)?;
-    let alert = post(&config, &who.config, &who.id, deed, body)?;
+    let path = format!("/api/v1/alerts/{}/{deed}", who.id);
+    let alert: AlertView = ServerClient::of(&config, &who.config)?.post(&path, body)?;
     print_line(&match who.json {
         true => serde_json::to_string(&alert)?,
         false => one_line(&alert),
     });
     Ok(ExitCode::SUCCESS)
-}
-
-fn post(
-    config: &ServerConfig,
-    file: &Path,
-    id: &AlertId,
-    deed: &str,
-    body: &impl Serialize,
-) -> anyhow::Result<AlertView> {
-    if config.http.port() == 0 {
-        return Err(anyhow!(
-            "{}: bind under [http] has port 0, so where the server listens is not known; choose \
-             a port",
-            file.display()
-        ));
-    }
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(ANSWER_WITHIN))
-        .http_status_as_error(false)
-        .build()
-        .into();
-    let url = format!("http://{}/api/v1/alerts/{id}/{deed}", config.http);
-    let mut answer = agent
-        .post(&url)
-        .send_json(body)
-        .with_context(|| format!("the server does not answer at {}", config.http))?;
-    if answer.status().is_success() {
-        return Ok(answer.body_mut().read_json()?);
-    }
-    let status = answer.status();
-    match answer.body_mut().read_json::<ErrorView>() {
-        Ok(error) => Err(anyhow!("{}", error.message)),
-        Err(_) => Err(anyhow!("the server answers {status}")),
-    }
 }

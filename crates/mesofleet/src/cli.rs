@@ -12,6 +12,7 @@ use meso_testkit::gun::fault::Fault;
 use crate::alert::AlertCommand;
 use crate::broker::BrokerCommand;
 use crate::protocol::ProtocolCommand;
+use crate::room::RoomCommand;
 use crate::store::{StoreCommand, StoreSpec};
 
 /// Telemetry and compliance for fleets of mesotherapy injector guns.
@@ -39,6 +40,9 @@ pub enum Command {
     /// Alerts: look at them, and say what is done about them.
     #[command(subcommand)]
     Alert(AlertCommand),
+    /// Rooms that never come back.
+    #[command(subcommand)]
+    Room(RoomCommand),
     /// What was refused: look at it, or offer it once more.
     #[command(subcommand)]
     Quarantine(QuarantineCommand),

@@ -19,7 +19,9 @@ pub mod logging;
 pub mod protocol;
 pub mod quarantine;
 pub mod report_export;
+pub mod room;
 #[cfg(test)]
 mod samples;
 pub mod serve;
+mod server_client;
 pub mod store;

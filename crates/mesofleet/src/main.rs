@@ -25,6 +25,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Store(command) => mesofleet::store::run(&command),
         Command::Protocol(command) => mesofleet::protocol::run(&command),
         Command::Alert(command) => mesofleet::alert::run(&command),
+        Command::Room(command) => mesofleet::room::run(&command),
         Command::Quarantine(command) => mesofleet::quarantine::run(&command),
         Command::Gun(GunCommand::Emulate(options)) => mesofleet::emulate::run(&options),
         Command::Gun(GunCommand::Conform(options)) => mesofleet::conform::run(&options),

@@ -176,6 +176,41 @@ fn a_room_that_is_away_is_waited_for_and_a_journal_that_was_replaced_is_not() {
 }
 
 #[test]
+fn a_retired_journal_is_not_waited_for_but_asked_while_it_is_there() {
+    let mut inquiries = with_rooms(1);
+    let hole = doubt(&[(5, 6)], &[holder(1, 1), holder(2, 1)]);
+    inquiries.consider(0, &gun(), EPOCH, Some(hole));
+    assert_eq!(inquiries.answer(answer(1, &[], Some(EPOCH))), vec![]);
+    inquiries.retire(0, &room(2), JournalIncarnation(1));
+    assert!(inquiries.is_retired(&room(2)) && !inquiries.is_retired(&room(1)));
+    assert_eq!(inquiries.awaited_from(&gun(), EPOCH), vec![]);
+    let certain = inquiries.answer(answer(1, &[], Some(EPOCH)));
+    assert_eq!(certain, vec![gone(5, 6)]);
+    // It comes back after all.
+    inquiries.driver(0, clinic(), room(2), JournalIncarnation(1), true);
+    assert!(!inquiries.is_retired(&room(2)) && inquiries.is_online(&room(2)));
+    assert_eq!(inquiries.answer(answer(1, &[], Some(EPOCH))), vec![]);
+    assert_eq!(
+        asked(&inquiries.ask(Inquiries::PATIENCE_MS, 0)),
+        ["room-1", "room-2"]
+    );
+}
+
+#[test]
+fn a_new_journal_of_a_retired_room_is_waited_for_as_any_other() {
+    let mut inquiries = with_rooms(1);
+    let hole = doubt(&[(5, 6)], &[holder(1, 1), holder(2, 1)]);
+    inquiries.consider(0, &gun(), EPOCH, Some(hole));
+    inquiries.retire(0, &room(2), JournalIncarnation(1));
+    for is_online in [true, false] {
+        inquiries.driver(0, clinic(), room(2), JournalIncarnation(2), is_online);
+    }
+    assert!(!inquiries.is_retired(&room(2)));
+    assert_eq!(inquiries.answer(answer(1, &[], Some(EPOCH))), vec![]);
+    assert_eq!(inquiries.awaited_from(&gun(), EPOCH), vec![holder(2, 2)]);
+}
+
+#[test]
 fn an_epoch_is_over_when_its_gun_is_seen_under_another() {
     let perhaps_over = Doubt {
         may_be_over: true,

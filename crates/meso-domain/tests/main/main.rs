@@ -4,6 +4,7 @@
 
 mod golden_interlock_v1;
 mod golden_merge_v1;
+mod golden_retired_v1;
 mod golden_v1;
 mod properties;
 mod samples;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use meso_delivery::{CountersCheckpoint, Receiver, StreamCheckpoint, StreamKey};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
-    BlockHash, BlockHeader, BlockPlace, Gap, LedgerEntry, LedgerEntryKind, Record, Stream,
+    BlockHash, BlockHeader, BlockPlace, Gap, LedgerEntry, LedgerEntryKind, Record, RoomRetired,
+    Stream,
 };
 use meso_ledger::{Hash, HashKey, HashReader};
 use meso_units::{
@@ -276,6 +277,20 @@ impl Reader<'_> {
         self.all("read declared gaps", sql, values, |row| {
             let gap = Gap::from_canonical(&cell::<Vec<u8>>(row, 0)?)?;
             Ok((gap, cell::<Option<i64>>(row, 1)?.map(from_bits)))
+        })
+    }
+
+    /// The newest rooms that a person has retired, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when they cannot be read.
+    pub fn retired_rooms(&self, limit: u32) -> Result<Vec<RoomRetired>, StoreError> {
+        let sql = "SELECT bytes FROM (SELECT id, bytes FROM entries WHERE kind = ?1
+            ORDER BY id DESC LIMIT ?2) ORDER BY id";
+        let values = params![LedgerEntryKind::RoomRetired.code(), limit];
+        self.all("read retired rooms", sql, values, |row| {
+            Ok(RoomRetired::from_canonical(&cell::<Vec<u8>>(row, 0)?)?)
         })
     }
 

@@ -5,10 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use meso_alerts::Deed;
 use meso_contract::http::{
     AlertView, DayView, FailingChannelView, GunView, LaggingRoomView, LiveEvent, OverviewView,
-    Page, ReadyView, ReportRequest, SessionView, ShotView,
+    Page, ReadyView, ReportRequest, RetiredRoomView, RetirementView, SessionView, ShotView,
 };
-use meso_units::{GunSerial, SessionId};
-use meso_web::{AlertFilter, AlertState, Backend, BackendError, PageRequest};
+use meso_units::{DriverId, GunSerial, SessionId};
+use meso_web::{AlertFilter, AlertState, Backend, BackendError, PageRequest, RetireRoom};
 
 use crate::alerts::past_alerts;
 use crate::gun::{Gun, now_ms};
@@ -333,6 +333,18 @@ impl Backend for FakeFleet {
             }
         }
         Ok(alert.clone())
+    }
+
+    fn retirement(&self, room: &DriverId) -> Result<RetirementView, BackendError> {
+        Err(BackendError::NotFound {
+            what: format!("room {room}"),
+        })
+    }
+
+    fn retire_room(&self, wanted: RetireRoom) -> Result<RetiredRoomView, BackendError> {
+        Err(BackendError::NotFound {
+            what: format!("room {}", wanted.room),
+        })
     }
 
     fn days(&self, count: u32) -> Result<Vec<DayView>, BackendError> {

@@ -4,11 +4,11 @@ use std::sync::Mutex;
 
 use meso_alerts::Deed;
 use meso_contract::http::{
-    AlertView, DayView, GunView, OverviewView, Page, ReadyView, ReportRequest, SessionView,
-    ShotView,
+    AlertView, DayView, GunView, OverviewView, Page, ReadyView, ReportRequest, RetiredRoomView,
+    RetirementView, SessionView, ShotView,
 };
-use meso_units::{GunSerial, SessionId};
-use meso_web::{AlertFilter, Backend, BackendError, PageRequest};
+use meso_units::{DriverId, GunSerial, SessionId};
+use meso_web::{AlertFilter, Backend, BackendError, PageRequest, RetireRoom};
 
 /// Knows one gun `GUN-0001`, one session `00…01` and one alert `a1`.
 #[derive(Default)]
@@ -142,6 +142,44 @@ impl Backend for FakeBackend {
             }),
             _ => Err(BackendError::NotFound {
                 what: format!("alert {id}"),
+            }),
+        }
+    }
+
+    fn retirement(&self, room: &DriverId) -> Result<RetirementView, BackendError> {
+        self.note(format!("retirement {room}"));
+        match room.as_str() {
+            "room-2" => Ok(RetirementView {
+                room: room.to_string(),
+                gap_count: 1,
+                shot_count: 4,
+                ..RetirementView::default()
+            }),
+            _ => Err(BackendError::NotFound {
+                what: format!("room {room}"),
+            }),
+        }
+    }
+
+    fn retire_room(&self, wanted: RetireRoom) -> Result<RetiredRoomView, BackendError> {
+        let RetireRoom {
+            room,
+            by,
+            reason,
+            gap_count,
+            shot_count,
+        } = &wanted;
+        self.note(format!(
+            "retire {room} {by} {gap_count} {shot_count} {reason}"
+        ));
+        match gap_count {
+            1 => Ok(RetiredRoomView {
+                room: room.to_string(),
+                ..RetiredRoomView::default()
+            }),
+            _ => Err(BackendError::Conflict {
+                what: "the room was not retired".into(),
+                reason: "look again".into(),
             }),
         }
     }

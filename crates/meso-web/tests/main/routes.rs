@@ -143,6 +143,36 @@ async fn an_alert_is_resolved_or_silenced_by_a_person_with_a_reason() {
 }
 
 #[tokio::test]
+async fn a_room_is_retired_by_a_person_with_a_reason_and_what_was_seen() {
+    let site = Site::start();
+    let path = "/api/v1/rooms/room-2/retirement";
+    let preview = site.get(path).await;
+    assert_eq!(preview.status, 200);
+    assert_eq!(preview.json()["shot_count"], 4);
+    assert_eq!(site.backend.last_question(), "retirement room-2");
+    let unknown = site.get("/api/v1/rooms/room-9/retirement").await;
+    unknown.assert_error(404, "not_found");
+    site.get("/api/v1/rooms/Room%202/retirement")
+        .await
+        .assert_error(400, "invalid");
+    let body = |gaps: u32| {
+        format!("{{\"by\":\"op-07\",\"reason\":\"stolen\",\"gap_count\":{gaps},\"shot_count\":4}}")
+    };
+    assert_eq!(site.post(path, &body(1)).await.status, 200);
+    assert_eq!(
+        site.backend.last_question(),
+        "retire room-2 op-07 1 4 stolen"
+    );
+    site.post(path, &body(2))
+        .await
+        .assert_error(409, "conflict");
+    let anonymous = "{\"reason\":\"stolen\",\"gap_count\":1,\"shot_count\":4}";
+    site.post(path, anonymous)
+        .await
+        .assert_error(400, "invalid");
+}
+
+#[tokio::test]
 async fn a_report_is_a_zip_file_named_after_its_selection() {
     let site = Site::start();
     let answer = site

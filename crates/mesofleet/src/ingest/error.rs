@@ -5,6 +5,8 @@ use meso_ledger::LedgerError;
 use meso_store::{LostBlock, StoreError};
 use meso_units::ClinicId;
 
+use super::retire::RetireError;
+
 /// Why a commit was not made; nothing of it may be acknowledged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -39,6 +41,13 @@ pub enum IngestError {
         /// Why not.
         #[from]
         source: AlertError,
+    },
+    /// The room cannot be retired.
+    #[error("the room was not retired")]
+    Retire {
+        /// Why not.
+        #[from]
+        source: RetireError,
     },
     /// A time zone that does not exist.
     #[error(

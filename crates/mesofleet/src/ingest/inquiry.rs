@@ -60,21 +60,25 @@ impl<S: ShotStore> Preparation<'_, S> {
                 gun = %gap.gun, epoch = gap.epoch.get(), first = %gap.first, last = ?gap.last,
                 "shots are gone everywhere"
             );
-            self.ingest.receiver.record_gap(&gap);
-            let bytes = gap.canonical_bytes();
-            self.commit
-                .entries
-                .push(entry(LedgerEntryKind::DeclaredGap, bytes));
-            self.tell_of_gap(&gap, clinic);
-            self.rest.news.declared_missing.insert(gap.gun, 0);
+            self.declare(gap, clinic);
         }
     }
 
+    /// Names shots as gone, in the ledger and to people.
+    pub(super) fn declare(&mut self, gap: Gap, clinic: &ClinicId) {
+        self.ingest.receiver.record_gap(&gap);
+        let bytes = gap.canonical_bytes();
+        self.commit
+            .entries
+            .push(entry(LedgerEntryKind::DeclaredGap, bytes));
+        self.tell_of_gap(&gap, clinic);
+        self.rest.news.declared_missing.insert(gap.gun, 0);
+    }
+
     fn gap_of(&self, conclusion: Conclusion) -> Gap {
-        let counter = |number| ShotCounter(u32::try_from(number).unwrap_or(u32::MAX));
         let (gun, epoch, first, last, reason) = match conclusion {
             Conclusion::Gone { gun, epoch, range } => {
-                let last = Some(counter(range.last));
+                let last = Some(narrow(range.last));
                 (gun, epoch, range.first, last, GapReason::GoneEverywhere)
             }
             Conclusion::Over { gun, epoch, from } => {
@@ -84,13 +88,18 @@ impl<S: ShotStore> Preparation<'_, S> {
         Gap {
             gun,
             epoch,
-            first: counter(first),
+            first: narrow(first),
             last,
             state: GapState::Declared,
             reason,
             at: self.now,
         }
     }
+}
+
+/// A counter out of a range of them.
+pub(super) fn narrow(number: u64) -> ShotCounter {
+    ShotCounter(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
 /// Milliseconds of a clock that nothing but the pace of questions hangs on.

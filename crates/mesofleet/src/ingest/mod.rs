@@ -23,6 +23,7 @@ mod pipeline;
 mod prepare;
 mod reading;
 mod refill;
+mod retire;
 mod seal;
 mod shot_store;
 mod start;
@@ -42,6 +43,7 @@ pub use bus::{BusOptions, run_bus};
 pub use error::IngestError;
 pub use gun_alerts::GunAlerts;
 pub use pipeline::{Ingest, IngestOptions};
+pub use retire::{Awaited, RetireError, Retirement};
 pub use shot_store::{Recalled, ShotStore};
 pub use start::{Running, Started, start_worker};
 pub use steps::{

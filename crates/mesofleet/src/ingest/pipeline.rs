@@ -180,6 +180,9 @@ impl<S: ShotStore> Ingest<S> {
         self.lacks_shots = recalled.lacks_shots;
         self.receiver = recalled.receiver.clone();
         self.frontier = recalled.frontier.clone();
+        for retired in &recalled.retired {
+            self.give_up(retired, now);
+        }
         self.recall_blocks(&recalled);
         self.recall_sessions(&recalled)?;
         let mut rest = Rest {

@@ -337,9 +337,16 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
         if self.take_gone(&accepted.block, shot)? {
             return Ok(ShotFate::OtherCopyStored);
         }
-        if self.ingest.receiver.record_shot(&shot.identity) == CounterArrival::Again {
-            self.take_again(&accepted.block, shot)?;
-            return Ok(ShotFate::OtherCopyStored);
+        match self.ingest.receiver.record_shot(&shot.identity) {
+            CounterArrival::Again => {
+                self.take_again(&accepted.block, shot)?;
+                return Ok(ShotFate::OtherCopyStored);
+            }
+            CounterArrival::FillsDeclared => {
+                let missing = &mut self.rest.news.declared_missing;
+                missing.insert(shot.identity.gun.clone(), 0);
+            }
+            CounterArrival::New => {}
         }
         if accepted.way == Way::Import {
             return Ok(ShotFate::Store(edge.clone()));

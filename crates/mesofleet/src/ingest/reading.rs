@@ -5,10 +5,12 @@ use std::sync::mpsc as std_mpsc;
 use meso_alerts::{AlertId, Deed};
 use meso_bus::Ticket;
 use meso_domain::RecordBlock;
+use meso_units::DriverId;
 use tokio::sync::mpsc;
 
 use super::IngestError;
 use super::arrival::Arrival;
+use super::retire::{Awaited, Retirement};
 use super::telling::Posted;
 use super::watch::Look;
 use crate::clock::now;
@@ -59,6 +61,13 @@ pub(super) enum Order {
         deed: Deed,
         reply: Reply,
     },
+    /// A person wants to know what retiring a room would declare.
+    Await {
+        driver: DriverId,
+        reply: std_mpsc::SyncSender<Result<Awaited, IngestError>>,
+    },
+    /// A person says that a room never comes back.
+    Retire { wanted: Retirement, reply: Reply },
     /// A second has passed, and this was seen of what lies around.
     Tick(Look),
     /// What became of a letter.

@@ -4,8 +4,8 @@ use meso_alerts::{Alert, Alerts, Track};
 use meso_delivery::{Receiver, StreamKey};
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{
-    BlockHash, BlockPlace, EarlierSession, Gap, PatientMerged, RecordHash, SessionEvent, Shot,
-    ShotIdentity,
+    BlockHash, BlockPlace, EarlierSession, Gap, PatientMerged, RecordHash, RoomRetired,
+    SessionEvent, Shot, ShotIdentity,
 };
 use meso_ledger::Frontier;
 use meso_store::{
@@ -27,6 +27,8 @@ pub struct Recalled {
     pub shots_back: Vec<ShotIdentity>,
     /// Gaps that the ingest has declared after it.
     pub unlogged_gaps: Vec<Gap>,
+    /// Rooms that never come back, the newest last.
+    pub retired: Vec<RoomRetired>,
     /// The edge of the ledger's tree.
     pub frontier: Frontier,
     /// Alerts that go on, and the newest that are resolved or part of another.
@@ -208,6 +210,10 @@ const UNLOGGED_BLOCKS_MAX: usize = 4_096;
 /// Gaps that can be declared and not logged: one commit's.
 const UNLOGGED_GAPS_MAX: u32 = 4_096;
 
+/// Retired rooms that are remembered, the newest: ten years of a thousand rooms that each lose their
+/// computer twice. An older one is waited for again.
+const RETIRED_ROOMS_MAX: u32 = 20_000;
+
 impl ShotStore for Writer {
     fn recall(&self) -> Result<Recalled, StoreError> {
         self.settle()?;
@@ -237,6 +243,7 @@ impl ShotStore for Writer {
             lacks_shots: reader.lacks_shots()?,
             shots_back: reader.shots_back()?,
             unlogged_gaps: unlogged_gaps.into_iter().map(|(gap, _)| gap).collect(),
+            retired: reader.retired_rooms(RETIRED_ROOMS_MAX)?,
             frontier: Frontier::load(reader.leaf_count()?, &reader)?,
             alerts: alerts
                 .iter()

@@ -18,6 +18,7 @@ mod inquiry;
 mod late;
 mod merges;
 mod poison;
+mod retire;
 mod said;
 mod telling;
 

@@ -159,6 +159,12 @@ impl FleetWatch {
         Some(self.rooms.entry(key).or_default())
     }
 
+    /// Misses nobody of a room any more.
+    pub(super) fn forget_room(&mut self, driver: &DriverId) {
+        self.rooms.retain(|(_, other), _| other != driver);
+        self.guns.retain(|_, gun| gun.driver != *driver);
+    }
+
     /// Takes note of the guns of which shots are awaited now.
     fn await_gaps<'g>(
         &mut self,
@@ -428,10 +434,15 @@ impl Room {
 impl<S: ShotStore> Ingest<S> {
     /// Takes what a driver says of itself or of a gun.
     pub fn hear(&mut self, arrival: &Arrival, now: Timestamp) {
-        let (Arrival::Driver { clinic, .. } | Arrival::Gun { clinic, .. }) = arrival else {
+        let (Arrival::Driver { clinic, driver, .. } | Arrival::Gun { clinic, driver, .. }) =
+            arrival
+        else {
             return;
         };
-        if self.options.clinics.contains(clinic) {
+        // What the broker keeps of a room that never comes back is no news of it.
+        let is_there = matches!(arrival, Arrival::Driver { status, .. } if status.online);
+        let is_gone = !is_there && self.inquiries.is_retired(driver);
+        if self.options.clinics.contains(clinic) && !is_gone {
             let in_force = self.options.library.as_ref().map(|it| it.version());
             self.watch.hear(arrival, in_force, now);
         }

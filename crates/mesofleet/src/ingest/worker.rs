@@ -9,7 +9,7 @@ use meso_contract::{DriverStatusMessage, metric_names};
 use meso_delivery::Question;
 use meso_domain::{CommitEntry, RecordBlock};
 use meso_store::LostBlock;
-use meso_units::JournalIncarnation;
+use meso_units::{DriverId, JournalIncarnation};
 use tokio::sync::mpsc;
 
 use super::IngestError;
@@ -17,6 +17,7 @@ use super::arrival::{Arrival, Way};
 use super::gun_alerts::GunAlerts;
 use super::pipeline::Ingest;
 use super::reading::{Command, Order, Reply, Step};
+use super::retire::{Awaited, Retirement};
 use super::shot_store::ShotStore;
 use super::steps::{Committed, News, PatientsTold, Prepared, Watermark};
 use super::telling::Posted;
@@ -98,7 +99,10 @@ impl IngestHandle {
         self.ask(|reply| Order::Deed { id, deed, reply })
     }
 
-    fn ask(&self, order: impl FnOnce(Reply) -> Order) -> Result<(), IngestError> {
+    pub(super) fn ask<T>(
+        &self,
+        order: impl FnOnce(std_mpsc::SyncSender<Result<T, IngestError>>) -> Order,
+    ) -> Result<T, IngestError> {
         let (reply, answer) = std_mpsc::sync_channel(1);
         self.commands
             .blocking_send(Command::Order(order(reply)))
@@ -139,6 +143,8 @@ struct Batch {
     block_count: usize,
     imports: Vec<Reply>,
     deeds: Vec<(AlertId, Deed, Reply)>,
+    questions: Vec<(DriverId, std_mpsc::SyncSender<Result<Awaited, IngestError>>)>,
+    retirements: Vec<(Retirement, Reply)>,
     posted: Vec<Posted>,
     tick: Option<Look>,
     is_last: bool,
@@ -178,6 +184,8 @@ impl Batch {
                 self.imports.push(reply);
             }
             Order::Deed { id, deed, reply } => self.deeds.push((id, deed, reply)),
+            Order::Await { driver, reply } => self.questions.push((driver, reply)),
+            Order::Retire { wanted, reply } => self.retirements.push((wanted, reply)),
             Order::Tick(look) => self.tick = Some(look),
             Order::Posted(posted) => self.posted.push(posted),
             Order::Stop => self.is_last = true,
@@ -255,16 +263,37 @@ impl<S: ShotStore> Worker<S> {
             }
         }
         self.send(born, Vec::new());
-        let failed = self.take(arrivals, batch.tickets);
-        for reply in batch.imports {
+        let failed = self.take(arrivals, std::mem::take(&mut batch.tickets));
+        for reply in std::mem::take(&mut batch.imports) {
             // Whoever asked may be gone.
             let _ = reply.send(match failed {
                 false => Ok(()),
                 true => Err(IngestError::Closed),
             });
         }
+        self.obey(batch);
+    }
+
+    /// Does what people and the clock ask for, each in a commit of its own.
+    fn obey(&mut self, batch: Batch) {
         for (id, deed, reply) in batch.deeds {
             let done = self.commit(|ingest| ingest.prepare_deed(id, &deed, now()));
+            // Whoever asked may be gone.
+            let _ = reply.send(self.conclude(done));
+        }
+        for (driver, reply) in batch.questions {
+            let awaited = match self.is_broken {
+                true => Err(IngestError::Closed),
+                false => self
+                    .ingest
+                    .awaited_from_room(&driver)
+                    .map_err(IngestError::from),
+            };
+            // Whoever asked may be gone.
+            let _ = reply.send(awaited);
+        }
+        for (wanted, reply) in batch.retirements {
+            let done = self.commit(|ingest| ingest.prepare_retirement(&wanted, now()));
             // Whoever asked may be gone.
             let _ = reply.send(self.conclude(done));
         }
@@ -336,7 +365,7 @@ impl<S: ShotStore> Worker<S> {
                 self.announce(committed, Vec::new());
                 Ok(())
             }
-            Err(error @ IngestError::Alert { .. }) => Err(error),
+            Err(error @ (IngestError::Alert { .. } | IngestError::Retire { .. })) => Err(error),
             Err(error) => {
                 self.fail(&error);
                 Err(error)

@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use meso_alerts::{Alert, AlertError, AlertId, Deed};
 use meso_contract::http::{
-    AlertView, DayView, GunView, OverviewView, Page, ReadyView, ReportRequest, SessionView,
-    ShotView,
+    AlertView, DayView, GunView, OverviewView, Page, ReadyView, ReportRequest, RetiredRoomView,
+    RetirementView, SessionView, ShotView,
 };
 use meso_domain::canonical::Canonical as _;
 use meso_ledger::LogKey;
 use meso_limits::Library;
 use meso_store::{AlertRow, AlertSelection, DayRow, OpenSegment, Reader, Readers, StoreError};
-use meso_units::{ClinicId, GunSerial, LibraryVersion, SessionId, Timestamp};
-use meso_web::{AlertFilter, Backend, BackendError, PageRequest};
+use meso_units::{ClinicId, DriverId, GunSerial, SessionId, Timestamp};
+use meso_web::{AlertFilter, Backend, BackendError, PageRequest, RetireRoom};
 use tokio::sync::watch;
 
 use super::board::{Board, GunOnBoard};
@@ -85,7 +85,7 @@ fn not_found(what: String) -> BackendError {
 }
 
 impl FleetBackend {
-    fn read<T>(
+    pub(super) fn read<T>(
         &self,
         ask: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>,
     ) -> Result<T, BackendError> {
@@ -415,6 +415,14 @@ impl Backend for FleetBackend {
         view_of_alert(&row).map_err(|error| unavailable(&error))
     }
 
+    fn retirement(&self, room: &DriverId) -> Result<RetirementView, BackendError> {
+        self.awaited_from(room)
+    }
+
+    fn retire_room(&self, wanted: RetireRoom) -> Result<RetiredRoomView, BackendError> {
+        self.retire(wanted)
+    }
+
     fn days(&self, count: u32) -> Result<Vec<DayView>, BackendError> {
         let today = now().unix_ns().div_euclid(DAY_NS);
         let first = today - i64::from(count) + 1;
@@ -478,18 +486,4 @@ impl Backend for FleetBackend {
             troubles: troubles.collect(),
         }
     }
-}
-
-/// Which release is in force, for the log line at the start.
-pub(super) fn release_text(library: Option<&Library>, is_single_signer: bool) -> String {
-    library.map_or_else(
-        || "none: only the general limits hold".to_owned(),
-        |library| {
-            let LibraryVersion(version) = library.version();
-            match is_single_signer {
-                true => format!("release {version}, single-signer mode"),
-                false => format!("release {version}"),
-            }
-        },
-    )
 }

@@ -10,6 +10,7 @@ mod command;
 mod live;
 mod opening;
 mod post;
+mod rooms;
 mod server;
 mod state_files;
 mod views;
@@ -18,6 +19,7 @@ pub use backend::TriggerOnPage;
 pub use channels::Notify;
 pub(crate) use command::ingest_options;
 pub use command::run;
+pub(crate) use rooms::retired_view;
 pub use server::{BrokerChoice, LibraryInForce, ServeOptions, Server};
 pub(crate) use views::alert_view;
 

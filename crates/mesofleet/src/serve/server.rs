@@ -19,12 +19,13 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 
-use super::backend::{FleetBackend, TriggerOnPage, release_text};
+use super::backend::{FleetBackend, TriggerOnPage};
 use super::channels::Notify;
 use super::live::{Announcer, renew};
 use super::opening::open_ingest;
 use super::post::{ChannelHealth, PostOffice, start_desks};
 use super::state_files::{ledger_seed, random};
+use super::views::release_text;
 use crate::ingest::{BusOptions, IMPORT_BLOCKS_MAX, IngestHandle, TimeZones, run_bus};
 use crate::protocol::body_of;
 

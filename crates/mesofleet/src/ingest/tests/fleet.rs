@@ -20,7 +20,7 @@ fn second(seconds: i64) -> Timestamp {
     at(2_000 + seconds)
 }
 
-fn gun_status(change: impl FnOnce(&mut GunStatusMessage)) -> Arrival {
+pub(super) fn gun_status(change: impl FnOnce(&mut GunStatusMessage)) -> Arrival {
     let mut status = GunStatusMessage {
         version: PAYLOAD_VERSION,
         attached: true,

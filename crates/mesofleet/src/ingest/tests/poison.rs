@@ -3,7 +3,7 @@
 use meso_alerts::{AlertState, FleetCause};
 use meso_contract::BlockMessage;
 use meso_domain::Stream;
-use meso_store::{QUARANTINE_BYTES_ROWS_MAX, Quarantined};
+use meso_store::{QUARANTINE_BYTES_ROWS_MAX, QuarantineRoom, Quarantined};
 
 use super::fleet::{SEEN, driver_status};
 use super::*;
@@ -179,6 +179,21 @@ fn what_is_small_is_kept_in_a_full_quarantine_too() {
     bench.deliver(&[other_room.shots(vec![other.clone()], None)]);
     let kept = &bench.store().read().quarantine(1).unwrap()[0];
     assert_eq!(kept.quarantined.bytes, other.canonical_bytes());
+}
+
+#[test]
+fn another_copy_of_a_shot_waits_where_the_quarantine_has_no_place_and_a_like_one_does_not() {
+    let mut bench = Bench::new();
+    bench.deliver(&[PaperDriver::new().run(1, 4, None)]);
+    bench.ingest().quarantine_room = QuarantineRoom { rows: 0, large: 0 };
+    let mut other_room = PaperDriver::new();
+    other_room.incarnation = meso_units::JournalIncarnation(0xdef);
+    let like = other_room.run(1, 4, None);
+    assert_eq!(bench.deliver(&[like]).news.block_count, 1);
+    let other = other_room.shots(vec![sample_shot(2, 3_333)], None);
+    let committed = bench.deliver(&[other]);
+    assert_eq!(committed.watermarks, [], "its driver keeps it");
+    assert_eq!(committed.news.deferred_count, 1);
 }
 
 #[test]

@@ -218,6 +218,20 @@ pub(super) const fn state_word(state: AlertState) -> &'static str {
     }
 }
 
+/// Which release is in force, for the log line at the start.
+pub(super) fn release_text(library: Option<&Library>, is_single_signer: bool) -> String {
+    library.map_or_else(
+        || "none: only the general limits hold".to_owned(),
+        |library| {
+            let LibraryVersion(version) = library.version();
+            match is_single_signer {
+                true => format!("release {version}, single-signer mode"),
+                false => format!("release {version}"),
+            }
+        },
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,18 +252,4 @@ mod tests {
         assert_eq!(rate_bounds(&limits).hard_max, Some(9_000));
         assert_eq!(rate_bounds(&limits).hard_min, None);
     }
-}
-
-/// Which release is in force, for the log line at the start.
-pub(super) fn release_text(library: Option<&Library>, is_single_signer: bool) -> String {
-    library.map_or_else(
-        || "none: only the general limits hold".to_owned(),
-        |library| {
-            let LibraryVersion(version) = library.version();
-            match is_single_signer {
-                true => format!("release {version}, single-signer mode"),
-                false => format!("release {version}"),
-            }
-        },
-    )
 }

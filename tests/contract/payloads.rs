@@ -179,6 +179,7 @@ fn driver_status() -> DriverStatusMessage {
         program_version: "0.1.0".to_owned(),
         incarnation: "0a0b0c0d0e0f0001".to_owned(),
         start_id: "00000000000000ff".to_owned(),
+        journal_problem: None,
     }
 }
 

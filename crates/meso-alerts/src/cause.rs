@@ -42,6 +42,8 @@ pub enum FleetCause {
     QuarantineFull,
     /// The database lacks shots that it had taken.
     ShotsGone,
+    /// The journal of a driver cannot be written: its guns keep their shots.
+    JournalUnwritable,
 }
 
 /// How a cause behaves.
@@ -88,7 +90,7 @@ const fn event(
     }
 }
 
-const TRAITS: [Traits; 17] = {
+const TRAITS: [Traits; 18] = {
     use FleetCause::*;
     use Severity::{Hard, Soft};
     [
@@ -227,6 +229,14 @@ const TRAITS: [Traits; 17] = {
             Hard,
             "blocks",
             "stop the server, run `mesofleet store repair` and start it again: rooms send them once more",
+        ),
+        lasting(
+            JournalUnwritable,
+            18,
+            "journal cannot be written",
+            Hard,
+            "s",
+            "see to the disk of this computer: its guns keep their shots, and no session begins",
         ),
     ]
 };

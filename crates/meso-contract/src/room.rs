@@ -154,6 +154,10 @@ pub struct RoomStateBody {
     /// The links from codes to patients.
     #[serde(default)]
     pub patient_links: PatientLinksBody,
+    /// Why the journal cannot be written, where it cannot: the folder, the cause, and what to do. No
+    /// shot is taken from the guns meanwhile, which keep them, and no step is taken.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub journal_problem: Option<String>,
     /// Sealed blocks that no message can carry; they stay in the journal.
     #[serde(default)]
     pub unsendable_block_count: u64,

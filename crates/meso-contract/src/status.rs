@@ -20,6 +20,10 @@ pub struct DriverStatusMessage {
     pub incarnation: String,
     /// Random number of this start of the program, 16 hexadecimal digits.
     pub start_id: String,
+    /// Why its journal cannot be written, where it cannot: `disk full`, `disk read-only`,
+    /// `disk fails` or `disk gone`. Its guns keep their shots meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub journal_problem: Option<String>,
 }
 
 /// Says that a driver's journal took the place of others, whose drivers stop when they hear it.

@@ -1,12 +1,67 @@
 //! What can go wrong with the journal.
 
-use std::path::PathBuf;
+use core::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use meso_domain::{BlockError, CanonicalError, Stream};
 use meso_units::UnitError;
+use rusqlite::ErrorCode;
 
-/// Why the journal could not do something. Nothing of the request is on the disk then.
+use crate::guard;
+
+/// Why the journal cannot be written for now. What it holds stays, and guns keep what it does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unwritable {
+    /// There is no room. The journal stays open, and the same request may be repeated.
+    DiskFull,
+    /// The system takes no writes, as it does after it has found errors on the disk.
+    ReadOnly,
+    /// Reading or writing fails.
+    DiskFails,
+    /// Where its disk was mounted there is no journal: writes would go to another disk.
+    DiskGone,
+}
+
+impl Unwritable {
+    /// The word for it in messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Unwritable::DiskFull => "disk full",
+            Unwritable::ReadOnly => "disk read-only",
+            Unwritable::DiskFails => "disk fails",
+            Unwritable::DiskGone => "disk gone",
+        }
+    }
+
+    /// What a person does about it.
+    pub const fn next_step(self) -> &'static str {
+        match self {
+            Unwritable::DiskFull => "make room",
+            Unwritable::ReadOnly => {
+                "see in the system's log why, check the disk, and mount it for writing"
+            }
+            Unwritable::DiskFails => "see in the system's log why, and check the disk",
+            Unwritable::DiskGone => {
+                "mount it again; to begin with an empty journal, restart the driver"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unwritable::DiskFull => "the disk is full",
+            Unwritable::ReadOnly => "the disk is read-only",
+            Unwritable::DiskFails => "the disk fails",
+            Unwritable::DiskGone => "the disk is gone",
+        })
+    }
+}
+
+/// Why the journal could not do something. Nothing of the request counts as done then; where a disk
+/// fails in the middle of a commit, the next opening shows whether it has it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
@@ -56,7 +111,21 @@ pub enum JournalError {
         /// The format known.
         known: i64,
     },
-    /// SQLite refused an operation, for instance because the disk is full.
+    /// It cannot be written for now.
+    #[error(
+        "the journal in {} cannot be written: {cause} ({detail}); {}",
+        folder.display(),
+        cause.next_step()
+    )]
+    Unwritable {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        cause: Unwritable,
+        /// What SQLite or the system says.
+        detail: String,
+    },
+    /// SQLite refused an operation, for instance because the file is damaged.
     #[error("the journal cannot {operation}")]
     Sqlite {
         /// What was tried.
@@ -100,18 +169,39 @@ pub enum JournalError {
 }
 
 impl JournalError {
-    /// Whether the disk is full: the request may be repeated when there is room again.
-    pub fn is_disk_full(&self) -> bool {
+    /// Why the journal cannot be written, where that may pass.
+    pub const fn unwritable(&self) -> Option<Unwritable> {
         match self {
-            JournalError::Sqlite { source, .. } => {
-                source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
-            }
-            _ => false,
+            JournalError::Unwritable { cause, .. } => Some(*cause),
+            _ => None,
         }
     }
-}
 
-impl JournalError {
+    /// What is left of the journal in `folder` after this: where the disk is to blame, that is said.
+    pub(crate) fn in_folder(self, folder: &Path) -> JournalError {
+        let JournalError::Sqlite { operation, source } = &self else {
+            return self;
+        };
+        let cause = match source.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Some(Unwritable::DiskFull),
+            Some(ErrorCode::ReadOnly) => Some(Unwritable::ReadOnly),
+            // SQLite does not say why.
+            Some(ErrorCode::SystemIoFailure) => {
+                Some(guard::why_unwritable(folder).unwrap_or(Unwritable::DiskFails))
+            }
+            Some(ErrorCode::CannotOpen) => guard::why_unwritable(folder),
+            _ => None,
+        };
+        match cause {
+            Some(cause) => JournalError::Unwritable {
+                folder: folder.to_owned(),
+                cause,
+                detail: format!("cannot {operation}: {source}"),
+            },
+            None => self,
+        }
+    }
+
     /// Whether what is in the journal is wrong, so that another try ends the same.
     pub fn is_of_content(&self) -> bool {
         matches!(

@@ -48,9 +48,9 @@ mod wanted;
 mod writer;
 
 pub use append::is_same_shot;
-pub use error::JournalError;
+pub use error::{JournalError, Unwritable};
 pub use forgotten::ForgottenShots;
-pub use guard::make_folder;
+pub use guard::{make_folder, try_disk};
 pub use model::{
     Batch, Committed, GunRecovery, Identity, NewRecord, Outcome, Position, QuarantinedFrame,
     Recovery, SealedBlock, StreamExtent, Unsealed,

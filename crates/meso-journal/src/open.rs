@@ -1,7 +1,7 @@
 //! Opening a journal, and reading back what a start needs.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use meso_domain::canonical::Canonical;
@@ -13,6 +13,7 @@ use crate::error::During;
 use crate::recovery::recovery;
 use crate::retention::Retention;
 use crate::schema::{self, known_stream_id};
+use crate::writer::Owner;
 use crate::{Identity, Journal, JournalError, Recovery, anew, guard};
 
 /// The name of the file in the driver's data folder.
@@ -29,6 +30,7 @@ pub struct OpenedJournal {
     identity: Identity,
     recovery: Recovery,
     least_age: Duration,
+    folder: PathBuf,
     lock: File,
 }
 
@@ -38,8 +40,8 @@ impl OpenedJournal {
     ///
     /// # Errors
     ///
-    /// [`JournalError::Folder`], [`JournalError::InUse`], [`JournalError::Stranger`], [`JournalError::Format`], or what
-    /// SQLite says.
+    /// [`JournalError::Folder`], [`JournalError::Unwritable`], [`JournalError::InUse`],
+    /// [`JournalError::Stranger`], [`JournalError::Format`], or what SQLite says.
     pub fn open(
         folder: &Path,
         identity: Identity,
@@ -50,13 +52,18 @@ impl OpenedJournal {
         let path = folder.join(FILE_NAME);
         // Before SQLite makes it: its other files take the mode of this one.
         drop(guard::private_file(&path)?);
-        let (connection, incarnation) = schema::open(&path, &identity, new_incarnation)?;
-        let recovery = recovery(&connection, incarnation)?;
+        let (connection, recovery) = schema::open(&path, &identity, new_incarnation)
+            .and_then(|(connection, incarnation)| {
+                let recovery = recovery(&connection, incarnation)?;
+                Ok((connection, recovery))
+            })
+            .map_err(|error| error.in_folder(folder))?;
         Ok(OpenedJournal {
             connection,
             identity,
             recovery,
             least_age: Duration::ZERO,
+            folder: folder.to_owned(),
             lock,
         })
     }
@@ -75,7 +82,8 @@ impl OpenedJournal {
         incarnation: JournalIncarnation,
         sealed_at: Timestamp,
     ) -> Result<(), JournalError> {
-        anew::begin(&mut self.connection, &self.identity, incarnation, sealed_at)?;
+        anew::begin(&mut self.connection, &self.identity, incarnation, sealed_at)
+            .map_err(|error| error.in_folder(&self.folder))?;
         self.recovery = recovery(&self.connection, incarnation)?;
         Ok(())
     }
@@ -175,14 +183,12 @@ impl OpenedJournal {
     ///
     /// [`JournalError::Folder`] when the system gives no thread.
     pub fn start(self) -> Result<Journal, JournalError> {
-        let incarnation = self.recovery.incarnation;
-        let retention = Retention::of_age(self.least_age);
-        let OpenedJournal {
-            connection,
-            lock,
-            identity,
-            ..
-        } = self;
-        Journal::start(connection, lock, identity, incarnation, retention)
+        let owner = Owner {
+            identity: self.identity,
+            incarnation: self.recovery.incarnation,
+            folder: self.folder,
+            retention: Retention::of_age(self.least_age),
+        };
+        Journal::start(self.connection, self.lock, owner)
     }
 }

@@ -1,7 +1,9 @@
 //! The thread that owns the file.
 
 use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,8 +15,8 @@ use rusqlite::{Connection, Savepoint};
 use crate::error::During;
 use crate::retention::{self, Retention};
 use crate::{
-    Batch, Committed, ForgottenShots, Found, Identity, JournalError, SealedBlock, append, blocks,
-    forgotten, wanted,
+    Batch, Committed, ForgottenShots, Found, Identity, JournalError, SealedBlock, Unwritable,
+    append, blocks, forgotten, wanted,
 };
 
 /// Requests that may wait; a further one makes its caller wait. The driver has a few at a time.
@@ -62,26 +64,39 @@ enum Request {
 
 /// A handle on the journal's thread. Requests are done in the order of the calls; each answer
 /// comes when the disk has it.
+///
+/// Where its disk turns read-only or fails, the journal lets go of everything in its folder, so that
+/// the disk can be checked and mounted anew, and refuses all further requests with the same
+/// [`JournalError::Unwritable`]. It is to be opened again then: only that tells what of the last
+/// commit the disk has. A disk that is full ends nothing.
 #[derive(Debug)]
 pub struct Journal {
     requests: SyncSender<Request>,
+    let_go: Arc<OnceLock<JournalError>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Whose journal it is, and where.
+pub(crate) struct Owner {
+    pub(crate) identity: Identity,
+    pub(crate) incarnation: JournalIncarnation,
+    pub(crate) folder: PathBuf,
+    /// What of it is forgotten, and when.
+    pub(crate) retention: Retention,
 }
 
 impl Journal {
     pub(crate) fn start(
         connection: Connection,
         lock: File,
-        identity: Identity,
-        incarnation: JournalIncarnation,
-        retention: Retention,
+        owner: Owner,
     ) -> Result<Journal, JournalError> {
         let (requests, receiver) = sync_channel(REQUESTS_WAITING_MAX);
+        let let_go = Arc::new(OnceLock::new());
         let writer = Writer {
             connection,
-            identity,
-            incarnation,
-            retention,
+            owner,
+            let_go: Arc::clone(&let_go),
             _lock: lock,
         };
         let thread = std::thread::Builder::new()
@@ -94,6 +109,7 @@ impl Journal {
             })?;
         Ok(Journal {
             requests,
+            let_go,
             thread: Some(thread),
         })
     }
@@ -197,9 +213,17 @@ impl Journal {
     }
 
     fn send(&self, request: Request) {
-        if let Err(refused) = self.requests.send(request) {
-            refused.0.refuse(&JournalError::Closed);
+        if let Some(error) = self.let_go.get() {
+            return request.refuse(error);
         }
+        if let Err(refused) = self.requests.send(request) {
+            refused.0.refuse(&self.why_closed());
+        }
+    }
+
+    /// Why a request got no answer: the journal has let go of its folder, or was closed.
+    pub fn why_closed(&self) -> JournalError {
+        self.let_go.get().cloned().unwrap_or(JournalError::Closed)
     }
 }
 
@@ -230,9 +254,9 @@ type Answer = Box<dyn FnOnce(Result<(), JournalError>)>;
 
 struct Writer {
     connection: Connection,
-    identity: Identity,
-    incarnation: JournalIncarnation,
-    retention: Retention,
+    owner: Owner,
+    /// Why it has let go of the folder, once it has.
+    let_go: Arc<OnceLock<JournalError>>,
     /// Held for as long as the connection, and dropped after it.
     _lock: File,
 }
@@ -251,6 +275,13 @@ impl Writer {
                 .iter()
                 .any(|request| matches!(request, Request::Settle(..)));
             self.commit(group);
+            if let Some(error) = self.let_go.get() {
+                tracing::error!(%error, "the journal lets go of its folder");
+                requests
+                    .try_iter()
+                    .for_each(|request| request.refuse(error));
+                return;
+            }
             if settles && let Err(error) = self.prune() {
                 tracing::warn!(%error, "the journal could not forget settled blocks");
             }
@@ -291,11 +322,18 @@ impl Writer {
     }
 
     /// Does the requests of a group in one transaction. One that fails is undone alone; where the
-    /// commit fails, all have failed.
+    /// commit fails, all have failed. What the connection does not survive is noted before anybody
+    /// hears of it.
+    ///
+    /// What an open connection would make of a disk that was repaired beneath it, or of a commit that
+    /// the disk has in part, nobody knows.
     fn commit(&mut self, group: Vec<Request>) {
-        let mut transaction = match self.connection.transaction().during("begin to write") {
+        let (folder, let_go) = (&self.owner.folder, &self.let_go);
+        let begun = self.connection.transaction().during("begin to write");
+        let mut transaction = match begun.map_err(|error| error.in_folder(folder)) {
             Ok(transaction) => transaction,
             Err(error) => {
+                note_if_fatal(let_go, &error);
                 group.into_iter().for_each(|request| request.refuse(&error));
                 return;
             }
@@ -308,8 +346,10 @@ impl Writer {
                 continue;
             }
             let done = match transaction.savepoint().during("begin to write") {
-                Ok(savepoint) => perform(request, savepoint, &self.identity, self.incarnation),
+                Ok(savepoint) => perform(request, savepoint, &self.owner),
                 Err(error) => {
+                    let error = error.in_folder(folder);
+                    note_if_fatal(let_go, &error);
                     request.refuse(&error);
                     None
                 }
@@ -318,6 +358,9 @@ impl Writer {
                 continue;
             };
             answers.push(answer);
+            if let Some(failure) = &failure {
+                note_if_fatal(let_go, failure);
+            }
             // Some failures, a full disk among them, undo the whole transaction: what came after
             // would be written on its own, and its answer would be wrong.
             broken = failure.filter(|_| transaction.is_autocommit());
@@ -326,6 +369,10 @@ impl Writer {
             Some(error) => Err(error),
             None => transaction.commit().during("commit"),
         };
+        let committed = committed.map_err(|error| error.in_folder(folder));
+        if let Err(error) = &committed {
+            note_if_fatal(let_go, error);
+        }
         for answer in answers {
             answer(committed.clone());
         }
@@ -333,14 +380,14 @@ impl Writer {
 
     fn prune(&mut self) -> Result<(), JournalError> {
         let transaction = self.connection.transaction().during("begin to write")?;
-        let pruned = retention::prune(&transaction, &self.retention, now())?;
+        let pruned = retention::prune(&transaction, &self.owner.retention, now())?;
         transaction.commit().during("commit")?;
         match (pruned.block_count, pruned.is_early) {
             (0, _) => {}
             (count, false) => tracing::debug!(count, "settled blocks were forgotten"),
             (count, true) => tracing::warn!(
                 count,
-                limit_bytes = self.retention.bytes_ceiling,
+                limit_bytes = self.owner.retention.bytes_ceiling,
                 "settled blocks were forgotten before their least age: a store that is put back from a \
                  backup may lack them"
             ),
@@ -349,14 +396,22 @@ impl Writer {
     }
 }
 
+/// Takes note of what the journal has to be opened anew after; the first counts.
+fn note_if_fatal(let_go: &OnceLock<JournalError>, error: &JournalError) {
+    let cause = error.unwritable();
+    if cause.is_some_and(|cause| cause != Unwritable::DiskFull) {
+        let _ = let_go.set(error.clone());
+    }
+}
+
 fn perform(
     request: Request,
     savepoint: Savepoint<'_>,
-    identity: &Identity,
-    incarnation: JournalIncarnation,
+    owner: &Owner,
 ) -> Option<(Answer, Option<JournalError>)> {
+    let folder = &owner.folder;
     Some(match request {
-        Request::Append(batch, done) => finish(savepoint, done, |connection| {
+        Request::Append(batch, done) => finish(savepoint, folder, done, |connection| {
             append::append(connection, &batch)
         }),
         Request::Seal {
@@ -364,11 +419,11 @@ fn perform(
             last_sequence,
             sealed_at,
             done,
-        } => finish(savepoint, done, |connection| {
+        } => finish(savepoint, folder, done, |connection| {
             blocks::seal(
                 connection,
-                identity,
-                incarnation,
+                &owner.identity,
+                owner.incarnation,
                 &stream,
                 last_sequence,
                 sealed_at,
@@ -378,14 +433,14 @@ fn perform(
             stream,
             number,
             done,
-        } => finish(savepoint, done, |connection| {
+        } => finish(savepoint, folder, done, |connection| {
             blocks::load(connection, &stream, number)
         }),
         Request::Forgotten {
             stream,
             number,
             done,
-        } => finish(savepoint, done, |connection| {
+        } => finish(savepoint, folder, done, |connection| {
             forgotten::shots(connection, &stream, number)
         }),
         Request::Find {
@@ -393,10 +448,10 @@ fn perform(
             epoch,
             wanted,
             done,
-        } => finish(savepoint, done, |connection| {
+        } => finish(savepoint, folder, done, |connection| {
             wanted::find(connection, &stream, epoch, &wanted)
         }),
-        Request::Settle(stream, watermark, done) => finish(savepoint, done, |connection| {
+        Request::Settle(stream, watermark, done) => finish(savepoint, folder, done, |connection| {
             blocks::set_watermark(connection, &stream, &watermark)?;
             retention::note_settled(connection, &stream, watermark.to, now())
         }),
@@ -408,6 +463,7 @@ fn perform(
 /// beside it what failed.
 fn finish<T: 'static>(
     savepoint: Savepoint<'_>,
+    folder: &Path,
     done: Done<T>,
     work: impl FnOnce(&Connection) -> Result<T, JournalError>,
 ) -> (Answer, Option<JournalError>) {
@@ -415,6 +471,7 @@ fn finish<T: 'static>(
         savepoint.commit().during("write")?;
         Ok(value)
     });
+    let result = result.map_err(|error| error.in_folder(folder));
     let failure = result.as_ref().err().cloned();
     (
         Box::new(move |committed| done(committed.and(result))),

@@ -5,6 +5,7 @@
 //! events in which an acknowledgement overtakes its commit.
 
 mod bus;
+mod disk;
 mod guns;
 mod links;
 mod room;
@@ -18,10 +19,10 @@ use std::time::Duration;
 
 use meso_bus::{ConnectionState, Consumer, Message};
 use meso_contract::room::LiveBody;
-use meso_contract::topics;
+use meso_contract::{DriverStatusMessage, topics};
 use meso_delivery::{Effect, SenderEvent};
 use meso_domain::Stream;
-use meso_journal::{Batch, Committed, Journal, JournalError, SealedBlock};
+use meso_journal::{Journal, SealedBlock, Unwritable};
 use meso_room::{RoomRequest, StopRequest};
 use meso_serial::{GunPorts, PortEvent};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -33,13 +34,11 @@ use crate::latency::Latency;
 use crate::machine::{Clocks, Now, random};
 use crate::outbox::{Job, Undeliverable, WhyNot};
 use crate::{DriverError, Settings, Supervisor};
+use disk::{Answer, DiskProblem, Ears, UnwrittenStop};
 use time_service::{ClockSet, clock_set};
 
 /// How often states and idle sessions are looked at.
 const HOUSEKEEPING: Duration = Duration::from_millis(250);
-
-/// How long a full disk is given before the write is tried again.
-const DISK_FULL_WAIT: Duration = Duration::from_secs(1);
 
 /// How long a farewell waits for the ingest to settle what is left, before the rest is left to the
 /// next start.
@@ -65,6 +64,8 @@ enum Ending {
     Told,
     /// To begin again with a new life of its journal.
     ToBeginAnew,
+    /// To begin again with what the disk has of its journal, now that it takes writes again.
+    ToOpenAgain,
 }
 
 /// Runs the daemon until `stop` is done, and lets `supervisor` know how it is; then seals what is open, gives the ingest a moment to
@@ -98,19 +99,32 @@ async fn live(
 ) -> Result<(), DriverError> {
     let supervisor = Arc::new(supervisor);
     let mut beginning = Beginning::AsItIs;
+    let mut unwritten_stops = Vec::new();
     loop {
-        let (supervisor, leaving) = (Arc::clone(&supervisor), leaving.clone());
-        let mut daemon = start::start(settings, supervisor, leaving, beginning).await?;
+        let beside = (Arc::clone(&supervisor), leaving.clone());
+        let mut daemon = start::start(settings, beside.0, beside.1, beginning).await?;
+        daemon.take_up(std::mem::take(&mut unwritten_stops));
         daemon.supervisor.ready();
-        let outcome = daemon.serve().await;
-        if !matches!(outcome, Ok(Ending::ToBeginAnew)) {
+        let outcome = match daemon.serve().await {
+            Err(_) if daemon.is_disk_back => Ok(Ending::ToOpenAgain),
+            outcome => outcome,
+        };
+        let is_last = matches!(outcome, Ok(Ending::Told) | Err(_));
+        if is_last {
             daemon.supervisor.stopping();
         }
-        daemon.leave().await;
-        match outcome? {
-            Ending::Told => return Ok(()),
-            Ending::ToBeginAnew => beginning = Beginning::Anew,
+        unwritten_stops = daemon.leave().await;
+        if is_last {
+            disk::warn_of(&unwritten_stops);
         }
+        beginning = match outcome? {
+            Ending::Told => return Ok(()),
+            Ending::ToBeginAnew => Beginning::Anew,
+            Ending::ToOpenAgain => {
+                supervisor.goes_on();
+                Beginning::AsItIs
+            }
+        };
     }
 }
 
@@ -126,7 +140,11 @@ struct Daemon {
     guns: mpsc::Receiver<PortEvent>,
     /// What the guns said while the last commit was under way.
     heard: Work,
+    /// The stops by hand that are in it, or in what is being written.
+    unwritten_stops: Vec<UnwrittenStop>,
     room: mpsc::Receiver<RoomRequest>,
+    /// The request that is looked at, until it gets its answer.
+    asked: Option<RoomRequest>,
     /// Hands at STOP; heard also while something is written.
     stops: mpsc::Receiver<StopRequest>,
     /// What the room's pages show, while there are any.
@@ -148,7 +166,15 @@ struct Daemon {
     undeliverable: mpsc::Receiver<Undeliverable>,
     /// When the sender wants to be called, in monotonic ms.
     sender_wake_ms: Option<u64>,
+    /// The birth message: what else there is to say of the driver is said by this.
+    status: DriverStatusMessage,
     offline: Message,
+    /// Why the journal cannot be written, as long as it cannot.
+    disk_problem: Option<DiskProblem>,
+    /// What the server was told of that, over which connection.
+    told_disk: Option<(u64, Unwritable)>,
+    /// Whether the disk of a journal that let go of it takes writes again.
+    is_disk_back: bool,
     /// What those hear whose place this journal took, over every new connection.
     successor: Option<Message>,
     is_successor_due: bool,
@@ -200,7 +226,7 @@ impl Daemon {
         let mut orders = orders.into_iter().peekable();
         while orders.peek().is_some() {
             let now = self.clocks.now();
-            let mut asked: Vec<(SealOrder, SealAnswer)> = Vec::new();
+            let mut asked: Vec<(SealOrder, Answer<Option<SealedBlock>>)> = Vec::new();
             let is_new = |asked: &[(SealOrder, _)], order: &SealOrder| {
                 asked.iter().all(|(known, _)| known.stream != order.stream)
             };
@@ -208,9 +234,9 @@ impl Daemon {
                 let answer = ask_to_seal(&self.journal, &order, now);
                 asked.push((order, answer));
             }
-            for asked in asked {
-                let leaving = &mut self.leaving;
-                let sealed = seal(&self.journal, &self.supervisor, asked, now, leaving).await?;
+            for (order, answer) in asked {
+                let again = |journal: &Journal| ask_to_seal(journal, &order, now);
+                let sealed = self.answered(answer, again, Ears::ToStops).await?;
                 if let Some(block) = sealed {
                     let effects = self.engine.sealed(self.clocks.now(), jitter(), block);
                     self.apply(effects);
@@ -242,18 +268,24 @@ impl Daemon {
         }
         self.merge_patients().await?;
         self.publish_statuses();
+        self.tell_of_disk();
         self.publish_links()
     }
 
     /// A block cannot be sent: what is lost with it gets a name first.
     async fn give_up(&mut self, block: Undeliverable) -> Result<(), DriverError> {
         if block.why == WhyNot::Forgotten {
-            let (done, answer) = oneshot::channel();
-            self.journal
-                .forgotten(block.stream.clone(), block.number, |shots| {
+            let (stream, number) = (block.stream.clone(), block.number);
+            let ask = |journal: &Journal| {
+                let (done, answer) = oneshot::channel();
+                journal.forgotten(stream.clone(), number, |shots| {
                     let _ = done.send(shots);
                 });
-            let shots = answer.await.unwrap_or(Err(JournalError::Closed))?;
+                answer
+            };
+            let shots = self
+                .answered(ask(&self.journal), ask, Ears::ToStops)
+                .await?;
             let now = self.clocks.now();
             let work = self.engine.declare_forgotten(now, &block.stream, &shots);
             self.write(work).await?;
@@ -323,8 +355,8 @@ impl Daemon {
     }
 
     /// Seals what is open, gives the ingest a moment to settle it, and lets go of everything that
-    /// another daemon on the same folder needs.
-    async fn leave(mut self) {
+    /// another daemon on the same folder needs. Gives the stops that are not on the disk.
+    async fn leave(mut self) -> Vec<UnwrittenStop> {
         if let Err(error) = self.farewell().await {
             tracing::error!(%error, "the farewell was cut short");
         }
@@ -339,11 +371,17 @@ impl Daemon {
             // It was aborted, or has ended: either way it holds nothing any more.
             let _ = task.await;
         }
+        self.unwritten_stops
     }
 
     async fn farewell(&mut self) -> Result<(), DriverError> {
         if let Some(ports) = self.ports.take() {
             ports.stop();
+        }
+        if self.has_let_go() {
+            // What they say now they keep, since nobody acknowledges it.
+            while self.guns.recv().await.is_some() {}
+            return Ok(());
         }
         self.handle_guns_to_the_end().await?;
         let seals = self.engine.all_seals();
@@ -382,34 +420,7 @@ async fn told_to_leave(leaving: &mut watch::Receiver<bool>) {
     let _ = leaving.wait_for(|is_leaving| *is_leaving).await;
 }
 
-/// Writes a batch; where the disk is full, again and again until the daemon is to leave, since the
-/// guns still hold everything.
-///
-/// # Errors
-///
-/// [`DriverError::Journal`] where it is not the disk's size that is wrong, or nobody can wait.
-async fn commit(
-    journal: &Journal,
-    supervisor: &Supervisor,
-    batch: Batch,
-    leaving: &mut watch::Receiver<bool>,
-) -> Result<Committed, DriverError> {
-    loop {
-        let (done, answer) = oneshot::channel();
-        journal.append(batch.clone(), |committed| {
-            let _ = done.send(committed);
-        });
-        match answer.await.unwrap_or(Err(JournalError::Closed)) {
-            Ok(committed) => return Ok(committed),
-            Err(error) => wait_if_disk_full(supervisor, error, leaving).await?,
-        }
-    }
-}
-
-/// What the journal will answer to the wish for a block.
-type SealAnswer = oneshot::Receiver<Result<Option<SealedBlock>, JournalError>>;
-
-fn ask_to_seal(journal: &Journal, order: &SealOrder, now: Now) -> SealAnswer {
+fn ask_to_seal(journal: &Journal, order: &SealOrder, now: Now) -> Answer<Option<SealedBlock>> {
     let (done, answer) = oneshot::channel();
     let stream = order.stream.clone();
     journal.seal(stream, order.last_sequence, now.utc, |sealed| {
@@ -417,65 +428,4 @@ fn ask_to_seal(journal: &Journal, order: &SealOrder, now: Now) -> SealAnswer {
         let _ = done.send(sealed);
     });
     answer
-}
-
-/// Waits for a block that was asked for; asks again where the disk is full.
-async fn seal(
-    journal: &Journal,
-    supervisor: &Supervisor,
-    (order, answer): (SealOrder, SealAnswer),
-    now: Now,
-    leaving: &mut watch::Receiver<bool>,
-) -> Result<Option<SealedBlock>, DriverError> {
-    let mut answer = answer;
-    loop {
-        match answer.await.unwrap_or(Err(JournalError::Closed)) {
-            Ok(sealed) => return Ok(sealed),
-            Err(error) => wait_if_disk_full(supervisor, error, leaving).await?,
-        }
-        answer = ask_to_seal(journal, &order, now);
-    }
-}
-
-async fn wait_if_disk_full(
-    supervisor: &Supervisor,
-    error: JournalError,
-    leaving: &mut watch::Receiver<bool>,
-) -> Result<(), DriverError> {
-    if !error.is_disk_full() {
-        return Err(error.into());
-    }
-    // To wait for room is to live: a restart would find the disk just as full.
-    supervisor.beat();
-    supervisor.disk_is_full();
-    tracing::error!("the disk is full: no shot is taken from the guns until there is room");
-    tokio::select! {
-        () = told_to_leave(leaving) => Err(error.into()),
-        () = tokio::time::sleep(DISK_FULL_WAIT) => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn disk_full() -> JournalError {
-        let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
-        JournalError::Sqlite {
-            operation: "commit",
-            source: Arc::new(rusqlite::Error::SqliteFailure(full, None)),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_full_disk_is_waited_for_until_the_daemon_is_told_to_leave() {
-        let (leave, mut leaving) = watch::channel(false);
-        let supervisor = Supervisor::none();
-        let mut waiting = std::pin::pin!(wait_if_disk_full(&supervisor, disk_full(), &mut leaving));
-        let looked = tokio::time::timeout(Duration::ZERO, &mut waiting).await;
-        assert!(looked.is_err(), "it waits");
-        leave.send_replace(true);
-        let outcome = tokio::time::timeout(DISK_FULL_WAIT / 2, waiting).await;
-        assert!(outcome.unwrap().is_err(), "it gives up at once");
-    }
 }

@@ -75,9 +75,15 @@ impl Supervisor {
         }
     }
 
-    /// The disk is full and the daemon waits for room: told so that `systemctl status` shows it.
-    pub(crate) fn disk_is_full(&self) {
-        self.tell("STATUS=the disk is full: no shot is taken from the guns until there is room");
+    /// The daemon waits for something: told so that `systemctl status` shows it.
+    pub(crate) fn waits(&self, why: &str) {
+        // A line is one word of the manager's language.
+        self.tell(&format!("STATUS={}", why.replace('\n', " ")));
+    }
+
+    /// What it waited for is there.
+    pub(crate) fn goes_on(&self) {
+        self.tell("STATUS=shots are taken from the guns");
     }
 
     /// The daemon leaves.

@@ -9,6 +9,8 @@
 
 mod commands;
 mod computers;
+#[cfg(target_os = "linux")]
+mod disks;
 mod guns;
 mod harness;
 mod languages;

@@ -163,6 +163,7 @@ impl Drivers {
                     program_version: "0.1.0".to_owned(),
                     incarnation: format!("{:016x}", self.backlog.incarnation(gun).get()),
                     start_id: "00000000000000ff".to_owned(),
+                    journal_problem: None,
                 };
                 let topic = topics::status(&self.clinic, &driver);
                 let message = Message::retained(topic, status.encode()?);

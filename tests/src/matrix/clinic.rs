@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use super::count::{Allowed, is_declared, is_held};
 use super::database::Database;
-use super::disk::SmallDisk;
+use super::disk::{Ext4Disk, SmallDisk};
 use super::sessions::Sessions;
 use super::setup::Setup;
 use crate::sandbox::{Driver, DriverOptions, Programs, Release, Server, ServerOptions};
@@ -68,6 +68,8 @@ pub struct Clinic {
     pub sessions: Option<Sessions>,
     /// Disks of their own.
     pub disks: Vec<SmallDisk>,
+    /// A disk of the first driver's that can turn read-only.
+    pub ext4_disk: Option<Ext4Disk>,
     serials: Vec<String>,
     programs: Programs,
     folder: TempDir,
@@ -123,6 +125,14 @@ impl Clinic {
         let ports = path("ports-room-1")?;
         let (serials, guns) = guns(setup, seed)?;
         let bank = Bank::start(&ports, &path("logs")?, guns)?;
+        let ext4_disk = match setup.driver_ext4_mib {
+            None => None,
+            Some(mib) => {
+                let image = folder.path().join("driver-disk.ext4");
+                let data = path(&driver_data(1))?;
+                Some(Ext4Disk::mount(&image, &data, mib)?)
+            }
+        };
         let drivers = start_drivers(
             programs,
             setup,
@@ -141,6 +151,7 @@ impl Clinic {
             allowed: Allowed::default(),
             sessions: None,
             disks,
+            ext4_disk,
             serials,
             programs: programs.clone(),
             folder,
@@ -350,6 +361,22 @@ impl Clinic {
         waited.with_context(|| format!("{seen:?}"))
     }
 
+    /// Waits until the driver of the first room has left by itself.
+    ///
+    /// # Errors
+    ///
+    /// It takes too long.
+    pub fn wait_until_driver_left(&mut self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while !self.drivers[0].has_left() {
+            if begun.elapsed() > PATIENCE {
+                bail!("the driver does not leave");
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
     /// Looks until `done` says so.
     ///
     /// # Errors
@@ -403,6 +430,11 @@ fn server_options(database: Option<&Database>, release: Option<&Release>) -> Ser
     }
 }
 
+/// The folder of the journal of a room's driver.
+fn driver_data(number: u32) -> String {
+    format!("driver-room-{number}")
+}
+
 /// One for each room.
 fn start_drivers(
     programs: &Programs,
@@ -413,7 +445,7 @@ fn start_drivers(
 ) -> anyhow::Result<Vec<Driver>> {
     let start = |number| {
         let name = format!("room-{number}");
-        let data = made(folder, &format!("driver-{name}"))?;
+        let data = made(folder, &driver_data(number))?;
         if let Some(kib) = setup.driver_disk_kib.filter(|_| number == 1) {
             disks.push(SmallDisk::mount(&data, kib)?);
         }

@@ -27,7 +27,7 @@ mod setup;
 pub use clinic::{Clinic, PATIENCE, Who};
 pub use count::{Allowed, Count};
 pub use database::Database;
-pub use disk::SmallDisk;
+pub use disk::{Ext4Disk, SmallDisk};
 pub use faults::all_faults;
 pub use moments::Moments;
 pub use round::{Finished, Plan, run, run_round};

@@ -23,6 +23,8 @@ pub struct Setup {
     pub database: bool,
     /// KiB of a disk of its own for the first driver's journal.
     pub driver_disk_kib: Option<u32>,
+    /// MiB of an ext4 disk of its own for the first driver's journal.
+    pub driver_ext4_mib: Option<u64>,
     /// KiB of a disk of its own for the server.
     pub server_disk_kib: Option<u32>,
     /// KiB of a disk of its own for the database.
@@ -46,6 +48,7 @@ impl Default for Setup {
             queue_max: 20,
             database: false,
             driver_disk_kib: None,
+            driver_ext4_mib: None,
             server_disk_kib: None,
             database_disk_kib: None,
             sessions: false,

@@ -227,7 +227,9 @@ fn a_hole_is_awaited_until_it_is_declared_and_a_late_arrival_fills_it() {
 #[test]
 fn a_shot_that_is_gone_is_awaited_again_also_where_it_was_the_last() {
     let mut receiver = Receiver::default();
-    (1..=4).for_each(|counter| drop(receiver.record_shot(&sample_shot(counter))));
+    (1..=4).for_each(|counter| {
+        let _ = receiver.record_shot(&sample_shot(counter));
+    });
     receiver.take_changes();
     receiver.forget_shot(&sample_shot(4));
     receiver.forget_shot(&sample_shot(2));

@@ -59,8 +59,13 @@ fn start(folder: &Path, pragma: &str) -> Journal {
     let path = folder.join("journal.sqlite");
     let (connection, life) = schema::open(&path, &identity(), LIFE).unwrap();
     connection.execute_batch(pragma).unwrap();
-    let retention = Retention::of_age(Duration::ZERO);
-    Journal::start(connection, lock, identity(), life, retention).unwrap()
+    let owner = Owner {
+        identity: identity(),
+        incarnation: life,
+        folder: folder.to_owned(),
+        retention: Retention::of_age(Duration::ZERO),
+    };
+    Journal::start(connection, lock, owner).unwrap()
 }
 
 fn contiguous(opened: &OpenedJournal) -> u32 {
@@ -83,10 +88,14 @@ fn a_full_disk_refuses_what_is_new_and_keeps_everything_that_it_has_acknowledged
             Err(error) => break error,
         }
     };
-    assert!(refused.is_disk_full(), "{refused:?}");
+    assert_eq!(
+        refused.unwritable(),
+        Some(Unwritable::DiskFull),
+        "{refused:?}"
+    );
     assert!(acknowledged > 0);
     let again = append(&journal, shots(acknowledged + 1..=acknowledged + 50));
-    assert!(again.is_err_and(|error| error.is_disk_full()));
+    assert_eq!(again.unwrap_err().unwritable(), Some(Unwritable::DiskFull));
     let known = append(&journal, shots(1..=1)).unwrap();
     assert_eq!(known.outcomes, [Outcome::Known], "it can still be read");
     journal.close();
@@ -100,18 +109,53 @@ fn a_full_disk_refuses_what_is_new_and_keeps_everything_that_it_has_acknowledged
 }
 
 #[test]
-fn a_disk_that_takes_no_writes_acknowledges_nothing_and_is_not_taken_for_a_full_one() {
+fn a_read_only_disk_acknowledges_nothing_and_is_let_go_until_the_journal_is_opened_anew() {
     let folder = tempfile::tempdir().unwrap();
     let journal = start(folder.path(), "");
     append(&journal, shots(1..=3)).unwrap();
     journal.close();
     let journal = start(folder.path(), "PRAGMA query_only = ON;");
     let refused = append(&journal, shots(4..=5)).unwrap_err();
-    assert!(!refused.is_disk_full() && !refused.is_of_content());
+    assert_eq!(refused.unwritable(), Some(Unwritable::ReadOnly));
     let text = refused.to_string();
-    assert!(text.starts_with("the journal cannot "), "{text}");
-    journal.close();
-    assert_eq!(contiguous(&reopen(folder.path())), 3);
+    for part in [
+        &*folder.path().display().to_string(),
+        "the disk is read-only",
+        "mount it for writing",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    let again = append(&journal, shots(4..=5)).unwrap_err();
+    assert_eq!(again.to_string(), text, "it says so to whoever asks later");
+    assert_eq!(journal.why_closed().to_string(), text);
+    // The handle is still there, and the folder is free: the thread may need a moment to leave.
+    let until = Instant::now() + Duration::from_secs(10);
+    while let Err(error) = guard::lock(folder.path()) {
+        assert!(Instant::now() < until, "{error}");
+        std::thread::yield_now();
+    }
+    let opened = reopen(folder.path());
+    assert_eq!(contiguous(&opened), 3, "nothing of the refused");
+    let committed = append(&opened.start().unwrap(), shots(4..=5)).unwrap();
+    assert_eq!(committed.positions[0].contiguous.get(), 5);
+}
+
+#[test]
+fn a_trial_of_the_disk_leaves_nothing_behind_and_takes_no_bare_mount_point_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = || {
+        let entries = std::fs::read_dir(folder.path()).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name())
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    let bare = guard::try_disk(folder.path()).unwrap_err();
+    assert_eq!(bare.unwritable(), Some(Unwritable::DiskGone));
+    assert!(names().is_empty());
+    start(folder.path(), "").close();
+    let before = names();
+    guard::try_disk(folder.path()).unwrap();
+    assert_eq!(names(), before);
 }
 
 /// Copies what the disk holds while the journal is open, as a power cut leaves it.

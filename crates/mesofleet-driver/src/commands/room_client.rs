@@ -122,7 +122,7 @@ impl RoomClient {
                 let answer = answer.with_context(|| format!("{address} answers something else"))?;
                 Ok(Asked::Answered(answer))
             }
-            403 | 409 | 422 => {
+            403 | 409 | 422 | 503 => {
                 let refused: StepRefusedBody = body
                     .read_json()
                     .with_context(|| format!("{address} answers something else"))?;

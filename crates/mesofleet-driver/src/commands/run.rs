@@ -33,6 +33,8 @@ pub(super) fn run_daemon(arguments: RunArguments) -> Result<ExitCode, Failure> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_max_level(arguments.log)
+        // A file of the log on a full disk is no reason to panic.
+        .log_internal_errors(false)
         .init();
     let settings = arguments.config.settings()?;
     Ok(match start(settings, arguments.stop_when_stdin_closes)? {

@@ -107,6 +107,9 @@ fn text(folder: &str, address: &str, state: &RoomStateBody) -> String {
          \x20 backlog   {} record blocks not settled, {} records in no block yet\n",
         state.unsettled_block_count, state.unsealed_record_count,
     );
+    if let Some(problem) = &state.journal_problem {
+        text.push_str(&format!("  ALARM     {problem}\n"));
+    }
     if !state.clock_trusted {
         text.push_str("  ALARM     nothing has set this computer's clock: times have no bound and no rule about time is judged; look at `timedatectl` and at clock.trusted_after\n");
     }

@@ -5,12 +5,13 @@ use meso_contract::topics::{self, Topic};
 use meso_contract::{NumberRange, PatientsMessage, PayloadError, WantedMessage, WatermarkMessage};
 use meso_delivery::{Range, SenderEvent, SettledBlock, Watermark};
 use meso_domain::Stream;
-use meso_journal::JournalError;
+use meso_journal::Journal;
 use meso_ledger::{LedgerError, VerifierKey};
 use meso_units::GunSerial;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::disk::Ears;
 use super::links::LINKS_WAIT;
 use super::{Daemon, jitter};
 use crate::DriverError;
@@ -108,13 +109,18 @@ impl Daemon {
         // What the guns have said so far belongs into the answer.
         self.handle_guns_so_far().await?;
         let wanted: Vec<Range> = message.wanted.iter().map(range_of).collect();
-        let (done, answer) = oneshot::channel();
-        let stream = Stream::Gun(serial.clone());
-        self.journal.find(stream, epoch, wanted.clone(), |found| {
-            // The daemon may have left.
-            let _ = done.send(found);
-        });
-        let found = answer.await.unwrap_or(Err(JournalError::Closed))?;
+        let ask = |journal: &Journal| {
+            let (done, answer) = oneshot::channel();
+            let stream = Stream::Gun(serial.clone());
+            journal.find(stream, epoch, wanted.clone(), |found| {
+                // The daemon may have left.
+                let _ = done.send(found);
+            });
+            answer
+        };
+        let found = self
+            .answered(ask(&self.journal), ask, Ears::ToStops)
+            .await?;
         let now = self.clocks.now();
         let WantedAnswer {
             work,

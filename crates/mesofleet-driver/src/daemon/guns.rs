@@ -6,7 +6,8 @@
 use meso_serial::{GunEvent, PortEvent};
 use tokio::time::{Duration, Instant};
 
-use super::{Daemon, commit};
+use super::Daemon;
+use super::disk::Ears;
 use crate::DriverError;
 use crate::engine::{AfterCommit, Call, Work};
 use crate::machine::random_number;
@@ -14,8 +15,9 @@ use crate::machine::random_number;
 /// How long events of guns are collected for one commit, at most.
 const COMMIT_WINDOW: Duration = Duration::from_millis(5);
 
-/// The most events of one commit; more go into the next one.
-const COMMIT_EVENTS_MAX: usize = 256;
+/// The most events of one commit; more go into the next one. As many are looked at while one is under
+/// way or waits for its disk; beyond them the ports are read no further.
+pub(super) const COMMIT_EVENTS_MAX: usize = 256;
 
 impl Daemon {
     /// Collects what the guns say for a few milliseconds and writes it in one go, beginning with
@@ -62,7 +64,7 @@ impl Daemon {
     }
 
     /// Looks at one event, and tells its gun at once what cannot wait for the disk.
-    fn hear(&mut self, event: PortEvent, work: &mut Work) -> Result<(), DriverError> {
+    pub(super) fn hear(&mut self, event: PortEvent, work: &mut Work) -> Result<(), DriverError> {
         let mut failed = None;
         let mut new_epoch = || {
             random_number().unwrap_or_else(|error| {
@@ -85,23 +87,10 @@ impl Daemon {
             return Ok(());
         }
         let batch = std::mem::take(&mut work.batch);
-        let (journal, supervisor) = (self.journal.clone(), self.supervisor.clone());
-        let mut leaving = self.leaving.clone();
-        let committing = commit(&journal, &supervisor, batch, &mut leaving);
-        tokio::pin!(committing);
-        let mut next = Work::default();
-        let mut heard = 0;
-        let committed = loop {
-            tokio::select! {
-                committed = &mut committing => break committed?,
-                Some(stop) = self.stops.recv() => self.hear_stop(stop, &mut next),
-                Some(event) = self.guns.recv(), if heard < COMMIT_EVENTS_MAX => {
-                    heard += 1;
-                    self.hear(event, &mut next)?;
-                }
-            }
-        };
-        self.heard = next;
+        // They are in this batch; a further one comes with the next.
+        let stop_count = self.unwritten_stops.len();
+        let committed = self.commit(batch, Ears::ToGuns).await?;
+        self.unwritten_stops.drain(..stop_count);
         self.follow(work, &committed).await
     }
 
@@ -112,20 +101,12 @@ impl Daemon {
             return Ok(());
         }
         let batch = std::mem::take(&mut work.batch);
-        let (journal, supervisor) = (self.journal.clone(), self.supervisor.clone());
-        let mut leaving = self.leaving.clone();
-        let committing = commit(&journal, &supervisor, batch, &mut leaving);
-        tokio::pin!(committing);
-        let committed = loop {
-            tokio::select! {
-                committed = &mut committing => break committed?,
-                Some(stop) = self.stops.recv() => self.handle_stop(stop),
-            }
-        };
+        let committed = self.commit(batch, Ears::ToStops).await?;
         self.follow(work, &committed).await
     }
 
-    async fn follow(
+    /// Lets what was written take effect.
+    pub(super) async fn follow(
         &mut self,
         work: Work,
         committed: &meso_journal::Committed,

@@ -4,6 +4,7 @@ use meso_contract::room::{LiveBody, ResumeGunBody, RoomGunBody, RoomStepBody, St
 use meso_domain::SessionEvent;
 use meso_room::{RoomRequest, StepFailure, StopRequest};
 use meso_units::GunSerial;
+use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
 use super::Daemon;
@@ -22,7 +23,7 @@ impl Daemon {
             return;
         }
         self.live_shown = now;
-        let live = self.engine.live(self.clocks.now(), self.is_connected);
+        let live = self.live_body();
         self.live.send_if_modified(|shown| {
             let is_other = LiveBody {
                 at_ms: live.at_ms,
@@ -37,63 +38,92 @@ impl Daemon {
 
     /// Answers a request of the room.
     pub(super) async fn handle_room(&mut self, request: RoomRequest) -> Result<(), DriverError> {
-        // What the guns have said before this request belongs before it.
+        // What the guns have said before this request belongs before it; while that cannot be
+        // written, the request is answered where the disk is waited for.
+        self.asked = Some(request);
         self.handle_guns_so_far().await?;
+        let Some(request) = self.asked.take() else {
+            return Ok(());
+        };
+        match self.shown(request) {
+            Some(RoomRequest::Patient {
+                tag,
+                protocol,
+                reply,
+            }) => {
+                let answer = self.find_patient(&tag, protocol.as_ref()).await?;
+                let _ = reply.send(answer);
+            }
+            Some(RoomRequest::ResumeGun { gun, body, reply }) => {
+                let answer = self.resume_gun(&gun, &body).await?;
+                let _ = reply.send(answer);
+            }
+            Some(RoomRequest::Step { step, reply }) => self.take_step(&step, reply).await?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Answers a request that only looks; gives any other back.
+    pub(super) fn shown(&self, request: RoomRequest) -> Option<RoomRequest> {
+        // Whoever asked may have gone.
         match request {
             RoomRequest::State { reply } => {
                 let mut state = self.engine.room_state(self.clocks.now(), self.is_connected);
                 state.latencies = self.latency.bodies();
+                state.journal_problem = self.disk_problem_text();
                 let _ = reply.send(state);
             }
-            RoomRequest::Live { reply } => {
-                let live = self.engine.live(self.clocks.now(), self.is_connected);
-                let _ = reply.send(live);
-            }
-            RoomRequest::Library { reply } => {
-                let _ = reply.send(self.engine.library_body());
-            }
+            RoomRequest::Live { reply } => drop(reply.send(self.live_body())),
+            RoomRequest::Library { reply } => drop(reply.send(self.engine.library_body())),
             RoomRequest::Questionnaire { reply } => {
                 let _ = reply.send(self.engine.questionnaire());
             }
-            RoomRequest::History { reply } => {
-                let _ = reply.send(self.engine.history());
-            }
-            RoomRequest::Patient {
-                tag,
-                protocol,
-                reply,
-            } => {
-                let answer = self.find_patient(&tag, protocol.as_ref()).await?;
-                let _ = reply.send(answer);
-            }
-            RoomRequest::ResumeGun { gun, body, reply } => {
-                let answer = self.resume_gun(&gun, &body).await?;
-                let _ = reply.send(answer);
-            }
-            RoomRequest::Step { step, reply } => {
-                let answer = self.take_step(&step).await?;
-                let _ = reply.send(answer);
-            }
+            RoomRequest::History { reply } => drop(reply.send(self.engine.history())),
+            other => return Some(other),
         }
-        Ok(())
+        None
+    }
+
+    fn live_body(&self) -> LiveBody {
+        let mut live = self.engine.live(self.clocks.now(), self.is_connected);
+        live.room.journal_problem = self.disk_problem_text();
+        live
     }
 
     async fn take_step(
         &mut self,
         step: &RoomStepBody,
-    ) -> Result<Result<StepTakenBody, StepFailure>, DriverError> {
+        reply: oneshot::Sender<Result<StepTakenBody, StepFailure>>,
+    ) -> Result<(), DriverError> {
         let drawn = drawn()?;
+        let taken = match self.engine.take_step(self.clocks.now(), step, drawn) {
+            Ok(taken) => taken,
+            Err(failure) => {
+                let _ = reply.send(Err(failure));
+                return Ok(());
+            }
+        };
         let StepTaken {
-            work,
+            mut work,
             events,
             answer,
-        } = match self.engine.take_step(self.clocks.now(), step, drawn) {
-            Ok(taken) => taken,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        self.write(work).await?;
+        } = taken;
+        self.tell_first(&mut work, None);
+        if !work.is_empty() {
+            let batch = std::mem::take(&mut work.batch);
+            match self.commit_now(batch).await? {
+                Ok(committed) => self.follow(work, &committed).await?,
+                Err(error) => {
+                    // The person is not kept waiting: what is not on the disk was not taken.
+                    let _ = reply.send(Err(StepFailure::unavailable(error.to_string())));
+                    return self.wait_until_disk_is_well(error).await;
+                }
+            }
+        }
         self.apply_events(&events).await?;
-        Ok(Ok(answer))
+        let _ = reply.send(Ok(answer));
+        Ok(())
     }
 
     /// Lets events take effect that are on the disk, and the guns hear what follows.
@@ -132,6 +162,7 @@ impl Daemon {
         let answer = match self.engine.take_stop(now, &gun, &body, work) {
             Ok(()) => {
                 self.tell_first(work, None);
+                self.remember_stop(&gun, &body, now.utc);
                 self.engine.stopped_gun(&gun, now)
             }
             Err(failure) => Err(failure),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use meso_bus::{ClientOptions, Consumer, Message, Publisher};
 use meso_config::{DriverConfig, PortSource};
 use meso_contract::{DriverStatusMessage, PAYLOAD_VERSION, topics};
-use meso_journal::{Identity, Journal, OpenedJournal};
+use meso_journal::{Batch, Identity, Journal, OpenedJournal};
 use meso_room::{
     PATIENT_KEY_FILE_NAME, PatientKeys, Room, RoomInbox, Token, app, read_patient_key,
     write_access_file,
@@ -17,10 +17,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::disk::Ears;
 use super::time_service::await_time_service;
-use super::{ANEW_PAUSE, Beginning, Daemon, commit};
+use super::{ANEW_PAUSE, Beginning, Daemon};
 use crate::broker::broker_of;
-use crate::engine::{Engine, LINK_VALUES, Recovered, Work};
+use crate::engine::{Engine, LINK_VALUES, Recovered, SealOrder, Work};
 use crate::latency::Latency;
 use crate::machine::{Clocks, random, random_number};
 use crate::outbox::{JOBS_WAITING_MAX, Job, Outbox, Undeliverable};
@@ -33,7 +34,7 @@ const UNDELIVERABLE_WAITING_MAX: usize = 16;
 pub(super) async fn start(
     settings: &Settings,
     supervisor: Arc<Supervisor>,
-    mut leaving: watch::Receiver<bool>,
+    leaving: watch::Receiver<bool>,
     beginning: Beginning,
 ) -> Result<Daemon, DriverError> {
     let config = settings.config();
@@ -49,18 +50,17 @@ pub(super) async fn start(
     } = recover(settings, patients.clone(), &opened)?;
     let opened = opened.keep_settled_for(config.journal.settled_min);
     let journal = Arc::new(opened.start()?);
-    commit(&journal, &supervisor, batch, &mut leaving).await?;
-
     let clock_set = await_time_service(config.clock, &mut engine).await;
     // Before the birth message, so that whoever hears it finds the room's address.
     let (inbox, room_server) = serve_room(settings, patients).await?;
-    let (online, offline) = states(config, incarnation)?;
+    let status = status(incarnation)?;
+    let (online, offline) = states(config, &status);
     let publisher = Publisher::start(client(config, "")?, Some(offline.clone()), Some(online));
     let consumer = listen(config)?;
     let connection = publisher.state();
     let (outbox, undeliverable, outbox_task) = start_outbox(config, publisher, &journal);
     let (ports, guns) = open_ports(config, serial)?;
-    let mut daemon = Daemon {
+    let daemon = Daemon {
         settings: settings.clone(),
         supervisor,
         clocks: Clocks::start(),
@@ -70,7 +70,9 @@ pub(super) async fn start(
         ports: Some(ports),
         guns,
         heard: Work::default(),
+        unwritten_stops: Vec::new(),
         room: inbox.requests,
+        asked: None,
         stops: inbox.stops,
         live: inbox.live,
         live_shown: Instant::now(),
@@ -85,7 +87,11 @@ pub(super) async fn start(
         outbox_task,
         undeliverable,
         sender_wake_ms: None,
+        status,
         offline,
+        disk_problem: None,
+        told_disk: None,
+        is_disk_back: false,
         successor,
         is_successor_due: false,
         is_older_copy: false,
@@ -95,6 +101,16 @@ pub(super) async fn start(
         },
         leaving,
     };
+    write_first(daemon, batch, seals).await
+}
+
+/// Writes what a start makes, before anything is heard of guns or of the room.
+async fn write_first(
+    mut daemon: Daemon,
+    batch: Batch,
+    seals: Vec<SealOrder>,
+) -> Result<Daemon, DriverError> {
+    daemon.commit(batch, Ears::ToStops).await?;
     daemon.seal(seals).await?;
     let work = daemon.engine.close_ended_epochs(daemon.clocks.now());
     daemon.write(work).await?;
@@ -149,25 +165,30 @@ fn start_outbox(
     (outbox, undeliverable, task)
 }
 
+/// How this start of the driver is.
+fn status(incarnation: JournalIncarnation) -> Result<DriverStatusMessage, DriverError> {
+    Ok(DriverStatusMessage {
+        version: PAYLOAD_VERSION,
+        online: true,
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        incarnation: format!("{:016x}", incarnation.get()),
+        start_id: format!("{:016x}", random_number()?),
+        journal_problem: None,
+    })
+}
+
 /// The birth message, and the last will.
-fn states(
-    config: &DriverConfig,
-    incarnation: JournalIncarnation,
-) -> Result<(Message, Message), DriverError> {
-    let start_id = format!("{:016x}", random_number()?);
+fn states(config: &DriverConfig, status: &DriverStatusMessage) -> (Message, Message) {
     let topic = topics::status(&config.clinic_id, &config.driver_id);
-    let state = |online| {
-        let status = DriverStatusMessage {
-            version: PAYLOAD_VERSION,
-            online,
-            program_version: env!("CARGO_PKG_VERSION").to_owned(),
-            incarnation: format!("{:016x}", incarnation.get()),
-            start_id: start_id.clone(),
-        };
-        // Every field of it has a JSON form.
+    let gone = DriverStatusMessage {
+        online: false,
+        ..status.clone()
+    };
+    // Every field of it has a JSON form.
+    let message = |status: &DriverStatusMessage| {
         Message::retained(topic.clone(), status.encode().unwrap_or_default())
     };
-    Ok((state(true), state(false)))
+    (message(status), message(&gone))
 }
 
 /// The id of one of the driver's two connections. No identifier has a dot, so no two drivers share

@@ -47,8 +47,9 @@ impl Engine {
             unsendable_block_count: self.unsendable_block_count,
             refused_watermark_count: self.refused_watermark_count,
             port_problems: self.port_problems.clone(),
-            // The daemon measures them; the engine reads no clock.
+            // The daemon measures them and knows the disk; the engine reads no clock.
             latencies: Vec::new(),
+            journal_problem: None,
         }
     }
 

@@ -50,6 +50,8 @@ struct Room {
     /// The release that it judges by, once it has said so, and since when that is an older one.
     library: Option<Option<u32>>,
     lags_since: Option<Timestamp>,
+    /// Since when its journal cannot be written.
+    unwritable_since: Option<Timestamp>,
 }
 
 type RoomKey = (ClinicId, DriverId);
@@ -104,6 +106,12 @@ impl FleetWatch {
                         true => None,
                         false => room.gone_since.or(Some(now)),
                     };
+                    // Of one that is gone nobody knows.
+                    if status.online {
+                        let unwritable = status.journal_problem.as_ref();
+                        room.unwritable_since =
+                            unwritable.map(|_| room.unwritable_since.unwrap_or(now));
+                    }
                 }
             }
             Arrival::Gun {
@@ -282,6 +290,12 @@ impl FleetWatch {
                 lasts_s(room.lags_since),
                 limits.library_lag_s,
             ),
+            // At once: every shot waits in a ring that is not endless.
+            (
+                FleetCause::JournalUnwritable,
+                lasts_s(room.unwritable_since),
+                0,
+            ),
         ];
         for (cause, value, limit) in waits {
             wrongs.extend(
@@ -343,6 +357,9 @@ impl FleetWatch {
             }
             FleetCause::LibraryLag => {
                 room().is_some_and(|(_, room)| room.library.is_some() && room.lags_since.is_none())
+            }
+            FleetCause::JournalUnwritable => {
+                room().is_some_and(|(_, room)| room.is_online && room.unwritable_since.is_none())
             }
             // Well below the threshold, so that what hovers about it is one alert.
             FleetCause::JournalFilling => room().is_some_and(|(key, _)| {

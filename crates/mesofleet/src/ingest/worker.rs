@@ -507,6 +507,7 @@ mod tests {
                 program_version: String::new(),
                 incarnation: format!("{:016x}", PaperDriver::new().incarnation.get()),
                 start_id: String::new(),
+                journal_problem: None,
             },
         }
     }

@@ -203,6 +203,7 @@ mod tests {
             program_version: "1".to_owned(),
             incarnation: "0000000000000001".to_owned(),
             start_id: "0000000000000001".to_owned(),
+            journal_problem: None,
         };
         Arrival::Driver {
             clinic: sample_clinic(),

@@ -59,6 +59,7 @@ pub(super) fn driver_status(online: bool) -> Arrival {
             program_version: String::new(),
             incarnation: "0000000000000abc".to_owned(),
             start_id: String::new(),
+            journal_problem: None,
         },
     }
 }
@@ -218,6 +219,34 @@ fn a_clock_a_journal_and_a_gun_that_cannot_be_stopped_are_told_and_end() {
     let committed = bench.look(2..=2, SEEN);
     bench.assert_only(FleetCause::GunCannotBeStopped, AlertState::Latched);
     assert_eq!(committed.gun_alerts[0].message.alerts[0].state, "latched");
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_is_told_at_once_and_ends_when_its_driver_says_so() {
+    let mut bench = Bench::new();
+    let unwritable = || {
+        let mut arrival = driver_status(true);
+        if let Arrival::Driver { status, .. } = &mut arrival {
+            status.journal_problem = Some("disk read-only".to_owned());
+        }
+        arrival
+    };
+    bench.hear(driver_status(true), 0);
+    bench.look(1..=1, SEEN);
+    assert!(bench.fleet_alerts().is_empty());
+    bench.hear(unwritable(), 2);
+    bench.look(2..=2, SEEN);
+    let alert = bench.assert_only(FleetCause::JournalUnwritable, AlertState::Open);
+    assert_eq!(alert.key.subject.driver(), Some(&sample_driver()));
+    assert!(alert.text().contains("see to the disk"), "{}", alert.text());
+    // A driver that goes has not mended its disk.
+    bench.hear(driver_status(false), 3);
+    bench.look(3..=9, SEEN);
+    bench.assert_only(FleetCause::JournalUnwritable, AlertState::Open);
+    bench.hear(driver_status(true), 10);
+    bench.look(10..=10, SEEN);
+    // It was a hard one, and nobody has seen it.
+    bench.assert_only(FleetCause::JournalUnwritable, AlertState::Latched);
 }
 
 #[test]

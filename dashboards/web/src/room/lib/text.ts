@@ -18,6 +18,7 @@ export const t = {
     version == null ? 'No protocol library in force' : `Protocol library ${version}`,
   singleSigner: 'single signer',
   demoLibrary: 'Demonstration library: its limits are examples to be approved by a clinician.',
+  journal: 'No shot is taken and no session begins.',
   clock: 'This computer’s clock cannot be right. Rules about time are not judged.',
 
   signIn: {

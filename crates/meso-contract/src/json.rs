@@ -62,30 +62,6 @@ fn not_json(error: serde_json::Error) -> PayloadError {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-    use super::*;
-    use crate::GunStatusMessage;
-
-    fn read(text: &str) -> PayloadError {
-        GunStatusMessage::decode(text.as_bytes()).unwrap_err()
-    }
-
-    #[test]
-    fn a_later_version_is_told_from_damage_whatever_its_shape_is() {
-        let later = read(r#"{"version":2,"all":{"is":"new"}}"#);
-        assert!(later.may_be_newer(), "{later}");
-        let key = read(r#"{"version":1,"colour":"red"}"#);
-        assert!(matches!(key, PayloadError::UnknownPart { .. }), "{key}");
-        assert!(key.may_be_newer());
-        for damaged in [r#"{"version":1}"#, r#"{"version":0}"#, "{", "[]", ""] {
-            assert!(!read(damaged).may_be_newer(), "{damaged}");
-        }
-    }
-}
-
 /// Gives messages `encode` and `decode`; a path beside one names what is looked at once it is read.
 macro_rules! json_message {
     ($($name:ident $(checked by $check:path)?),+ $(,)?) => {$(
@@ -113,3 +89,27 @@ macro_rules! json_message {
     )+};
 }
 pub(crate) use json_message;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::GunStatusMessage;
+
+    fn read(text: &str) -> PayloadError {
+        GunStatusMessage::decode(text.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn a_later_version_is_told_from_damage_whatever_its_shape_is() {
+        let later = read(r#"{"version":2,"all":{"is":"new"}}"#);
+        assert!(later.may_be_newer(), "{later}");
+        let key = read(r#"{"version":1,"colour":"red"}"#);
+        assert!(matches!(key, PayloadError::UnknownPart { .. }), "{key}");
+        assert!(key.may_be_newer());
+        for damaged in [r#"{"version":1}"#, r#"{"version":0}"#, "{", "[]", ""] {
+            assert!(!read(damaged).may_be_newer(), "{damaged}");
+        }
+    }
+}

@@ -160,6 +160,8 @@ pub struct Sender {
     /// Whether anything was sent since the newest connection began, and whether anything was settled.
     was_asked: bool,
     was_answered: bool,
+    /// Whether the connection before was used in vain, and nothing was settled since.
+    is_in_vain: bool,
     window: usize,
     /// Blocks that were ever sent, each time counted.
     turn: u64,
@@ -212,6 +214,7 @@ impl Sender {
             connected: false,
             was_asked: false,
             was_answered: false,
+            is_in_vain: false,
             window: Sender::WINDOW_MAX,
             turn: 0,
             present: None,
@@ -265,12 +268,12 @@ impl Sender {
             SenderEvent::Connected => {
                 self.connected = true;
                 let was_answered = std::mem::take(&mut self.was_answered);
-                let is_in_vain = std::mem::take(&mut self.was_asked) && !was_answered;
-                if is_in_vain {
+                self.is_in_vain = std::mem::take(&mut self.was_asked) && !was_answered;
+                if self.is_in_vain {
                     self.halve_window();
                 }
                 for state in self.streams.values_mut() {
-                    match is_in_vain {
+                    match self.is_in_vain {
                         true => state.begin_connection(),
                         false => state.begin_live(),
                     }
@@ -293,15 +296,14 @@ impl Sender {
             SenderEvent::Unavailable { stream, number } => {
                 if let Some(state) = self.streams.get_mut(&stream) {
                     state.settled.insert(number.get());
+                    state.wanted.remove(number.get());
                     state.on_the_way.remove(&number.get());
                     state.passed.remove(number.get());
                 }
             }
             SenderEvent::Wanted { stream, numbers } => {
                 if let Some(state) = self.streams.get_mut(&stream) {
-                    for number in numbers {
-                        state.settled.remove(number);
-                    }
+                    numbers.into_iter().for_each(|number| state.want(number));
                 }
             }
             SenderEvent::Tick => self.expire(now_ms, jitter_permille),
@@ -378,6 +380,7 @@ impl Sender {
         if settled_count > 0 {
             state.end_timeouts();
             self.was_answered = true;
+            self.is_in_vain = false;
             let grown = usize::try_from(settled_count).unwrap_or(usize::MAX);
             self.window = self.window.saturating_add(grown).min(Sender::WINDOW_MAX);
         }
@@ -415,7 +418,8 @@ impl Sender {
                 .streams
                 .iter()
                 .filter(|(_, state)| {
-                    !is_full || (state.timeouts == 0 && state.on_the_way.is_empty())
+                    let is_answered = !self.is_in_vain && state.timeouts == 0;
+                    !is_full || (is_answered && state.on_the_way.is_empty())
                 })
                 .filter_map(|(stream, state)| {
                     let number = state.next_to_send(now_ms, waits_for(stream))?;
@@ -440,6 +444,7 @@ impl Sender {
                     turn,
                 };
                 state.on_the_way.insert(number, sent);
+                state.wanted.remove(number);
             }
             on_the_way += 1;
             self.was_asked = true;

@@ -21,6 +21,9 @@ pub(super) struct StreamState {
     /// The turn of the last block that was settled while it was on its way: one that was sent before
     /// it and is not settled was passed over.
     pub(super) answered_turn: u64,
+    /// Settled blocks that somebody asked for and that were not sent yet: a watermark covers them all
+    /// the while.
+    pub(super) wanted: RangeSet,
     /// What the ingest has passed over.
     pub(super) passed: PassedOver,
     /// Blocks from here on were sealed since somebody was there to take them: over the present
@@ -71,6 +74,14 @@ impl StreamState {
         block.number <= self.newest && own.is_none_or(|(hash, _)| *hash == block.hash)
     }
 
+    /// Sends a block again that counts as settled.
+    pub(super) fn want(&mut self, number: u64) {
+        if self.settled.contains(number) {
+            self.settled.remove(number);
+            self.wanted.insert(number);
+        }
+    }
+
     /// Takes a watermark over; says whether it said anything new.
     pub(super) fn apply(&mut self, watermark: &Watermark) -> bool {
         let lives = watermark.lives();
@@ -91,10 +102,10 @@ impl StreamState {
         for range in std::iter::once(&prefix).chain(&watermark.ranges) {
             // What this journal never sealed cannot be settled: were it taken over, a block that
             // is sealed later would be forgotten unsent.
-            self.settled.insert_range(Range {
-                first: range.first.max(1),
-                last: range.last.min(self.newest),
-            });
+            let (first, last) = (range.first.max(1), range.last.min(self.newest));
+            for settled in self.wanted.missing_between(first, last) {
+                self.settled.insert_range(settled);
+            }
         }
         let (settled, answered_turn) = (&self.settled, &mut self.answered_turn);
         self.on_the_way.retain(|number, sent| {

@@ -655,6 +655,31 @@ fn a_block_that_is_wanted_again_goes_out_although_a_watermark_covers_it() {
 }
 
 #[test]
+fn blocks_that_are_wanted_again_wait_for_the_window_although_watermarks_cover_them() {
+    let mut sender = sender_with_backlog(40);
+    sender.step(0, 0, SenderEvent::Connected);
+    sender.step(0, 0, settled(40, &[], 1));
+    let wanted = SenderEvent::Wanted {
+        stream: gun(1),
+        numbers: (1..=40).collect(),
+    };
+    let mut sent = published(&sender.step(1, 0, wanted));
+    assert_eq!(sent.len(), Sender::STREAM_WINDOW_MAX);
+    for now_ms in 2..=10 {
+        // It is said again for each of them, and covers those that still wait, too.
+        let live = sender.step(now_ms, 0, sealed(gun(1), 40 + now_ms));
+        sent.extend(published(&live));
+        sent.extend(published(&sender.step(
+            now_ms,
+            0,
+            settled(39 + now_ms, &[], 1),
+        )));
+    }
+    let missing = (1..=40).filter(|number| !sent.contains(number));
+    assert_eq!(missing.collect::<Vec<_>>(), Vec::<u64>::new());
+}
+
+#[test]
 fn chance_stretches_a_timeout_by_up_to_a_half() {
     for (jitter, due_ms) in [(0, 5_000), (500, 6_250), (1_000, 7_500), (u16::MAX, 7_500)] {
         let mut sender = sender_with_backlog(1);

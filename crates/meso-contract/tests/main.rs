@@ -77,7 +77,7 @@ fn a_payload_is_refused_with_the_field_that_is_wrong() {
     ));
     assert!(matches!(
         refused("\"version\"", "\"versions\""),
-        PayloadError::NotJson { .. }
+        PayloadError::UnknownPart { .. }
     ));
     assert!(matches!(
         refused("\"number\":1", "\"number\":2"),

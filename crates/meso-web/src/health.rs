@@ -113,8 +113,18 @@ pub fn describe_metrics() {
 }
 
 fn describe_store() {
-    use metrics::{Unit, describe_gauge};
+    use metrics::{Unit, describe_counter, describe_gauge};
 
+    describe_counter!(
+        names::BLOCKS_DEFERRED_TOTAL,
+        Unit::Count,
+        "Blocks that are not settled and have to come again, since the start."
+    );
+    describe_counter!(
+        names::NOT_UNDERSTOOD_TOTAL,
+        Unit::Count,
+        "Messages that a newer driver may have written rightly, since the start."
+    );
     describe_gauge!(
         names::INGEST_FAILING,
         Unit::Count,

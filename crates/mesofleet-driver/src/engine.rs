@@ -38,7 +38,7 @@ use meso_units::{ClockSegment, Epoch, GunSerial, JournalIncarnation, ShotCounter
 
 use crate::machine::Now;
 use courses::Courses;
-use gun::Gun;
+use gun::{Gun, gun_of};
 use lane::Lane;
 use links::Links;
 use screening::Screenings;
@@ -490,14 +490,6 @@ fn clock_segment_value(segment: u32) -> (String, Vec<u8>) {
         CLOCK_SEGMENT_VALUE.to_owned(),
         segment.to_le_bytes().to_vec(),
     )
-}
-
-fn gun_of(gun: Option<GunSerial>, event: &GunEvent) -> Option<GunSerial> {
-    match event {
-        GunEvent::Attached(hello) => Some(hello.serial.clone()),
-        GunEvent::Refused { hello, .. } => Some(hello.serial.clone()),
-        _ => gun,
-    }
 }
 
 #[cfg(test)]

@@ -95,13 +95,18 @@ pub(super) async fn start(
         successor,
         is_successor_due: false,
         is_older_copy: false,
-        anew_from: match beginning {
-            Beginning::AsItIs => Instant::now(),
-            Beginning::Anew => Instant::now() + ANEW_PAUSE,
-        },
+        anew_from: anew_from(beginning),
         leaving,
     };
     write_first(daemon, batch, seals).await
+}
+
+/// From when on another life of the journal may begin.
+fn anew_from(beginning: Beginning) -> Instant {
+    match beginning {
+        Beginning::AsItIs => Instant::now(),
+        Beginning::Anew => Instant::now() + ANEW_PAUSE,
+    }
 }
 
 /// Writes what a start makes, before anything is heard of guns or of the room.

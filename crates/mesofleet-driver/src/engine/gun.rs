@@ -239,3 +239,12 @@ const fn grade_words(grade: CompletenessGrade) -> &'static str {
         _ => "completeness not provable",
     }
 }
+
+/// Whose event it is: the gun's that it greets with, else that of the port.
+pub(super) fn gun_of(gun: Option<GunSerial>, event: &GunEvent) -> Option<GunSerial> {
+    match event {
+        GunEvent::Attached(hello) => Some(hello.serial.clone()),
+        GunEvent::Refused { hello, .. } => Some(hello.serial.clone()),
+        _ => gun,
+    }
+}

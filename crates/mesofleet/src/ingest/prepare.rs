@@ -164,8 +164,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
                     Some(hash) => Ok(Some(*hash)),
                     None => store.block_hash(place),
                 })?;
-        let place = header.place.clone();
-        let clinic = header.clinic.clone();
+        let (place, clinic) = (header.place.clone(), header.clinic.clone());
         let reason = match offer {
             Offer::New { .. } if self.would_lose(&block)? => {
                 tracing::warn!(%place, "block deferred: the quarantine is full");

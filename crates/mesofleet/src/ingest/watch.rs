@@ -304,10 +304,8 @@ impl FleetWatch {
                     .map(|it| (cause, it, limit)),
             );
         }
-        if let Some((since, _)) = room.newer {
-            let value = (now.since_ns(since) / SECOND_NS).max(1);
-            wrongs.push((FleetCause::ServerOutdated, value, 0));
-        }
+        let newer_s = room.newer_s(now);
+        wrongs.extend(newer_s.map(|newer_s| (FleetCause::ServerOutdated, newer_s, 0)));
         let backlog = self.backlog_of(key);
         if backlog >= limits.journal_shots {
             wrongs.push((FleetCause::JournalFilling, backlog, limits.journal_shots));

@@ -193,13 +193,9 @@ impl Server {
         let release = release_text(backend.library.as_deref(), is_single_signer);
         tracing::info!(%http_addr, broker = %endpoint, release, "server started");
         let bus_options = bus_options(endpoint, &options)?;
-        let desks = start_desks(desks, &opened.ingest.handle, &health, &web_stopped);
-        let bus = run_bus(
-            bus_options,
-            opened.ingest.handle,
-            opened.ingest.outgoing,
-            connected,
-        );
+        let ingest = opened.ingest;
+        let desks = start_desks(desks, &ingest.handle, &health, &web_stopped);
+        let bus = run_bus(bus_options, ingest.handle, ingest.outgoing, connected);
         let web = WebState::new(WebOptions {
             backend: Arc::clone(&backend) as Arc<dyn meso_web::Backend>,
             events: events.clone(),
@@ -209,7 +205,7 @@ impl Server {
         let renew = renew(announcer, Arc::clone(&backend), web_stopped.clone());
         let parts = Parts {
             broker,
-            worker: opened.ingest.worker,
+            worker: ingest.worker,
             stop_web,
             http: tokio::spawn(serve_http(http, web.clone(), web_stopped)),
             bus: tokio::spawn(bus),

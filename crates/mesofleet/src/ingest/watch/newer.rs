@@ -6,6 +6,14 @@ use super::{FleetWatch, Room};
 use crate::ingest::pipeline::Ingest;
 use crate::ingest::shot_store::ShotStore;
 
+impl Room {
+    /// For how long it has not been understood, in s; at least one.
+    pub(super) fn newer_s(&self, now: Timestamp) -> Option<i64> {
+        let (since, _) = self.newer?;
+        Some((now.since_ns(since) / super::SECOND_NS).max(1))
+    }
+}
+
 impl FleetWatch {
     /// A room that is there and for so long sends nothing that is not understood is understood, in
     /// ns: 10 min. A driver tries a block again that is not settled within 90 s.

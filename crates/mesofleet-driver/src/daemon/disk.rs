@@ -214,7 +214,8 @@ impl Daemon {
         }
     }
 
-    /// Waits until the disk takes writes although nothing waits to be written.
+    /// Waits until the disk takes writes although nothing waits to be written; guns are heard and
+    /// judged meanwhile.
     ///
     /// # Errors
     ///
@@ -223,8 +224,9 @@ impl Daemon {
         &mut self,
         error: JournalError,
     ) -> Result<(), DriverError> {
+        let mut heard_count = 0;
         loop {
-            self.wait_for_disk(error.clone(), Ears::ToStops, &mut 0)
+            self.wait_for_disk(error.clone(), Ears::ToGuns, &mut heard_count)
                 .await?;
             if self.tried_disk().await.is_ok() {
                 self.disk_is_well();

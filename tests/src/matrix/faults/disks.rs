@@ -86,7 +86,7 @@ fn database_disk_full(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Res
     clinic.wait_until("the server says why it stores nothing", || {
         let ready = clinic.server.ready().unwrap_or_default();
         let mut reasons = ready.waiting_for.iter();
-        reasons.any(|reason| reason.contains("no space left on device"))
+        reasons.any(|reason| reason.contains("its disk was full"))
     })?;
     moments.rest(0, 2_000);
     disk.empty()?;

@@ -4,12 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use meso_testkit::gun::bank::{Bank, Order};
-use meso_testkit::gun::log::read_log;
-use meso_tests::sandbox::{Driver, Sandbox, compare, wait_until};
+use meso_tests::sandbox::{Driver, Sandbox, wait_until};
 use meso_units::Uncertainty;
 
-use crate::scene::{FAST, GUN, gun, programs, wait_attached, wait_for_more};
+use crate::scene::{FAST, Scene, gun, programs};
 
 /// A computer of tests has no time service, so its answer comes from a file.
 fn answer(folder: &Path, text: &str) {
@@ -43,41 +41,35 @@ fn wait_for_state(driver: &Driver, what: &str, is_so: impl Fn(bool, u64) -> bool
 
 #[test]
 fn times_have_no_bound_until_a_time_service_has_set_the_clock() {
-    let mut sandbox = Sandbox::start(programs()).unwrap();
+    let sandbox = Sandbox::start(programs()).unwrap();
     let tools = sandbox.folder("tools").unwrap();
     answer(&tools, "no");
     let mut options = sandbox.driver_options("room-1").unwrap();
     options.clock_trusted_after = "time-service";
     options.environment = time_service_in(&tools);
-    let logs = sandbox.folder("logs").unwrap();
-    let bank = Bank::start(&options.ports, &logs, vec![gun(FAST)]).unwrap();
-    let mut driver = sandbox.start_driver_with(options).unwrap();
-    wait_attached(&driver, true);
-    wait_for_more(&driver, 5);
-    wait_for_state(&driver, "the clock is not trusted", |is_trusted, _| {
-        !is_trusted
-    });
+    let scene = Scene::start_with(sandbox, options, gun(FAST), |_| {});
+    scene.wait_for_more(5);
+    wait_for_state(
+        &scene.driver,
+        "the clock is not trusted",
+        |is_trusted, _| !is_trusted,
+    );
 
     answer(&tools, "yes");
-    wait_for_state(&driver, "the clock is trusted", |is_trusted, within| {
-        is_trusted && within < u64::MAX
-    });
-    wait_for_more(&driver, 5);
-    bank.order(0, Order::StopFiring).unwrap();
-    let fired = read_log(&bank.logs()[0]).unwrap();
-    let newest = fired.last().unwrap().counter;
-    driver.settle(&[(GUN.to_owned(), newest.into())]).unwrap();
-    driver.leave().unwrap();
-    let stored = sandbox.stop_and_read().unwrap();
-    assert!(compare(&fired, &stored).is_whole());
+    wait_for_state(
+        &scene.driver,
+        "the clock is trusted",
+        |is_trusted, within| is_trusted && within < u64::MAX,
+    );
+    scene.wait_for_more(5);
+    let outcome = scene.finish();
+    outcome.assert_whole();
     let is_bounded = |counter: u32| {
-        let shot = stored
-            .shots
-            .iter()
-            .find(|it| it.identity.counter.get() == counter);
+        let mut shots = outcome.stored.shots.iter();
+        let shot = shots.find(|it| it.identity.counter.get() == counter);
         matches!(shot.unwrap().uncertainty, Uncertainty::Within(_))
     };
-    let first = fired.first().unwrap().counter;
-    assert!(!is_bounded(first), "nothing had set the clock");
-    assert!(is_bounded(newest), "something has");
+    let (first, newest) = (&outcome.fired[0], outcome.fired.last().unwrap());
+    assert!(!is_bounded(first.counter), "nothing had set the clock");
+    assert!(is_bounded(newest.counter), "something has");
 }

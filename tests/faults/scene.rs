@@ -7,7 +7,9 @@ use std::time::Duration;
 use meso_domain::{Gap, GapReason, GapState};
 use meso_testkit::gun::bank::{Bank, BankGun, Order};
 use meso_testkit::gun::log::{FiredShot, read_log};
-use meso_tests::sandbox::{Comparison, Driver, Programs, Sandbox, Stored, compare, wait_until};
+use meso_tests::sandbox::{
+    Comparison, Driver, DriverOptions, Programs, Sandbox, Stored, compare, wait_until,
+};
 use meso_units::GunSerial;
 
 pub(crate) const GUN: &str = "GUN-0001";
@@ -44,10 +46,21 @@ impl Scene {
     /// As [`Scene::start`], with something done to the gun before there is a driver.
     pub(crate) fn prepared(gun: BankGun, prepare: impl FnOnce(&Bank)) -> Scene {
         let sandbox = Sandbox::start(programs()).unwrap();
-        let ports = sandbox.folder("ports-room-1").unwrap();
-        let bank = Bank::start(&ports, &sandbox.folder("logs").unwrap(), vec![gun]).unwrap();
+        let options = sandbox.driver_options("room-1").unwrap();
+        Scene::start_with(sandbox, options, gun, prepare)
+    }
+
+    /// As [`Scene::prepared`], with a driver that is told this.
+    pub(crate) fn start_with(
+        sandbox: Sandbox,
+        options: DriverOptions,
+        gun: BankGun,
+        prepare: impl FnOnce(&Bank),
+    ) -> Scene {
+        let logs = sandbox.folder("logs").unwrap();
+        let bank = Bank::start(&options.ports, &logs, vec![gun]).unwrap();
         prepare(&bank);
-        let driver = sandbox.start_driver("room-1").unwrap();
+        let driver = sandbox.start_driver_with(options).unwrap();
         wait_attached(&driver, true);
         Scene {
             bank,

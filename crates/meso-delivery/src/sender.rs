@@ -277,7 +277,6 @@ impl Sender {
                         true => state.begin_connection(),
                         false => state.begin_live(),
                     }
-                    state.is_overdue = false;
                     state.passed = PassedOver::default();
                     // What the broker retained comes first, and may be older than the doubt.
                     let asks_at = &mut state.doubted_from_ms;

@@ -27,10 +27,6 @@ const PRUNED_AT_ONCE_MAX: i64 = 256;
 /// to an hour more than their least age.
 const NOTED_EVERY_NS: i64 = 3_600 * 1_000_000_000;
 
-/// A computer whose clock shows less was never set: 2025-01-01, in ns since 1970. No age is counted
-/// from what it shows.
-const PLAUSIBLE_FROM_NS: i64 = 1_735_689_600_000_000_000;
-
 /// How much of what is settled is kept, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Retention {
@@ -94,7 +90,8 @@ pub(crate) fn note_settled(
         let is_later = now_ns.saturating_sub(at_ns) >= NOTED_EVERY_NS || now_ns < at_ns;
         to < settled_to && is_later
     });
-    if is_due && settled_to > 0 && now_ns >= PLAUSIBLE_FROM_NS {
+    // From what a clock shows that was never set no age is counted.
+    if is_due && settled_to > 0 && now >= Timestamp::PLAUSIBLE_FROM {
         connection
             .prepare_cached(
                 "INSERT INTO settled_at (stream, settled_to, at_ns) VALUES (?1, ?2, ?3)",
@@ -256,7 +253,7 @@ mod tests {
     const DAY: Duration = Duration::from_secs(24 * 3_600);
 
     fn hour(hours: i64) -> Timestamp {
-        Timestamp::from_unix_ns(PLAUSIBLE_FROM_NS + hours * NOTED_EVERY_NS).unwrap()
+        Timestamp::PLAUSIBLE_FROM.saturating_add_ns(hours * NOTED_EVERY_NS)
     }
 
     fn settled(to: u64) -> Watermark {

@@ -14,6 +14,9 @@ impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const UNIX_EPOCH: Timestamp = Timestamp(0);
 
+    /// 2025-01-01T00:00:00Z: a computer whose clock shows less was never set.
+    pub const PLAUSIBLE_FROM: Timestamp = Timestamp(1_735_689_600_000_000_000);
+
     /// Wraps nanoseconds since 1970.
     ///
     /// # Errors

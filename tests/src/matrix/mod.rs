@@ -21,6 +21,8 @@ mod faults;
 mod moments;
 mod round;
 mod row;
+#[cfg(test)]
+mod samples;
 mod sessions;
 mod setup;
 

@@ -229,24 +229,8 @@ fn compare(count: &mut Count, open: &Open, fired: &[FiredShot], kept: &Kept, sea
 
 #[cfg(test)]
 mod tests {
-    use meso_testkit::samples::bare_shot;
-    use meso_units::{Epoch, GunSerial, GunTick};
-
     use super::*;
-
-    const GUN: &str = "GUN-0001";
-
-    fn fired(counter: u32) -> FiredShot {
-        let line = format!(
-            r#"{{"serial":"{GUN}","epoch":5,"counter":{counter},"boot_id":1,"tick_us":{counter},"flags":0}}"#
-        );
-        serde_json::from_str(&line).unwrap()
-    }
-
-    fn shot(counter: u32) -> Shot {
-        let tick = GunTick::new(counter.into()).unwrap();
-        bare_shot(GunSerial::parse(GUN).unwrap(), Epoch(5), counter, tick)
-    }
+    use crate::matrix::samples::{GUN, fired, shot};
 
     fn kept(counters: &[u32]) -> Kept {
         Kept {

@@ -164,6 +164,7 @@ impl StreamState {
     pub(super) fn begin_connection(&mut self) {
         self.on_the_way.clear();
         self.live_from = self.newest + 1;
+        self.is_overdue = false;
     }
 
     /// The same, and somebody is there again.

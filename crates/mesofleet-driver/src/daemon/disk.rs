@@ -39,6 +39,13 @@ pub(super) enum Ears {
     ToGuns,
 }
 
+impl Ears {
+    /// Whether a further event of a gun is looked at, after so many.
+    fn hear_guns(self, heard_count: usize) -> bool {
+        self == Ears::ToGuns && heard_count < COMMIT_EVENTS_MAX
+    }
+}
+
 /// Why the journal cannot be written.
 #[derive(Clone, Debug)]
 pub(super) struct DiskProblem {
@@ -130,7 +137,7 @@ impl Daemon {
         heard_count: &mut usize,
     ) -> Result<Result<T, JournalError>, DriverError> {
         loop {
-            let hears_guns = ears == Ears::ToGuns && *heard_count < COMMIT_EVENTS_MAX;
+            let hears_guns = ears.hear_guns(*heard_count);
             tokio::select! {
                 answer = &mut answer => {
                     return Ok(answer.unwrap_or_else(|_| Err(self.journal.why_closed())));
@@ -200,7 +207,7 @@ impl Daemon {
         heard_count: &mut usize,
     ) -> Result<bool, DriverError> {
         loop {
-            let hears_guns = ears == Ears::ToGuns && *heard_count < COMMIT_EVENTS_MAX;
+            let hears_guns = ears.hear_guns(*heard_count);
             tokio::select! {
                 () = told_to_leave(&mut self.leaving) => return Ok(true),
                 () = sleep_until(until) => return Ok(false),

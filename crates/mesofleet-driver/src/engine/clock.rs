@@ -7,7 +7,10 @@
 use std::collections::VecDeque;
 
 use meso_link_proto::clock::ClockMapping;
-use meso_units::{BootId, ClockSegment, GunTick, Timestamp, Uncertainty};
+use meso_units::{BootId, ClockSegment, GunSerial, GunTick, Timestamp, Uncertainty};
+
+use super::Engine;
+use crate::machine::Now;
 
 /// Under this and its serial number the journal keeps the mappings of a gun.
 pub(super) const CLOCK_VALUES: &str = "clock/";
@@ -19,17 +22,34 @@ const STARTS_MAX: usize = 4;
 /// The length of a mapping in the journal.
 const MAPPING_BYTES: usize = 52;
 
-/// A computer whose clock shows less was never set: 2025-01-01, in ns since 1970. Its times have
-/// no bound, so that no rule about time is judged by them.
-pub(super) const PLAUSIBLE_FROM_NS: i64 = 1_735_689_600_000_000_000;
-
 /// In a mapping's round trip in the journal: the computer's clock was not trusted when it was made.
 /// No round trip is that long.
 const UNTRUSTED: u64 = 1 << 63;
 
-/// Whether a clock that shows this can be right.
-pub(super) fn is_plausible(utc: Timestamp) -> bool {
-    utc.unix_ns() >= PLAUSIBLE_FROM_NS
+impl Engine {
+    /// Whether what this computer's clock shows counts.
+    pub(super) fn trusts_clock(&self, now: Now) -> bool {
+        !self.awaits_time_service && now.utc >= Timestamp::PLAUSIBLE_FROM
+    }
+
+    /// From now on the computer's clock counts only once a time service has set it.
+    pub(crate) const fn await_time_service(&mut self) {
+        self.awaits_time_service = true;
+    }
+
+    /// A time service has set the computer's clock: what guns tell of theirs from now on has a bound.
+    pub(crate) fn clock_was_set(&mut self) {
+        self.awaits_time_service = false;
+        self.all_statuses_due();
+    }
+
+    /// Takes note of a new mapping of a gun's clock.
+    pub(super) fn learn_clock(&mut self, serial: &GunSerial, mapping: ClockMapping) {
+        let segment = ClockSegment(self.clock_segment_base.saturating_add(mapping.segment));
+        self.clock_segment = self.clock_segment.max(segment);
+        let is_trusted = !self.awaits_time_service;
+        self.gun(serial).clock.learn(mapping, segment, is_trusted);
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +164,7 @@ mod tests {
             boot_id,
             segment: 3,
             reference_tick_us: 1_000 + u64::from(boot_id),
-            reference_at_ns: PLAUSIBLE_FROM_NS - 5,
+            reference_at_ns: Timestamp::PLAUSIBLE_FROM.unix_ns() - 5,
             drift_ppb: -40_000,
             drift_allowance_ppb: 200_000,
             rtt_ns: 900_000,

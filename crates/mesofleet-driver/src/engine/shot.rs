@@ -7,15 +7,13 @@ use meso_domain::{
 };
 use meso_journal::NewRecord;
 use meso_limits::Judge;
-use meso_link_proto::clock::ClockMapping;
 use meso_link_proto::{Measured, ShotEvent};
 use meso_units::{ClockSegment, Epoch, GunSerial, SegmentId, SessionId, Timestamp, Uncertainty};
 
-use super::clock::{CLOCK_VALUES, is_plausible};
+use super::clock::CLOCK_VALUES;
 use super::live::LastShot;
 use super::strays::STRAY_VALUES;
 use super::{Engine, Work};
-use crate::machine::Now;
 
 /// A breach of a rule that follows the last one within this time belongs to the same episode, whose
 /// first shot alone, and the first one that is worse, seals its block at once: 10 s.
@@ -69,30 +67,6 @@ impl Engine {
         work.push(record, Some(epoch), haste);
     }
 
-    /// Takes note of a new mapping of a gun's clock.
-    pub(super) fn learn_clock(&mut self, serial: &GunSerial, mapping: ClockMapping) {
-        let segment = ClockSegment(self.clock_segment_base.saturating_add(mapping.segment));
-        self.clock_segment = self.clock_segment.max(segment);
-        let is_trusted = !self.awaits_time_service;
-        self.gun(serial).clock.learn(mapping, segment, is_trusted);
-    }
-
-    /// Whether what this computer's clock shows counts.
-    pub(super) fn trusts_clock(&self, now: Now) -> bool {
-        !self.awaits_time_service && is_plausible(now.utc)
-    }
-
-    /// From now on the computer's clock counts only once a time service has set it.
-    pub(crate) const fn await_time_service(&mut self) {
-        self.awaits_time_service = true;
-    }
-
-    /// A time service has set the computer's clock: what guns tell of theirs from now on has a bound.
-    pub(crate) fn clock_was_set(&mut self) {
-        self.awaits_time_service = false;
-        self.all_statuses_due();
-    }
-
     /// The time of a shot: by the mapping of the gun's clock in the start of the gun that fired
     /// it, or else when it arrived, which may be long after. Within a stretch of clock it only
     /// grows. A computer whose clock was never set gives no bound.
@@ -114,7 +88,7 @@ impl Engine {
             at = newest_at.saturating_add_ns(1);
         }
         gun.newest_at = Some((segment, at));
-        if !is_plausible(at) {
+        if at < Timestamp::PLAUSIBLE_FROM {
             uncertainty = Uncertainty::Unbounded;
         }
         (at, uncertainty, segment)

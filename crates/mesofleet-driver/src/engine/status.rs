@@ -113,8 +113,7 @@ impl Engine {
             gun.published_ms = Some(now.monotonic_ms);
             let lane = self.lanes.get(&Stream::Gun(serial.clone()));
             let backlog = lane.map_or(0, Lane::backlog);
-            let mut status = status_of(gun, now, backlog, library);
-            status.clock_trusted = Some(is_clock_trusted);
+            let status = status_of(gun, now, is_clock_trusted, backlog, library);
             due.push((serial.clone(), status));
         }
         due
@@ -171,7 +170,13 @@ fn clock_of(gun: &Gun, now: Now) -> Option<RoomClockBody> {
     })
 }
 
-fn status_of(gun: &Gun, now: Now, backlog_shots: u64, library_version: u32) -> GunStatusMessage {
+fn status_of(
+    gun: &Gun,
+    now: Now,
+    is_clock_trusted: bool,
+    backlog_shots: u64,
+    library_version: u32,
+) -> GunStatusMessage {
     let drift_ppb = gun.clock.newest().map(|(mapping, _)| mapping.drift_ppb);
     GunStatusMessage {
         version: PAYLOAD_VERSION,
@@ -190,7 +195,7 @@ fn status_of(gun: &Gun, now: Now, backlog_shots: u64, library_version: u32) -> G
         completeness: gun.shown_grade(),
         interlock: gun.interlock.shown(gun.is_inhibited),
         clock_drift_ppm: drift_ppb.and_then(|ppb| i32::try_from(ppb / 1_000).ok()),
-        clock_trusted: None,
+        clock_trusted: Some(is_clock_trusted),
         library_version: Some(library_version),
     }
 }

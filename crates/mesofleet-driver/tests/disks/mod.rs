@@ -6,6 +6,7 @@
 use std::process::{Child, Command, Stdio};
 
 use crate::commands::driver;
+use crate::guns::stop_gun;
 use crate::harness::Room;
 
 /// A driver that lives on where a write is refused: the signal that comes with it would end it.
@@ -64,18 +65,7 @@ async fn while_a_disk_takes_nothing_people_hear_why_stop_works_and_no_shot_is_lo
     let shown = driver(["status", "--data-dir", data]);
     let alarm = format!("ALARM     the journal in {data} cannot be written");
     assert!(shown.assert_code(0).out.contains(&alarm), "{shown:?}");
-    let stop = [
-        "gun",
-        "stop",
-        "GUN-0001",
-        "--operator",
-        "op-2",
-        "--data-dir",
-    ];
-    driver([&stop[..], &[data]].concat()).assert_code(0);
-    room.state_until("data", |state| state["guns"][0]["inhibited"] == true)
-        .await;
-    let fired = room.fired();
+    let fired = stop_gun(&mut room).await;
 
     limit_files(pid, "unlimited");
     let is_back = |state: &serde_json::Value| {

@@ -101,24 +101,22 @@ async fn a_gun_without_a_key_is_refused_where_only_authentic_ones_are_taken() {
     room.leave().await;
 }
 
+/// Has operator op-2 stop the gun; says how many shots it has fired by then.
+pub async fn stop_gun(room: &mut Room) -> usize {
+    let data = room.data_folder().display().to_string();
+    let stop = ["gun", "stop", "GUN-0001", "--operator", "op-2"];
+    driver([&stop[..], &["--data-dir", &data]].concat()).assert_code(0);
+    room.state_until("data", |state| state["guns"][0]["inhibited"] == true)
+        .await;
+    room.fired()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_stops_a_gun_from_the_command_line_with_the_interlock_off() {
     let mut room = Room::start().await;
     room.fire_until(3).await;
     let data = room.data_folder().display().to_string();
-    let stop = [
-        "gun",
-        "stop",
-        "GUN-0001",
-        "--operator",
-        "op-2",
-        "--data-dir",
-        &data,
-    ];
-    driver(stop).assert_code(0);
-    room.state_until("data", |state| state["guns"][0]["inhibited"] == true)
-        .await;
-    let fired = room.fired();
+    let fired = stop_gun(&mut room).await;
     for _ in 0..3 {
         room.state_until("data", |_| true).await;
     }

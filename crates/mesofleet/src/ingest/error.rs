@@ -75,9 +75,7 @@ impl IngestError {
     pub(super) const fn passes(&self) -> bool {
         matches!(self, IngestError::ShotsElsewhere { .. })
     }
-}
 
-impl IngestError {
     /// The blocks that lack shots, where that is what is wrong.
     pub(super) fn lost(&self) -> &[LostBlock] {
         match self {

@@ -98,7 +98,7 @@ impl<S: ShotStore> Preparation<'_, S> {
 }
 
 /// A counter out of a range of them.
-pub(super) fn narrow(number: u64) -> ShotCounter {
+pub(crate) fn narrow(number: u64) -> ShotCounter {
     ShotCounter(u32::try_from(number).unwrap_or(u32::MAX))
 }
 

@@ -42,6 +42,7 @@ pub use arrival::{Arrival, Way};
 pub use bus::{BusOptions, run_bus};
 pub use error::IngestError;
 pub use gun_alerts::GunAlerts;
+pub(crate) use inquiry::narrow;
 pub use pipeline::{Ingest, IngestOptions};
 pub use retire::{Awaited, RetireError, Retirement};
 pub use shot_store::{Recalled, ShotStore};

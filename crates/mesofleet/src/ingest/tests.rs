@@ -180,6 +180,18 @@ struct Effect {
     receiver: String,
 }
 
+/// Shots 1, 2, 5 and 6 of a gun that a room has had from the beginning.
+fn bench_with_hole() -> (Bench, PaperDriver) {
+    let mut bench = Bench::new();
+    let mut driver = PaperDriver::new();
+    bench.deliver(&[
+        driver.custody(1, 0, at(0)),
+        driver.run(1, 2, None),
+        driver.run(5, 6, None),
+    ]);
+    (bench, driver)
+}
+
 fn now() -> Timestamp {
     at(2_000)
 }

@@ -6,7 +6,7 @@ use meso_units::DriverId;
 use meso_web::{BackendError, RetireRoom};
 
 use super::backend::FleetBackend;
-use crate::ingest::{IngestError, RetireError, Retirement, chain};
+use crate::ingest::{IngestError, RetireError, Retirement, chain, narrow};
 
 /// Retired rooms that are looked through for the newest of a name.
 const LOOKED_THROUGH_MAX: u32 = 1_000;
@@ -18,15 +18,14 @@ impl FleetBackend {
             .ingest
             .awaited_from_room(room.clone())
             .map_err(|error| refused(&error))?;
-        let narrow = |counter| u32::try_from(counter).unwrap_or(u32::MAX);
         let gaps = awaited
             .gaps
             .iter()
             .map(|(gun, epoch, range)| AwaitedGapView {
                 gun: gun.to_string(),
                 epoch: epoch.to_string(),
-                first: narrow(range.first),
-                last: narrow(range.last),
+                first: narrow(range.first).get(),
+                last: narrow(range.last).get(),
             });
         Ok(RetirementView {
             room: room.to_string(),

@@ -1,28 +1,10 @@
 //! The count has to see what it is there for.
 
 use meso_domain::{Gap, GapReason};
-use meso_testkit::samples::bare_shot;
 use meso_units::{GunTick, Timestamp};
 
 use super::*;
-
-const GUN: &str = "GUN-0001";
-
-fn fired(counter: u32) -> FiredShot {
-    let line = format!(
-        r#"{{"serial":"{GUN}","epoch":5,"counter":{counter},"boot_id":1,"tick_us":{counter},"flags":0}}"#
-    );
-    serde_json::from_str(&line).unwrap()
-}
-
-fn shot(counter: u32) -> Shot {
-    let tick = GunTick::new(counter.into()).unwrap();
-    let gun = GunSerial::parse(GUN).unwrap();
-    Shot {
-        at: Timestamp::from_unix_ns(i64::from(counter)).unwrap(),
-        ..bare_shot(gun, Epoch(5), counter, tick)
-    }
-}
+use crate::matrix::samples::{GUN, fired, shot};
 
 /// Three shots were fired, and these arrived, each in a block of one journal.
 struct Scene {

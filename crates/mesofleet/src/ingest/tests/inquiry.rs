@@ -6,15 +6,9 @@ use meso_units::Epoch;
 
 use super::*;
 
-/// Shots 1, 2, 5 and 6 of a gun that this driver has had from the beginning.
-fn bench_with_hole() -> (Bench, PaperDriver) {
-    let mut bench = Bench::new();
-    let mut driver = PaperDriver::new();
-    bench.deliver(&[
-        driver.custody(1, 0, at(0)),
-        driver.run(1, 2, None),
-        driver.run(5, 6, None),
-    ]);
+/// [`bench_with_hole`], and the room is there.
+fn bench_of_room_with_hole() -> (Bench, PaperDriver) {
+    let (mut bench, driver) = bench_with_hole();
     be_born(&mut bench, &driver);
     (bench, driver)
 }
@@ -66,7 +60,7 @@ fn missing(bench: &mut Bench) -> (u64, u64) {
 
 #[test]
 fn a_hole_is_asked_for_then_declared_and_a_late_arrival_fills_it() {
-    let (mut bench, mut driver) = bench_with_hole();
+    let (mut bench, mut driver) = bench_of_room_with_hole();
     assert!(bench.ingest().questions(now(), 0).is_empty(), "not at once");
     let questions = bench.ingest().questions(at(2_010), 0);
     assert_eq!(questions.len(), 1);
@@ -89,7 +83,7 @@ fn a_hole_is_asked_for_then_declared_and_a_late_arrival_fills_it() {
 
 #[test]
 fn a_driver_that_holds_what_is_missing_is_waited_for() {
-    let (mut bench, driver) = bench_with_hole();
+    let (mut bench, driver) = bench_of_room_with_hole();
     let said = answer(&driver, &[(1, 6)], EPOCH);
     bench.ingest().commit(vec![said], now()).unwrap();
     assert_eq!(missing(&mut bench), (0, 0));
@@ -99,7 +93,7 @@ fn a_driver_that_holds_what_is_missing_is_waited_for() {
 #[test]
 fn a_kill_after_any_step_declares_a_gap_once() {
     for last in [Step::Prepare, Step::Store, Step::Log] {
-        let (mut bench, driver) = bench_with_hole();
+        let (mut bench, driver) = bench_of_room_with_hole();
         let said = || vec![answer(&driver, &[(1, 2), (5, 6)], EPOCH)];
         let ingest = bench.ingest();
         let prepared = ingest.prepare(said(), now()).unwrap();
@@ -120,7 +114,7 @@ fn a_kill_after_any_step_declares_a_gap_once() {
 
 #[test]
 fn an_epoch_that_its_gun_has_left_ends_with_a_count_that_nobody_knows() {
-    let (mut bench, driver) = bench_with_hole();
+    let (mut bench, driver) = bench_of_room_with_hole();
     let life = driver.incarnation;
     // The gun comes to another room under another epoch.
     let mut header = PaperDriver::new().custody(1, 0, at(5)).header().clone();

@@ -7,18 +7,6 @@ use meso_units::{DriverId, OperatorId};
 use super::fleet::{SEEN, driver_status, gun_status};
 use super::*;
 
-/// Shots 1, 2, 5 and 6 of a gun that this room has had from the beginning; the room is gone.
-fn bench_with_hole() -> (Bench, PaperDriver) {
-    let mut bench = Bench::new();
-    let mut driver = PaperDriver::new();
-    bench.deliver(&[
-        driver.custody(1, 0, at(0)),
-        driver.run(1, 2, None),
-        driver.run(5, 6, None),
-    ]);
-    (bench, driver)
-}
-
 fn wanted(gap_count: u32, shot_count: u64) -> Retirement {
     Retirement {
         driver: sample_driver(),

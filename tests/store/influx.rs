@@ -159,6 +159,26 @@ fn a_database_that_stays_away_fails_the_commit_and_takes_it_when_it_is_back() {
 }
 
 #[test]
+fn a_database_that_hangs_holds_up_nobody_who_has_something_else_to_do() {
+    let bench = OnInflux::new(Dialect::V1);
+    let mut store = bench.open();
+    bench.proxy.fail_all(Fault::Hang);
+    for n in 0..3 {
+        let commit = commit_of([block_of_five(n)]);
+        store.writer.store_ahead(&commit).unwrap();
+        // Whoever waited for an answer would get an error: it hangs for longer than a request may take.
+        assert!(
+            store.writer.settle_some().unwrap(),
+            "commit {n} is on its way"
+        );
+    }
+    assert_eq!(bench.point_count(), 0);
+    bench.proxy.mend();
+    while store.writer.settle_some().unwrap() {}
+    assert_eq!(bench.point_count(), 15);
+}
+
+#[test]
 fn commits_are_durable_and_go_on_while_their_points_are_on_their_way() {
     let bench = OnInflux::new(Dialect::V1);
     let mut store = bench.open();

@@ -169,6 +169,11 @@ impl Receiver {
     /// 20 MB, and ten years of a thousand rooms need a tenth of it.
     pub const STREAM_COUNT_MAX: usize = 65_536;
 
+    /// The most epochs of all guns together; blocks that could begin a further one are deferred, so
+    /// they stay with their drivers. At about 400 bytes each this is 100 MB. A thousand guns that lose
+    /// their memory every other week begin as many in ten years.
+    pub const EPOCH_COUNT_MAX: usize = 262_144;
+
     /// How far back a run of settled places is searched for a block that is held.
     pub const REFUSED_IN_A_ROW_MAX: usize = 8;
 
@@ -277,7 +282,17 @@ impl Receiver {
             }),
             _ => false,
         };
-        stream_full || streams_full || gun_full
+        stream_full || streams_full || gun_full || self.epochs_are_full(header)
+    }
+
+    /// Whether a block could begin more epochs than may be.
+    fn epochs_are_full(&self, header: &BlockHeader) -> bool {
+        let begun = match (&header.place.stream, header.epoch) {
+            (Stream::Gun(gun), Some(epoch)) => usize::from(self.counters(gun, epoch).is_none()),
+            (Stream::Gun(_), None) => usize::from(header.record_count),
+            (Stream::Room, _) => 0,
+        };
+        begun > 0 && self.guns.len() + begun > Receiver::EPOCH_COUNT_MAX
     }
 
     /// Takes note that a block is held.
@@ -362,10 +377,13 @@ impl Receiver {
     pub fn record_session_end(&mut self, ended: &SessionEnded) {
         for position in &ended.last_counters {
             let key = (position.gun.clone(), position.epoch);
-            self.guns
-                .entry(key.clone())
-                .or_default()
-                .record_known(position.counter.get().into());
+            // The shots of an epoch beyond the limit are with their driver, which is shown.
+            let is_full = self.guns.len() >= Receiver::EPOCH_COUNT_MAX;
+            if is_full && !self.guns.contains_key(&key) {
+                continue;
+            }
+            let counters = self.guns.entry(key.clone()).or_default();
+            counters.record_known(position.counter.get().into());
             self.changed_guns.insert(key);
         }
     }

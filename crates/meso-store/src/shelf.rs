@@ -123,6 +123,12 @@ pub(crate) trait Shelf: fmt::Debug + Send + Sync {
     /// What is in memory of it, by ascending rows, need not be read back.
     fn advance(&self, registry: &Connection, fresh: &[FreshBlock<'_>]) -> Result<(), StoreError>;
 
+    /// Takes some of what is pending, without a long wait for a shelf that does not answer; says
+    /// whether anything is on its way there, then. On an error the rest stays pending.
+    fn settle_some(&self, _registry: &Connection) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// Takes what is pending; on an error the rest stays pending.
     fn settle(&self, registry: &Connection) -> Result<(), StoreError>;
 

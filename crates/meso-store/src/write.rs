@@ -130,6 +130,18 @@ impl Writer {
         done
     }
 
+    /// As [`Writer::settle`], but it gives up waiting for answers to writes after a moment; says whether
+    /// there is more to wait for. So whoever has nothing else to do can bring shots to where they are
+    /// kept and still turn to the next commit at once. Only a block of which a part is sent again is
+    /// read back first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::settle`].
+    pub fn settle_some(&self) -> Result<bool, StoreError> {
+        self.shelf.settle_some(&self.connection)
+    }
+
     /// Brings what an earlier commit left in the registry's file to where shots are kept.
     ///
     /// # Errors

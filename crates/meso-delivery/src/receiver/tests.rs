@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
-use meso_domain::{GapReason, GapState};
-use meso_units::{ClinicId, ShotCounter, Timestamp};
+use meso_domain::{GapReason, GapState, GunPosition, SessionEnded, SessionOutcome};
+use meso_units::{ClinicId, SessionId, ShotCounter, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
@@ -195,6 +195,54 @@ fn at_the_range_limit_a_block_is_deferred_and_an_older_one_still_accepted() {
     let beyond = 4 + 2 * Receiver::STREAM_RANGE_COUNT_MAX as u64;
     assert_eq!(bench.offer(beyond), Offer::Deferred);
     assert_eq!(bench.offer(1), Offer::New { link: Link::First });
+}
+
+#[test]
+fn at_the_limit_of_epochs_blocks_of_another_one_are_deferred() {
+    let bench_of = |count: usize| {
+        let mut bench = Bench::default();
+        for epoch in 0..count as u64 {
+            let identity = ShotIdentity {
+                epoch: Epoch(1_000 + epoch),
+                ..sample_shot(1)
+            };
+            bench.receiver.record_shot(&identity);
+        }
+        bench
+    };
+    let header = |epoch| BlockHeader {
+        epoch,
+        ..sample_header(1, None)
+    };
+    let new = Offer::New { link: Link::First };
+    let mut bench = bench_of(Receiver::EPOCH_COUNT_MAX);
+    bench.receiver.record_session_end(&SessionEnded {
+        session: SessionId::from_bytes([1; 16]),
+        at: Timestamp::UNIX_EPOCH,
+        outcome: SessionOutcome::Completed,
+        last_counters: vec![GunPosition {
+            gun: sample_gun(),
+            epoch: Epoch(7),
+            counter: ShotCounter(1),
+            is_away: false,
+        }],
+    });
+    for another in [Some(Epoch(7)), None] {
+        assert_eq!(bench.check(&header(another), hash(1)), Offer::Deferred);
+    }
+    let of_room = BlockHeader {
+        place: BlockPlace {
+            stream: Stream::Room,
+            ..sample_header(1, None).place
+        },
+        ..header(None)
+    };
+    // Nor when a store from elsewhere has more.
+    bench.receiver.record_shot(&sample_shot(1));
+    assert_eq!(bench.check(&of_room, hash(1)), new);
+    assert_eq!(bench.check(&header(Some(Epoch(1_000))), hash(1)), new);
+    let bench = bench_of(Receiver::EPOCH_COUNT_MAX - 1);
+    assert_eq!(bench.check(&header(Some(Epoch(7))), hash(1)), new);
 }
 
 #[test]

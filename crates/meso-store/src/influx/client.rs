@@ -45,9 +45,9 @@ const REFUSED_LINES_MAX: usize = 1_000;
 const WORDS_MAX: usize = 300;
 
 /// Writes that are begun and not answered, those included for whose answer nobody waits after an
-/// error. The shelf begins fewer: at most one for each of 1,024 blocks and 16 behind them. Above it
+/// error. The shelf begins fewer: at most one for each of 1,024 blocks, 16 behind them and one before. Above it
 /// nothing is begun, and the blocks stay pending.
-pub(super) const UNDER_WAY_MAX: usize = 1_040;
+pub(super) const UNDER_WAY_MAX: usize = 1_041;
 
 /// How long a connection may take to open.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
@@ -126,13 +126,13 @@ pub(crate) struct UnderWay {
 type Written = Result<Vec<RefusedLine>, Failure>;
 
 impl UnderWay {
-    /// Whether waiting takes no time.
-    pub(crate) fn is_answered(&mut self) -> bool {
+    /// Whether an answer is there within some time, so that waiting takes no more.
+    pub(crate) fn is_answered_within(&mut self, patience: Duration) -> bool {
         if self.written.is_none() {
-            self.written = match self.answer.try_recv() {
+            self.written = match self.answer.recv_timeout(patience) {
                 Ok(written) => Some(written),
-                Err(std_mpsc::TryRecvError::Empty) => None,
-                Err(std_mpsc::TryRecvError::Disconnected) => return true,
+                Err(std_mpsc::RecvTimeoutError::Timeout) => None,
+                Err(std_mpsc::RecvTimeoutError::Disconnected) => return true,
             };
         }
         self.written.is_some()

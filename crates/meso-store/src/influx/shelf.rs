@@ -1,9 +1,10 @@
 //! Shots as points of an InfluxDB.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use meso_domain::canonical::Canonical as _;
 use meso_domain::{LedgerEntryKind, Severity, Shot};
@@ -31,12 +32,12 @@ const PENDING_BLOCKS_PER_GO: usize = 1_024;
 /// Blocks of one write: the lines of the next are made while the server takes those of this.
 const BLOCKS_PER_WRITE: usize = 64;
 
-/// Writes of the blocks that are sent in one go.
-const WRITES_OF_A_FLIGHT_MAX: usize = PENDING_BLOCKS_PER_GO.div_ceil(BLOCKS_PER_WRITE);
-
 /// Blocks that may be on their way to the server before the next commit waits for the oldest: while
 /// the server is slow or waits for its disk, the ingest decides on, and the other way round.
 const AHEAD_BLOCKS_MAX: usize = 1_024;
+
+/// How long [`Shelf::settle_some`] waits for an answer: as much later may begin what comes meanwhile.
+const SETTLE_PAUSE: Duration = Duration::from_millis(20);
 
 /// Blocks that are remembered as such that lack shots, so that each is told of once; further ones are
 /// not told of until the next start.
@@ -53,44 +54,57 @@ pub(crate) struct InfluxShelf {
     lacking: Mutex<BTreeSet<i64>>,
 }
 
-/// Blocks on their way to the server.
+/// Blocks on their way to the server in one write, in the order of their rows.
 #[derive(Debug)]
 struct Flight {
-    /// In the order of their rows.
-    parts: Vec<(Outbox, UnderWay)>,
+    outbox: Outbox,
+    under_way: UnderWay,
 }
 
 impl Flight {
-    fn spans(&self) -> impl DoubleEndedIterator<Item = &BlockSpan> {
-        self.parts.iter().flat_map(|(outbox, _)| &outbox.spans)
+    fn block_count(&self) -> usize {
+        self.outbox.spans.len()
     }
+}
 
-    /// Whether the server has answered.
-    fn has_landed(&mut self) -> bool {
-        let mut parts = self.parts.iter_mut();
-        parts.all(|(_, under_way)| under_way.is_answered())
-    }
-
-    /// Waits until the server has them, and takes them out of the registry's file. A power cut may
-    /// bring them back there, and they are sent once more.
-    fn land(self, registry: &Connection) -> Result<(), StoreError> {
-        let mut written = Vec::with_capacity(self.parts.len());
-        for (outbox, under_way) in self.parts {
-            written.push((outbox, under_way.wait()?));
+/// Waits until the server has what these brought, and takes it out of the registry's file, on an error
+/// what came before. A power cut may bring it back there, and it is sent once more.
+fn land(registry: &Connection, flights: Vec<Flight>) -> Result<(), StoreError> {
+    let mut written = Vec::with_capacity(flights.len());
+    let mut failed = None;
+    for flight in flights {
+        match flight.under_way.wait() {
+            Ok(refused) => written.push((flight.outbox, refused)),
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
         }
-        unhurried(registry, |transaction| {
-            for (outbox, refused) in &written {
-                outbox.set_aside(transaction, refused)?;
-            }
-            for span in written.iter().flat_map(|(outbox, _)| &outbox.spans) {
-                transaction
-                    .prepare_cached("DELETE FROM pending WHERE block = ?1")
-                    .and_then(|mut statement| statement.execute([span.row]))
-                    .during("take sent shots out")?;
-            }
-            Ok(())
-        })
     }
+    take_out(registry, &written)?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// Takes what the server has out of the registry's file.
+fn take_out(
+    registry: &Connection,
+    written: &[(Outbox, Vec<RefusedLine>)],
+) -> Result<(), StoreError> {
+    if written.is_empty() {
+        return Ok(());
+    }
+    unhurried(registry, |transaction| {
+        for (outbox, refused) in written {
+            outbox.set_aside(transaction, refused)?;
+        }
+        for span in written.iter().flat_map(|(outbox, _)| &outbox.spans) {
+            transaction
+                .prepare_cached("DELETE FROM pending WHERE block = ?1")
+                .and_then(|mut statement| statement.execute([span.row]))
+                .during("take sent shots out")?;
+        }
+        Ok(())
+    })
 }
 
 impl InfluxShelf {
@@ -105,28 +119,26 @@ impl InfluxShelf {
         })
     }
 
-    /// Begins to send blocks whose shots lie in the registry's file, those behind row `after`; `None`
-    /// where there are none.
+    /// Begins to send blocks whose shots lie in the registry's file, the first of those in these rows.
     fn begin(
         &self,
         registry: &Connection,
-        after: i64,
+        rows: RangeInclusive<i64>,
+        blocks_max: usize,
         fresh: &[FreshBlock<'_>],
-    ) -> Result<Option<Flight>, StoreError> {
-        let mut spans = pending(registry, after)?.into_iter().peekable();
-        if spans.peek().is_none() {
-            return Ok(None);
-        }
-        let mut parts = Vec::with_capacity(WRITES_OF_A_FLIGHT_MAX);
+    ) -> Result<Vec<Flight>, StoreError> {
+        let mut spans = pending(registry, rows, blocks_max)?.into_iter().peekable();
+        let mut flights = Vec::new();
         while spans.peek().is_some() {
             let mut outbox = Outbox::default();
             for span in spans.by_ref().take(BLOCKS_PER_WRITE) {
                 outbox.add(registry, &self.reader, span, fresh)?;
             }
             let lines = Arc::new(std::mem::take(&mut outbox.lines));
-            parts.push((outbox, self.writer.begin(lines)?));
+            let under_way = self.writer.begin(lines)?;
+            flights.push(Flight { outbox, under_way });
         }
-        Ok(Some(Flight { parts }))
+        Ok(flights)
     }
 
     /// Begins to send what is pending behind what is on its way, and takes out what the server has.
@@ -136,30 +148,74 @@ impl InfluxShelf {
         fresh: &[FreshBlock<'_>],
         ahead: &mut VecDeque<Flight>,
     ) -> Result<(), StoreError> {
-        let sent = ahead.back().and_then(|flight| flight.spans().next_back());
-        let next = self.begin(registry, sent.map_or(0, |span| span.row), fresh)?;
-        ahead.extend(next);
-        loop {
-            let count: usize = ahead.iter().map(|flight| flight.spans().count()).sum();
-            let is_full = count > AHEAD_BLOCKS_MAX;
-            let is_due = ahead.front_mut().is_some_and(Flight::has_landed);
-            let landing = ahead.pop_front_if(|_| is_due || is_full);
-            let Some(flight) = landing else {
-                return Ok(());
-            };
-            flight.land(registry)?;
+        let row_of = |span: Option<&BlockSpan>| span.map(|span| span.row);
+        let first = row_of(ahead.front().and_then(|flight| flight.outbox.spans.first()));
+        let last = row_of(ahead.back().and_then(|flight| flight.outbox.spans.last()));
+        // Shots that were lost and came again wait in the rows of their blocks.
+        if let Some(first) = first {
+            let again = self.begin(registry, 0..=first - 1, BLOCKS_PER_WRITE, fresh)?;
+            again
+                .into_iter()
+                .for_each(|flight| ahead.push_front(flight));
         }
+        let behind = last.map_or(0, |last| last + 1)..=i64::MAX;
+        ahead.extend(self.begin(registry, behind, PENDING_BLOCKS_PER_GO, fresh)?);
+        let mut count: usize = ahead.iter().map(Flight::block_count).sum();
+        let mut landing = Vec::new();
+        while let Some(flight) = ahead.pop_front_if(|flight| {
+            count > AHEAD_BLOCKS_MAX || flight.under_way.is_answered_within(Duration::ZERO)
+        }) {
+            count -= flight.block_count();
+            landing.push(flight);
+        }
+        land(registry, landing)
+    }
+
+    /// Takes out what the server has, and begins to send what is pending where nothing is on its way;
+    /// says whether anything is, then.
+    fn send_some(
+        &self,
+        registry: &Connection,
+        ahead: &mut VecDeque<Flight>,
+    ) -> Result<bool, StoreError> {
+        let mut landing = Vec::new();
+        let mut patience = SETTLE_PAUSE;
+        while let Some(flight) =
+            ahead.pop_front_if(|flight| flight.under_way.is_answered_within(patience))
+        {
+            landing.push(flight);
+            patience = Duration::ZERO;
+        }
+        land(registry, landing)?;
+        if ahead.is_empty() {
+            ahead.extend(self.begin(registry, 0..=i64::MAX, BLOCKS_PER_WRITE, &[])?);
+        }
+        Ok(!ahead.is_empty())
     }
 
     /// Waits for what is on its way, and sends whatever is pending behind it.
     fn send_rest(&self, registry: &Connection, ahead: VecDeque<Flight>) -> Result<(), StoreError> {
-        for flight in ahead {
-            flight.land(registry)?;
+        let mut flights = Vec::from(ahead);
+        loop {
+            land(registry, flights)?;
+            flights = self.begin(registry, 0..=i64::MAX, PENDING_BLOCKS_PER_GO, &[])?;
+            if flights.is_empty() {
+                return Ok(());
+            }
         }
-        while let Some(flight) = self.begin(registry, 0, &[])? {
-            flight.land(registry)?;
+    }
+
+    /// After an error, what is pending is sent again from the first.
+    fn or_begin_again<T>(
+        &self,
+        done: Result<T, StoreError>,
+        ahead: &mut VecDeque<Flight>,
+    ) -> Result<T, StoreError> {
+        if done.is_err() {
+            ahead.clear();
+            self.writer.give_up();
         }
-        Ok(())
+        done
     }
 
     fn ahead(&self) -> MutexGuard<'_, VecDeque<Flight>> {
@@ -175,21 +231,19 @@ impl Shelf for InfluxShelf {
     fn advance(&self, registry: &Connection, fresh: &[FreshBlock<'_>]) -> Result<(), StoreError> {
         let mut ahead = self.ahead();
         let done = self.send_on(registry, fresh, &mut ahead);
-        if done.is_err() {
-            // What is pending is sent again from the first.
-            ahead.clear();
-            self.writer.give_up();
-        }
-        done
+        self.or_begin_again(done, &mut ahead)
+    }
+
+    fn settle_some(&self, registry: &Connection) -> Result<bool, StoreError> {
+        let mut ahead = self.ahead();
+        let done = self.send_some(registry, &mut ahead);
+        self.or_begin_again(done, &mut ahead)
     }
 
     fn settle(&self, registry: &Connection) -> Result<(), StoreError> {
-        let ahead = std::mem::take(&mut *self.ahead());
-        let done = self.send_rest(registry, ahead);
-        if done.is_err() {
-            self.writer.give_up();
-        }
-        done
+        let mut ahead = self.ahead();
+        let done = self.send_rest(registry, std::mem::take(&mut *ahead));
+        self.or_begin_again(done, &mut ahead)
     }
 
     fn under_way_count(&self) -> usize {
@@ -215,17 +269,23 @@ impl Shelf for InfluxShelf {
     }
 }
 
-fn pending(registry: &Connection, after: i64) -> Result<Vec<BlockSpan>, StoreError> {
+fn pending(
+    registry: &Connection,
+    rows: RangeInclusive<i64>,
+    blocks_max: usize,
+) -> Result<Vec<BlockSpan>, StoreError> {
     let what = "find what is to be sent";
     let sql = format!(
-        "SELECT {} FROM pending p CROSS JOIN {} WHERE b.id = p.block AND p.block > ?1
+        "SELECT {} FROM pending p CROSS JOIN {} WHERE b.id = p.block AND p.block BETWEEN ?1 AND ?2
          AND NOT EXISTS (SELECT 1 FROM lost w WHERE w.block = p.block AND NOT w.is_back)
-         ORDER BY p.block LIMIT {PENDING_BLOCKS_PER_GO}",
+         ORDER BY p.block LIMIT ?3",
         BlockSpan::COLUMNS,
         BlockSpan::TABLES
     );
     let mut statement = registry.prepare_cached(&sql).during(what)?;
-    let mut rows = statement.query([after]).during(what)?;
+    let limit = i64::try_from(blocks_max).unwrap_or(i64::MAX);
+    let values = params![rows.start(), rows.end(), limit];
+    let mut rows = statement.query(values).during(what)?;
     let mut spans = Vec::new();
     while let Some(row) = rows.next().during(what)? {
         spans.push(BlockSpan::read(row)?);

@@ -56,10 +56,16 @@ impl<S: ShotStore> Preparation<'_, S> {
     pub(super) fn take_answer(&mut self, clinic: &ClinicId, answer: Answer) {
         for conclusion in self.ingest.inquiries.answer(answer) {
             let gap = self.gap_of(conclusion);
-            tracing::warn!(
-                gun = %gap.gun, epoch = gap.epoch.get(), first = %gap.first, last = ?gap.last,
-                "shots are gone everywhere"
-            );
+            let (gun, epoch, first) = (&gap.gun, gap.epoch.get(), gap.first);
+            match gap.last {
+                Some(last) => {
+                    tracing::warn!(%gun, epoch, %first, %last, "shots are gone everywhere");
+                }
+                None => tracing::info!(
+                    %gun, epoch, %first,
+                    "the gun counts anew; whether it fired more under its old epoch, nobody can know"
+                ),
+            }
             self.declare(gap, clinic);
         }
     }

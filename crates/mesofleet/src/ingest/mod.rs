@@ -10,6 +10,7 @@
 
 mod amended;
 mod arrival;
+mod batch;
 mod bus;
 mod claims;
 mod courses;

@@ -350,19 +350,28 @@ impl<S: ShotStore> Ingest<S> {
     ///
     /// [`IngestError`]; nothing is then stored.
     pub fn store(&mut self, prepared: Prepared) -> Result<Stored, IngestError> {
-        if !prepared.commit.is_empty() {
-            self.store.store(&prepared.commit)?;
+        let Prepared { commit, mut rest } = prepared;
+        if !commit.is_empty() {
+            self.store.store(&commit)?;
+            rest.news.is_written = true;
         }
-        if !prepared.commit.quarantined.is_empty() {
+        if !commit.quarantined.is_empty() {
             self.quarantine_room = self.store.quarantine_room()?;
         }
-        Ok(Stored {
-            rest: prepared.rest,
-        })
+        Ok(Stored { rest })
     }
 
-    /// Waits until what is stored lies where it is to stay: to be called when nothing else is to be
-    /// done.
+    /// Brings some of what is stored to where it is to stay, with a moment's patience; says whether
+    /// there is more: to be called again while nothing else is to be done.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError`]; drop what is known in memory and open again.
+    pub fn settle_some(&self) -> Result<bool, IngestError> {
+        Ok(self.store.settle_some()?)
+    }
+
+    /// Waits until what is stored lies where it is to stay: to be called before the end.
     ///
     /// # Errors
     ///
@@ -379,10 +388,11 @@ impl<S: ShotStore> Ingest<S> {
     /// [`IngestError`]; what this step did not write is found again by [`Ingest::open`].
     pub fn log(&mut self, mut stored: Stored, now: Timestamp) -> Result<Logged, IngestError> {
         let Prepared { commit, rest } = Preparation::new(self, now).follow_up()?;
+        stored.rest.add(rest);
         if !commit.is_empty() {
             self.store.store(&commit)?;
+            stored.rest.news.is_written = true;
         }
-        stored.rest.add(rest);
         for session in self.seal_complete(now)? {
             stored.rest.news.sessions.insert(session);
         }
@@ -422,6 +432,7 @@ impl<S: ShotStore> Ingest<S> {
                 commit.checkpoint = Some(self.checkpoint_of(&frontier)?);
             }
             self.store.log(&commit)?;
+            stored.rest.news.is_written = true;
             self.frontier = frontier;
             self.reconsider(now, changed);
         }

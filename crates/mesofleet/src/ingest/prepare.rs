@@ -188,7 +188,7 @@ impl<'i, S: ShotStore> Preparation<'i, S> {
                 return Ok(None);
             }
             Offer::Deferred => {
-                tracing::warn!(%place, "block deferred: too many holes before it");
+                tracing::warn!(%place, "block deferred: a limit is reached, such as of holes before it");
                 self.rest.news.deferred_count += 1;
                 return Ok(None);
             }

@@ -189,6 +189,16 @@ pub trait ShotStore: Send {
         Ok(())
     }
 
+    /// As [`ShotStore::settle`], but it gives up waiting after a moment; says whether there is more
+    /// to wait for.
+    ///
+    /// # Errors
+    ///
+    /// As [`ShotStore::settle`].
+    fn settle_some(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// Seals sessions that are not sealed yet.
     ///
     /// # Errors
@@ -332,6 +342,10 @@ impl ShotStore for Writer {
 
     fn settle(&self) -> Result<(), StoreError> {
         Writer::settle(self)
+    }
+
+    fn settle_some(&self) -> Result<bool, StoreError> {
+        Writer::settle_some(self)
     }
 
     fn seal(&mut self, sealed: &[SealedSession]) -> Result<(), StoreError> {

@@ -76,13 +76,7 @@ pub fn start_worker<S: ShotStore + 'static>(
     let (outgoing, taken) = mpsc::channel(OUTGOING_WAITING_MAX);
     // Without room, so that the worker knows whether anybody heard.
     let (opening, opened) = std_mpsc::sync_channel(0);
-    let mut worker = Worker {
-        ingest,
-        listener,
-        outgoing,
-        is_broken: false,
-        lost: Vec::new(),
-    };
+    let mut worker = Worker::new(ingest, listener, outgoing);
     let thread = std::thread::Builder::new()
         .name("ingest".to_owned())
         .spawn(move || {
@@ -136,6 +130,7 @@ impl<S: ShotStore> Worker<S> {
     fn open(&mut self, opening: &std_mpsc::SyncSender<Result<(), IngestError>>) -> bool {
         let error = match self.ingest.reopen(now()) {
             Ok(committed) => {
+                self.tell_opened();
                 self.announce(committed, Vec::new());
                 // Whoever started may have gone on without us.
                 let _ = opening.send(Ok(()));

@@ -69,6 +69,8 @@ pub struct News {
     pub declared_missing: BTreeMap<GunSerial, u64>,
     /// Leaves of the ledger after the commit.
     pub leaf_count: u64,
+    /// Whether there was anything to make durable: then the store takes what it is given.
+    pub is_written: bool,
 }
 
 impl News {

@@ -1,23 +1,23 @@
 //! The thread that commits.
 
 use std::sync::mpsc as std_mpsc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use meso_alerts::{AlertId, Deed};
 use meso_bus::Ticket;
 use meso_contract::{DriverStatusMessage, metric_names};
-use meso_delivery::Question;
+use meso_delivery::{Question, Sender};
 use meso_domain::{CommitEntry, RecordBlock};
 use meso_store::LostBlock;
-use meso_units::{DriverId, JournalIncarnation};
+use meso_units::JournalIncarnation;
 use tokio::sync::mpsc;
 
 use super::IngestError;
-use super::arrival::{Arrival, Way};
+use super::arrival::Arrival;
+use super::batch::Batch;
 use super::gun_alerts::GunAlerts;
 use super::pipeline::Ingest;
-use super::reading::{Command, Order, Reply, Step};
-use super::retire::{Awaited, Retirement};
+use super::reading::{Command, Order, Step};
 use super::shot_store::ShotStore;
 use super::steps::{Committed, News, PatientsTold, Prepared, Watermark};
 use super::telling::Posted;
@@ -28,12 +28,13 @@ use crate::clock::now;
 /// at the broker; at 256 KiB each they are at most 16 MiB here.
 pub(super) const COMMANDS_WAITING_MAX: usize = 64;
 
-/// Payload bytes of one commit; the next message begins another one.
-const COMMIT_BYTES_MAX: usize = 8 * 1024 * 1024;
-
 /// Answers that wait for the bus. When they are full the worker waits with its next commit: the bus
 /// never waits for the worker without taking answers meanwhile, so neither holds up the other.
 pub(super) const OUTGOING_WAITING_MAX: usize = 64;
+
+/// How long after a failed commit it counts as failing although nothing was tried since. Drivers send
+/// again what was not taken once a minute or more often, so whoever waits would have been heard.
+const DOUBT_MAX: Duration = Duration::from_millis(2 * Sender::TIMEOUT_MS_MAX);
 
 /// Blocks of one import: small enough that live shots never wait long behind it.
 pub const IMPORT_BLOCKS_MAX: usize = CommitEntry::BLOCK_COUNT_MAX;
@@ -61,6 +62,8 @@ pub trait Listener: Send + 'static {
     fn status(&mut self, arrival: Arrival);
     /// Nothing can be made durable at the moment; drivers keep what they have.
     fn failed(&mut self, error: &IngestError);
+    /// The store is open, or what could not be made durable can be, as something shows that was.
+    fn recovered(&mut self);
 }
 
 /// Talks to the worker. Dropping every handle ends it.
@@ -134,76 +137,42 @@ impl IngestHandle {
     }
 }
 
-/// What is done in one go.
-#[derive(Default)]
-struct Batch {
-    arrivals: Vec<Arrival>,
-    tickets: Vec<Ticket>,
-    byte_count: usize,
-    block_count: usize,
-    imports: Vec<Reply>,
-    deeds: Vec<(AlertId, Deed, Reply)>,
-    questions: Vec<(DriverId, std_mpsc::SyncSender<Result<Awaited, IngestError>>)>,
-    retirements: Vec<(Retirement, Reply)>,
-    posted: Vec<Posted>,
-    tick: Option<Look>,
-    is_last: bool,
-}
-
-impl Batch {
-    fn has_room(&self) -> bool {
-        self.block_count < CommitEntry::BLOCK_COUNT_MAX
-            && self.byte_count < COMMIT_BYTES_MAX
-            && self.imports.is_empty()
-            && !self.is_last
-    }
-
-    fn add(&mut self, step: Step) {
-        match step {
-            Step::Message {
-                arrival,
-                byte_count,
-                ticket,
-            } => {
-                self.byte_count += byte_count;
-                self.block_count += 1;
-                self.arrivals.push(arrival);
-                self.tickets.push(ticket);
-            }
-            Step::Order(order) => self.obey(order),
-        }
-    }
-
-    fn obey(&mut self, order: Order) {
-        match order {
-            Order::Import { blocks, reply } => {
-                let way = Way::Import;
-                let arrivals = blocks.into_iter().map(Box::new);
-                self.arrivals
-                    .extend(arrivals.map(|block| Arrival::Block { block, way }));
-                self.imports.push(reply);
-            }
-            Order::Deed { id, deed, reply } => self.deeds.push((id, deed, reply)),
-            Order::Await { driver, reply } => self.questions.push((driver, reply)),
-            Order::Retire { wanted, reply } => self.retirements.push((wanted, reply)),
-            Order::Tick(look) => self.tick = Some(look),
-            Order::Posted(posted) => self.posted.push(posted),
-            Order::Stop => self.is_last = true,
-        }
-    }
+/// How it stands with what is to be made durable.
+#[derive(Debug, Default)]
+struct Standing {
+    /// The store is not open yet, or the last commit failed, so memory and store may differ.
+    is_broken: bool,
+    /// Blocks that lack shots, by which it failed.
+    lost: Vec<LostBlock>,
+    /// What was told of a failure of which the end was not told yet.
+    told: Option<String>,
+    /// When a commit failed last, where none has gone well since: that reading goes well says nothing
+    /// of a disk that is full.
+    write_failed_at: Option<Instant>,
 }
 
 pub(super) struct Worker<S> {
     pub(super) ingest: Ingest<S>,
-    pub(super) listener: Box<dyn Listener>,
-    pub(super) outgoing: mpsc::Sender<Outgoing>,
-    /// The store is not open yet, or the last commit failed, so memory and store may differ.
-    pub(super) is_broken: bool,
-    /// Blocks that lack shots, by which it failed.
-    pub(super) lost: Vec<LostBlock>,
+    listener: Box<dyn Listener>,
+    outgoing: mpsc::Sender<Outgoing>,
+    standing: Standing,
 }
 
 impl<S: ShotStore> Worker<S> {
+    pub(super) fn new(
+        ingest: Ingest<S>,
+        listener: Box<dyn Listener>,
+        outgoing: mpsc::Sender<Outgoing>,
+    ) -> Worker<S> {
+        Worker {
+            ingest,
+            listener,
+            outgoing,
+            standing: Standing::default(),
+        }
+    }
+
+    /// Works until nobody can ask for anything any more, or somebody asks for an end.
     pub(super) fn run(&mut self, mut steps: mpsc::Receiver<Step>) {
         while let Some(first) = steps.blocking_recv() {
             let mut batch = Batch::default();
@@ -217,12 +186,12 @@ impl<S: ShotStore> Worker<S> {
             }
             let is_last = batch.is_last;
             self.work(batch);
-            if is_last || steps.is_empty() {
-                self.settle();
-            }
             if is_last {
+                self.settle();
                 return;
             }
+            // A shot that comes meanwhile must not wait for a database.
+            while steps.is_empty() && self.settle_some() {}
         }
     }
 
@@ -250,7 +219,7 @@ impl<S: ShotStore> Worker<S> {
                     // After a failed commit memory may hold what no disk has: no word of it. The
                     // watermarks are said again, of every stream, as soon as commits go on.
                     if let (true, false, Some(journal)) =
-                        (status.online, self.is_broken, journal_of(status))
+                        (status.online, self.standing.is_broken, journal_of(status))
                     {
                         born.extend(self.ingest.watermarks_of(clinic, driver, journal));
                     }
@@ -282,7 +251,7 @@ impl<S: ShotStore> Worker<S> {
             let _ = reply.send(self.conclude(done));
         }
         for (driver, reply) in batch.questions {
-            let awaited = match self.is_broken {
+            let awaited = match self.standing.is_broken {
                 true => Err(IngestError::Closed),
                 false => self
                     .ingest
@@ -303,7 +272,7 @@ impl<S: ShotStore> Worker<S> {
             let _ = self.conclude(done);
         }
         if let Some(look) = batch.tick
-            && !self.is_broken
+            && !self.standing.is_broken
         {
             let done = self.commit(|ingest| Ok(ingest.prepare_tick(now(), look)));
             // A failure has been told to the listener.
@@ -337,14 +306,18 @@ impl<S: ShotStore> Worker<S> {
         &mut self,
         prepare: impl FnOnce(&mut Ingest<S>) -> Result<Prepared, IngestError>,
     ) -> Result<Committed, IngestError> {
-        if self.is_broken {
+        if self.standing.is_broken {
             return Err(IngestError::Closed);
         }
         let begun = Instant::now();
         let prepared = prepare(&mut self.ingest)?;
         let is_empty = prepared.is_empty();
-        let stored = self.ingest.store(prepared)?;
-        let logged = self.ingest.log(stored, now())?;
+        let stored = self.ingest.store(prepared);
+        let logged = stored.and_then(|stored| self.ingest.log(stored, now()));
+        if logged.is_err() {
+            self.standing.write_failed_at = Some(Instant::now());
+        }
+        let logged = logged?;
         if !is_empty {
             metrics::histogram!(metric_names::COMMIT_SECONDS).record(begun.elapsed());
         }
@@ -352,11 +325,23 @@ impl<S: ShotStore> Worker<S> {
     }
 
     fn settle(&mut self) {
-        if !self.is_broken
+        if !self.standing.is_broken
             && let Err(error) = self.ingest.settle()
         {
             self.fail(&error);
         }
+    }
+
+    /// Says whether there is more to be settled.
+    fn settle_some(&mut self) -> bool {
+        if self.standing.is_broken {
+            return false;
+        }
+        let settled = self.ingest.settle_some();
+        settled.unwrap_or_else(|error| {
+            self.fail(&error);
+            false
+        })
     }
 
     fn conclude(&mut self, done: Result<Committed, IngestError>) -> Result<(), IngestError> {
@@ -374,45 +359,75 @@ impl<S: ShotStore> Worker<S> {
     }
 
     pub(super) fn fail(&mut self, error: &IngestError) {
-        if !self.is_broken {
-            tracing::error!(error = %chain(error), "commit failed; drivers keep their blocks");
-            self.listener.failed(error);
-        }
-        self.is_broken = true;
+        self.standing.is_broken = true;
         // What follows from being broken says nothing of it.
         if !error.lost().is_empty() {
-            self.lost = error.lost().to_vec();
+            self.standing.lost = error.lost().to_vec();
+        }
+        if !matches!(error, IngestError::Closed) {
+            self.tell_failure(error);
+        }
+    }
+
+    /// Says why nothing can be made durable, once for each reason.
+    fn tell_failure(&mut self, error: &IngestError) {
+        let reason = chain(error);
+        if self.standing.told.as_ref() != Some(&reason) {
+            tracing::error!(error = reason, "commit failed; drivers keep their blocks");
+            self.listener.failed(error);
+            self.standing.told = Some(reason);
+        }
+    }
+
+    /// Says that the store is open.
+    pub(super) fn tell_opened(&mut self) {
+        self.listener.recovered();
+    }
+
+    /// Says that things are made durable again.
+    fn tell_recovery(&mut self) {
+        self.standing.write_failed_at = None;
+        if self.standing.told.take().is_some() {
+            tracing::info!("commits go on");
+            self.listener.recovered();
         }
     }
 
     /// After a failed commit: begins again from what is durable, once that can be read.
     fn mend(&mut self) {
-        if !self.is_broken {
+        self.begin_again();
+        let failed_at = self.standing.write_failed_at;
+        let is_in_doubt = failed_at.is_some_and(|at| at.elapsed() < DOUBT_MAX);
+        if !self.standing.is_broken && !is_in_doubt {
+            self.tell_recovery();
+        }
+    }
+
+    fn begin_again(&mut self) {
+        if !self.standing.is_broken {
             return;
         }
-        let lost = std::mem::take(&mut self.lost);
+        let lost = std::mem::take(&mut self.standing.lost);
         let noted = match lost.as_slice() {
             [] => Ok(()),
             lost => self.ingest.note_lost(lost),
         };
         match noted.and_then(|()| self.ingest.reopen(now())) {
             Ok(committed) => {
-                tracing::info!("commits go on");
-                self.is_broken = false;
+                self.standing.is_broken = false;
                 self.announce(committed, Vec::new());
             }
             Err(error) => {
-                tracing::debug!(error = %chain(&error), "still no commits");
                 // It may be another reason than at first.
-                self.listener.failed(&error);
-                self.lost = lost;
+                self.tell_failure(&error);
+                self.standing.lost = lost;
             }
         }
     }
 
     /// Asks for what is missing.
     fn ask(&mut self) {
-        if self.is_broken {
+        if self.standing.is_broken {
             return;
         }
         let questions = self.ingest.questions(now(), jitter());
@@ -426,6 +441,9 @@ impl<S: ShotStore> Worker<S> {
     }
 
     pub(super) fn announce(&mut self, committed: Committed, tickets: Vec<Ticket>) {
+        if committed.news.is_written {
+            self.tell_recovery();
+        }
         self.listener.committed(&committed.news);
         self.send_all(Outgoing {
             watermarks: committed.watermarks,
@@ -468,13 +486,18 @@ fn journal_of(status: &DriverStatusMessage) -> Option<JournalIncarnation> {
     Some(JournalIncarnation(number))
 }
 
-/// An error with its causes, on one line.
+/// An error with its causes, on one line; a cause that ends as the one before it says nothing new.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
+    let mut last = text.clone();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let said = error.to_string();
+        if !said.ends_with(&last) {
+            text.push_str(": ");
+            text.push_str(&said);
+            last = said;
+        }
         cause = error.source();
     }
     text
@@ -486,6 +509,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
+    use crate::ingest::reading::READ_WAITING_MAX;
     use crate::ingest::tests::{arrivals, faults, options};
     use crate::samples::*;
 
@@ -495,6 +519,7 @@ mod tests {
         fn committed(&mut self, _: &News) {}
         fn status(&mut self, _: Arrival) {}
         fn failed(&mut self, _: &IngestError) {}
+        fn recovered(&mut self) {}
     }
 
     fn birth() -> Arrival {
@@ -526,17 +551,11 @@ mod tests {
         let store = faults::unreadable(folder.path(), &is_unreadable);
         let (ingest, _) = Ingest::open(store, options(), now()).unwrap();
         let (outgoing, mut taken) = mpsc::channel(OUTGOING_WAITING_MAX);
-        let mut worker = Worker {
-            ingest,
-            listener: Box::new(Nobody),
-            outgoing,
-            is_broken: false,
-            lost: Vec::new(),
-        };
+        let mut worker = Worker::new(ingest, Box::new(Nobody), outgoing);
         let blocks = sample_treatment();
         is_unreadable.store(true, Ordering::Relaxed);
         worker.work(batch(arrivals(&blocks[..1])));
-        assert!(worker.is_broken, "the block was not stored");
+        assert!(worker.standing.is_broken, "the block was not stored");
         worker.work(batch(vec![birth()]));
         assert!(taken.try_recv().is_err(), "nothing is settled");
         is_unreadable.store(false, Ordering::Relaxed);
@@ -544,5 +563,72 @@ mod tests {
         let told = std::iter::from_fn(|| taken.try_recv().ok()).flat_map(|out| out.watermarks);
         let settled: Vec<u64> = told.map(|said| said.message.settled_to).collect();
         assert_eq!(settled, [1]);
+    }
+
+    #[test]
+    fn a_store_that_can_be_read_and_not_written_is_told_of_until_it_takes_something() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = faults::unreadable(folder.path(), &Arc::default());
+        let (ingest, _) = Ingest::open(store, options(), now()).unwrap();
+        let (outgoing, _taken) = mpsc::channel(OUTGOING_WAITING_MAX);
+        let said = Arc::default();
+        let listener = faults::RecordingListener(Arc::clone(&said));
+        let mut worker = Worker::new(ingest, Box::new(listener), outgoing);
+        let blocks = sample_treatment();
+        worker.work(batch(arrivals(&blocks[..1])));
+        worker.work(batch(vec![birth()]));
+        assert!(!worker.standing.is_broken, "it was read back");
+        assert_eq!(*said.lock().unwrap(), ["failed"]);
+        worker.work(batch(arrivals(&blocks[..1])));
+        assert_eq!(*said.lock().unwrap(), ["failed", "recovered", "committed"]);
+    }
+
+    #[test]
+    fn a_failure_that_nobody_repeats_is_told_of_for_as_long_as_somebody_might() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = faults::unreadable(folder.path(), &Arc::default());
+        let (ingest, _) = Ingest::open(store, options(), now()).unwrap();
+        let (outgoing, _taken) = mpsc::channel(OUTGOING_WAITING_MAX);
+        let said = Arc::default();
+        let listener = faults::RecordingListener(Arc::clone(&said));
+        let mut worker = Worker::new(ingest, Box::new(listener), outgoing);
+        worker.work(batch(arrivals(&sample_treatment()[..1])));
+        worker.work(batch(Vec::new()));
+        assert_eq!(*said.lock().unwrap(), ["failed"]);
+        let failed_at = worker.standing.write_failed_at.as_mut().unwrap();
+        *failed_at = failed_at.checked_sub(DOUBT_MAX).unwrap();
+        worker.work(batch(Vec::new()));
+        assert_eq!(*said.lock().unwrap(), ["failed", "recovered"]);
+    }
+
+    #[test]
+    fn what_comes_while_points_are_on_their_way_is_taken_before_they_are_there() {
+        const LOOKS_MAX: u32 = 100;
+        let blocks = sample_treatment();
+        let import = |index: usize| {
+            let (reply, answer) = std_mpsc::sync_channel(1);
+            let blocks = vec![blocks[index].clone()];
+            (Step::Order(Order::Import { blocks, reply }), answer)
+        };
+        let (steps, received) = mpsc::channel(READ_WAITING_MAX);
+        let (first, _) = import(0);
+        let (later, answer) = import(1);
+        steps.try_send(first).unwrap();
+        let (later, looks) = (std::cell::Cell::new(Some(later)), std::cell::Cell::new(0));
+        let folder = tempfile::tempdir().unwrap();
+        let store = faults::settling(folder.path(), move || {
+            looks.set(looks.get() + 1);
+            match later.take() {
+                Some(step) => steps.try_send(step).unwrap(),
+                None => steps.try_send(Step::Order(Order::Stop)).unwrap(),
+            }
+            assert!(looks.get() < LOOKS_MAX, "it waits for what is on its way");
+            true
+        });
+        let (ingest, _) = Ingest::open(store, options(), now()).unwrap();
+        let (outgoing, _taken) = mpsc::channel(OUTGOING_WAITING_MAX);
+        let mut worker = Worker::new(ingest, Box::new(Nobody), outgoing);
+        worker.run(received);
+        answer.try_recv().unwrap().unwrap();
     }
 }

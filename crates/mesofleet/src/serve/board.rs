@@ -102,7 +102,6 @@ impl Board {
     /// Takes what a commit changed.
     pub(super) fn commit(&self, news: &News) {
         self.with(|inner| {
-            inner.ingest_failure = None;
             if let Some(lagging) = &news.lagging_rooms {
                 inner.lagging_rooms.clone_from(lagging);
             }
@@ -126,6 +125,11 @@ impl Board {
     /// Notes that nothing can be made durable at the moment.
     pub(super) fn fail(&self, reason: String) {
         self.with(|inner| inner.ingest_failure = Some(reason));
+    }
+
+    /// Notes that things are made durable, for the first time or again.
+    pub(super) fn recover(&self) {
+        self.with(|inner| inner.ingest_failure = None);
     }
 
     /// Why nothing can be made durable at the moment.

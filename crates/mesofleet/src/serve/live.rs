@@ -62,6 +62,9 @@ impl Announcer {
 impl Listener for Announcer {
     fn committed(&mut self, news: &News) {
         count(news);
+        if self.board.ingest_failure().is_none() {
+            metrics::gauge!(names::INGEST_FAILING).set(0.0);
+        }
         self.post.leave(&news.letters);
         self.board.commit(news);
         self.note(|changed| {
@@ -100,6 +103,12 @@ impl Listener for Announcer {
         self.board.fail(chain(error));
         self.note(|_| {});
     }
+
+    fn recovered(&mut self) {
+        metrics::gauge!(names::INGEST_FAILING).set(0.0);
+        self.board.recover();
+        self.note(|_| {});
+    }
 }
 
 fn count(news: &News) {
@@ -117,7 +126,6 @@ fn count(news: &News) {
     metrics::counter!(names::CONFLICTS_TOTAL).increment(news.conflict_count);
     metrics::counter!(names::CONTRADICTIONS_TOTAL).increment(news.contradiction_count);
     metrics::counter!(names::PROVISIONAL_SHOTS_TOTAL).increment(news.provisional_count);
-    metrics::gauge!(names::INGEST_FAILING).set(0.0);
     metrics::gauge!(names::INQUIRIES_OPEN).set(news.inquiry_count as f64);
     metrics::gauge!(names::LEDGER_SIZE).set(news.leaf_count as f64);
 }

@@ -28,6 +28,8 @@ pub(in crate::ingest) struct FailingStore {
     fault: Fault,
     /// Whether reading back fails, too.
     is_unreadable: Arc<AtomicBool>,
+    /// What bringing some of what is stored to where it is to stay says.
+    settle_some: Box<dyn Fn() -> bool + Send>,
 }
 
 impl FailingStore {
@@ -110,6 +112,9 @@ impl ShotStore for FailingStore {
     fn unlogged(&self, blocks_max: usize, entries_max: usize) -> Result<Unlogged, StoreError> {
         ShotStore::unlogged(&self.inner, blocks_max, entries_max)
     }
+    fn settle_some(&self) -> Result<bool, StoreError> {
+        Ok((self.settle_some)())
+    }
     fn store(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.write(|inner| inner.store(commit))
     }
@@ -128,6 +133,7 @@ fn failing(folder: &std::path::Path, writes_left: &Arc<AtomicU64>, fault: Fault)
         writes_left: Arc::clone(writes_left),
         fault,
         is_unreadable: Arc::default(),
+        settle_some: Box::new(|| false),
     }
 }
 
@@ -138,6 +144,16 @@ pub(in crate::ingest) fn unreadable(
 ) -> FailingStore {
     let mut store = failing(folder, &Arc::new(AtomicU64::new(1)), Fault::Lost);
     store.is_unreadable = Arc::clone(is_unreadable);
+    store
+}
+
+/// A store that says this of what is on its way to where it is to stay.
+pub(in crate::ingest) fn settling(
+    folder: &std::path::Path,
+    settle_some: impl Fn() -> bool + Send + 'static,
+) -> FailingStore {
+    let mut store = failing(folder, &Arc::default(), Fault::Lost);
+    store.settle_some = Box::new(settle_some);
     store
 }
 
@@ -177,7 +193,7 @@ fn a_write_that_fails_in_either_way_changes_nothing_in_the_end() {
 }
 
 /// Remembers what the worker says.
-struct RecordingListener(Arc<Mutex<Vec<&'static str>>>);
+pub(in crate::ingest) struct RecordingListener(pub(in crate::ingest) Arc<Mutex<Vec<&'static str>>>);
 
 impl Listener for RecordingListener {
     fn committed(&mut self, news: &News) {
@@ -188,6 +204,9 @@ impl Listener for RecordingListener {
     fn status(&mut self, _: Arrival) {}
     fn failed(&mut self, _: &IngestError) {
         self.0.lock().unwrap().push("failed");
+    }
+    fn recovered(&mut self) {
+        self.0.lock().unwrap().push("recovered");
     }
 }
 
@@ -212,5 +231,8 @@ fn the_worker_goes_on_after_a_write_that_failed() {
         ended.recv().unwrap(),
         "the worker ends with its last handle"
     );
-    assert_eq!(*said.lock().unwrap(), ["failed", "committed"]);
+    assert_eq!(
+        *said.lock().unwrap(),
+        ["recovered", "failed", "recovered", "committed"]
+    );
 }

@@ -114,8 +114,7 @@ pub fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let interrupted = Arc::new(Stop::default());
-    watch_for_interrupts(&runtime, &interrupted)?;
+    let [interrupted, hurry] = watch_for_interrupts(&runtime)?;
     let clinic = ClinicId::parse(CLINIC)?;
     let driver = DriverId::parse(DRIVER)?;
     let release = library::signed_release()?;
@@ -126,7 +125,10 @@ pub fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     let past = past::Past::start(options, &server, &fleet, &clinic, &driver, &release.library)?;
     let ending = wait(options, &server, &interrupted);
     past.stop();
-    let outcome = settle::settle(&fleet, &server, ending == Ending::TimeIsUp);
+    if ending == Ending::Interrupted {
+        eprintln!("ending, once everything that was fired is stored; Ctrl-C again ends it at once");
+    }
+    let outcome = settle::settle(&fleet, &server, ending == Ending::TimeIsUp, &hurry);
     let summary = match (ending, options.run_for) {
         (Ending::TimeIsUp, Some(_)) => {
             folders.keep();
@@ -137,7 +139,11 @@ pub fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
                 &outcome,
             )?)
         }
-        _ => None,
+        _ => {
+            let missing = outcome.missing.iter();
+            missing.for_each(|what| eprintln!("not everything is stored: {what}"));
+            None
+        }
     };
     fleet.leave()?;
     runtime.block_on(server.shutdown())?;
@@ -192,24 +198,24 @@ fn announce(server: &Server) {
     );
 }
 
-/// Turns Ctrl-C and a polite request to end into the flag.
-fn watch_for_interrupts(
-    runtime: &tokio::runtime::Runtime,
-    interrupted: &Arc<Stop>,
-) -> anyhow::Result<()> {
+/// Turns Ctrl-C and polite requests to end into flags: of the first, and of a further one.
+fn watch_for_interrupts(runtime: &tokio::runtime::Runtime) -> anyhow::Result<[Arc<Stop>; 2]> {
     use tokio::signal::unix::{SignalKind, signal};
     let _inside = runtime.enter();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let interrupted = Arc::clone(interrupted);
+    let flags = [Arc::default(), Arc::default()];
+    let raised: [Arc<Stop>; 2] = flags.clone();
     runtime.spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+        for flag in raised {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            flag.stop();
         }
-        interrupted.stop();
     });
-    Ok(())
+    Ok(flags)
 }
 
 /// Waits for the end of the run and renews the status line meanwhile.

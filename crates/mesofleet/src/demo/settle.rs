@@ -1,5 +1,6 @@
 //! The end of a run: guns stop, sessions end, and everything on its way arrives.
 
+use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
 
 use meso_contract::room::{RoomStateBody, RoomStepBody};
@@ -20,17 +21,20 @@ pub(crate) struct Settled {
     pub(crate) missing: Vec<&'static str>,
 }
 
-/// Stops the guns, ends the sessions and waits until all is stored.
-pub(crate) fn settle(fleet: &Fleet, server: &Server, completed: bool) -> Settled {
+/// Stops the guns, ends the sessions and waits until all is stored, or until nobody wants to wait.
+pub(crate) fn settle(fleet: &Fleet, server: &Server, completed: bool, hurry: &Stop) -> Settled {
     let deadline = Instant::now() + SETTLE_WITHIN;
+    let until = |done: &mut dyn FnMut() -> bool| until(deadline, hurry, done);
     let mut settled = Settled::default();
     fleet.stop_firing();
     let mut fired = 0;
     for _ in &fleet.guns {
-        match fleet
-            .stopped
-            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-        {
+        let mut answer = Err(TryRecvError::Empty);
+        until(&mut || {
+            answer = fleet.stopped.try_recv();
+            answer != Err(TryRecvError::Empty)
+        });
+        match answer {
             Ok(shots) => fired += shots,
             Err(_) => settled.missing.push("a gun does not stop"),
         }
@@ -43,25 +47,21 @@ pub(crate) fn settle(fleet: &Fleet, server: &Server, completed: bool) -> Settled
             .sum();
         held >= fired
     };
-    if !until(deadline, || {
-        fleet.room.state().is_ok_and(|state| journalled(&state))
-    }) {
+    if !until(&mut || fleet.room.state().is_ok_and(|state| journalled(&state))) {
         settled.missing.push("shots are still in a gun");
     }
-    if !until(deadline, || end_sessions(fleet, completed)) {
+    if !until(&mut || end_sessions(fleet, completed)) {
         settled.missing.push("sessions cannot be ended");
     }
     let delivered = |state: &RoomStateBody| {
         state.unsealed_record_count == 0 && state.unsettled_block_count == 0
     };
-    if !until(deadline, || {
-        fleet.room.state().is_ok_and(|state| delivered(&state))
-    }) {
+    if !until(&mut || fleet.room.state().is_ok_and(|state| delivered(&state))) {
         settled
             .missing
             .push("blocks are still in the driver's journal");
     }
-    if !until(deadline, || server.is_settled()) {
+    if !until(&mut || server.is_settled()) {
         settled.missing.push("sessions are not sealed");
     }
     settled
@@ -85,16 +85,14 @@ fn end_sessions(fleet: &Fleet, completed: bool) -> bool {
     state.open_sessions.is_empty()
 }
 
-/// Looks until `done` or until the deadline.
-fn until(deadline: Instant, mut done: impl FnMut() -> bool) -> bool {
-    let pause = Stop::default();
+/// Looks until `done`, until the deadline, or until nobody wants to wait.
+fn until(deadline: Instant, hurry: &Stop, done: &mut dyn FnMut() -> bool) -> bool {
     loop {
         if done() {
             return true;
         }
-        if Instant::now() >= deadline {
+        if Instant::now() >= deadline || hurry.wait(LOOK_EVERY) {
             return false;
         }
-        pause.wait(LOOK_EVERY);
     }
 }

@@ -59,12 +59,20 @@ struct State {
     dead_below: u64,
     next: u64,
     open: BTreeMap<u64, [TcpStream; 2]>,
+    harm_count: u64,
     is_stopped: bool,
 }
 
 impl State {
     fn passes(&self, number: u64, direction: Direction) -> bool {
         number >= self.dead_below && !self.is_silent && self.silent != Some(direction)
+    }
+
+    /// What becomes of some bytes: whether they pass, and how fast.
+    fn fate(&mut self, number: u64, direction: Direction) -> (bool, Option<Speed>) {
+        let passes = self.passes(number, direction);
+        self.harm_count += u64::from(!passes || self.speed.is_some());
+        (passes, self.speed)
     }
 }
 
@@ -106,6 +114,7 @@ impl TcpProxy {
                 dead_below: 0,
                 next: 0,
                 open: BTreeMap::new(),
+                harm_count: 0,
                 is_stopped: false,
             }),
         });
@@ -132,7 +141,9 @@ impl TcpProxy {
     /// Breaks every connection; new ones work.
     pub fn cut(&self) {
         let mut state = self.shared.lock();
-        for stream in std::mem::take(&mut state.open).into_values().flatten() {
+        let open = std::mem::take(&mut state.open);
+        state.harm_count += open.len() as u64;
+        for stream in open.into_values().flatten() {
             // Either side may have broken it already.
             let _ = stream.shutdown(Shutdown::Both);
         }
@@ -177,6 +188,12 @@ impl TcpProxy {
     pub fn connection_count(&self) -> u64 {
         self.shared.lock().next
     }
+
+    /// How often anybody was harmed: pieces that were thrown away or held back, connections that were
+    /// cut or not let in. What is done to a line on which nobody speaks harms nobody.
+    pub fn harm_count(&self) -> u64 {
+        self.shared.lock().harm_count
+    }
 }
 
 impl Drop for TcpProxy {
@@ -190,8 +207,9 @@ impl Drop for TcpProxy {
 
 fn begin(client: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     let target = {
-        let state = shared.lock();
+        let mut state = shared.lock();
         if state.refuses {
+            state.harm_count += 1;
             return Ok(());
         }
         state.target
@@ -234,17 +252,14 @@ fn pump(
     let mut chunk = [0; CHUNK_BYTES];
     loop {
         let length = from.read(&mut chunk).unwrap_or(0);
-        let (passes, is_dead, speed) = {
-            let state = shared.lock();
-            let is_dead = number < state.dead_below;
-            (state.passes(number, direction), is_dead, state.speed)
-        };
         if length == 0 {
+            let is_dead = number < shared.lock().dead_below;
             if !is_dead {
                 close(number, shared);
             }
             return;
         }
+        let (passes, speed) = shared.lock().fate(number, direction);
         if let Some(speed) = speed {
             let bytes = u32::try_from(length).unwrap_or(u32::MAX);
             let line = Duration::from_secs(1) * bytes / speed.bytes_per_second.max(1);
@@ -309,6 +324,7 @@ mod tests {
         assert_eq!(first.read(&mut [0]).unwrap_or(0), 0, "the end is seen");
         assert!(answers(&mut client(&proxy)));
         assert_eq!(proxy.connection_count(), 2);
+        assert_eq!(proxy.harm_count(), 1, "one was cut");
     }
 
     #[test]
@@ -317,7 +333,9 @@ mod tests {
         let mut first = client(&proxy);
         assert!(answers(&mut first));
         proxy.leave_half_open();
+        assert_eq!(proxy.harm_count(), 0, "nobody has noticed");
         assert!(!answers(&mut first));
+        assert_eq!(proxy.harm_count(), 1);
         let end = first.read(&mut [0]).map_err(|error| error.kind());
         let is_silent = matches!(
             end,
@@ -334,9 +352,11 @@ mod tests {
         assert!(!answers(&mut client(&proxy)));
         proxy.silence_only(None);
         assert!(answers(&mut client(&proxy)));
+        let before = proxy.harm_count();
         proxy.refuse(true);
         assert!(!answers(&mut client(&proxy)));
         proxy.refuse(false);
+        assert_eq!(proxy.harm_count(), before + 1);
         proxy.silence(true);
         assert!(!answers(&mut client(&proxy)));
         proxy.silence(false);
@@ -353,5 +373,6 @@ mod tests {
         let begun = Instant::now();
         assert!(answers(&mut client(&proxy)));
         assert!(begun.elapsed() >= Duration::from_millis(40), "both ways");
+        assert_eq!(proxy.harm_count(), 2);
     }
 }

@@ -1,15 +1,13 @@
 //! What runs in one round: guns, drivers, the lines between, the server and its database.
 
-use std::collections::BTreeSet;
+mod looking;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, bail};
-use meso_delivery::Receiver;
-use meso_store::StorePlace;
+use anyhow::Context;
 use meso_testkit::gun::bank::{Bank, BankGun, Order};
-use meso_testkit::gun::log::{FiredShot, ShotKeyText, read_log};
 use meso_testkit::mosquitto::Mosquitto;
 use meso_testkit::tcp::TcpProxy;
 use meso_units::GunSerial;
@@ -17,7 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use super::count::{Allowed, is_declared, is_held};
+use super::count::Allowed;
 use super::database::Database;
 use super::disk::{Ext4Disk, SmallDisk};
 use super::sessions::Sessions;
@@ -27,8 +25,6 @@ use crate::sandbox::{Driver, DriverOptions, Programs, Release, Server, ServerOpt
 /// How long a clinic may take to be whole again before the round counts as one that did not end.
 /// Blocks that went missing are sent again after 5 to 60 seconds.
 pub const PATIENCE: Duration = Duration::from_secs(150);
-/// How often the store is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Shots of each gun that are stored before anything happens to anybody.
 const WARM_SHOTS: u32 = 3;
 
@@ -244,18 +240,23 @@ impl Clinic {
     ///
     /// It does not run.
     pub fn freeze(&self, who: Who, is_frozen: bool) -> anyhow::Result<()> {
+        let signal = match is_frozen {
+            true => Signal::SIGSTOP,
+            false => Signal::SIGCONT,
+        };
+        let pid = Pid::from_raw(i32::try_from(self.pid(who)?)?);
+        kill(pid, signal).context("a signal was not sent")
+    }
+
+    /// The process of a program.
+    fn pid(&self, who: Who) -> anyhow::Result<u32> {
         let pid = match who {
             Who::Driver => self.drivers[0].pid(),
             Who::Server => self.server.pid(),
             Who::Broker => self.broker.as_ref().map(Mosquitto::id),
             Who::Database => self.database.as_ref().map(|it| it.influxd.id()),
         };
-        let pid = pid.with_context(|| format!("{who:?} does not run"))?;
-        let signal = match is_frozen {
-            true => Signal::SIGSTOP,
-            false => Signal::SIGCONT,
-        };
-        kill(Pid::from_raw(i32::try_from(pid)?), signal).context("a signal was not sent")
+        pid.with_context(|| format!("{who:?} does not run"))
     }
 
     /// Sets a clock: this many seconds beside the right time.
@@ -269,146 +270,6 @@ impl Clinic {
             _ => "server.clock",
         };
         super::clock::set(&self.path(name), offset_s)
-    }
-
-    /// Everything that the guns have written down.
-    ///
-    /// # Errors
-    ///
-    /// A log cannot be read.
-    pub fn fired(&self) -> anyhow::Result<Vec<FiredShot>> {
-        let mut fired = Vec::new();
-        for log in self.bank.logs() {
-            fired.extend(read_log(log)?);
-        }
-        Ok(fired)
-    }
-
-    /// What the store holds, as of its newest commit; `None` while it cannot be read.
-    pub fn receiver(&self) -> Option<Receiver> {
-        let readers = self.place().ok()?.read().ok()?;
-        readers.with(|reader| reader.receiver()).ok()
-    }
-
-    /// Where the store is.
-    ///
-    /// # Errors
-    ///
-    /// The database's address is none.
-    pub fn place(&self) -> anyhow::Result<StorePlace> {
-        let path = self.server.data().join("fleet.sqlite");
-        Ok(match &self.database {
-            None => StorePlace::Embedded { path },
-            Some(database) => database.place(path)?,
-        })
-    }
-
-    fn wait_for_stored_shots(&self, serials: &[String], count: u32) -> anyhow::Result<()> {
-        self.wait_until("shots of every gun are stored", || {
-            let Some(receiver) = self.receiver() else {
-                return false;
-            };
-            serials.iter().all(|serial| {
-                let mut counters = receiver.all_counters();
-                counters.any(|(gun, _, counters)| {
-                    gun.as_str() == serial && counters.held_count() >= u64::from(count)
-                })
-            })
-        })
-    }
-
-    /// Waits until everything that was fired so far is stored, or named where that may be; gives
-    /// the time that it took.
-    ///
-    /// # Errors
-    ///
-    /// It takes too long.
-    pub fn wait_until_stored(&self) -> anyhow::Result<Duration> {
-        let begun = Instant::now();
-        let mut open: BTreeSet<ShotKeyText> = self.fired()?.iter().map(FiredShot::key).collect();
-        let waited = self.wait_until("everything is stored", || {
-            if let Some(receiver) = self.receiver() {
-                let may_be_missing = &self.allowed.missing;
-                open.retain(|key| {
-                    let is_named = may_be_missing.contains(key) && is_declared(&receiver, key);
-                    !is_held(&receiver, key) && !is_named
-                });
-            }
-            open.is_empty()
-        });
-        let first: Vec<&ShotKeyText> = open.iter().take(3).collect();
-        waited.with_context(|| format!("{} are missing: {first:?} ...", open.len()))?;
-        Ok(begun.elapsed())
-    }
-
-    /// Waits until no driver has anything left to send.
-    ///
-    /// # Errors
-    ///
-    /// It takes too long.
-    pub fn wait_until_settled(&self) -> anyhow::Result<()> {
-        let mut seen = Vec::new();
-        let waited = self.wait_until("nothing is left to send", || {
-            seen = self.drivers.iter().map(Driver::state).collect();
-            let is_settled = |state: &Option<_>| {
-                let state: &Option<meso_contract::room::RoomStateBody> = state;
-                state.as_ref().is_some_and(|state| {
-                    state.unsealed_record_count == 0 && state.unsettled_block_count == 0
-                })
-            };
-            seen.iter().all(is_settled)
-        });
-        waited.with_context(|| format!("{seen:?}"))
-    }
-
-    /// Waits until the driver of the first room has left by itself.
-    ///
-    /// # Errors
-    ///
-    /// It takes too long.
-    pub fn wait_until_driver_left(&mut self) -> anyhow::Result<()> {
-        let begun = Instant::now();
-        while !self.drivers[0].has_left() {
-            if begun.elapsed() > PATIENCE {
-                bail!("the driver does not leave");
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
-        Ok(())
-    }
-
-    /// Looks until `done` says so.
-    ///
-    /// # Errors
-    ///
-    /// It takes longer than [`PATIENCE`].
-    pub fn wait_until(&self, what: &str, mut done: impl FnMut() -> bool) -> anyhow::Result<()> {
-        let begun = Instant::now();
-        while !done() {
-            if begun.elapsed() > PATIENCE {
-                bail!("{what}: not within {} s", PATIENCE.as_secs());
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
-        Ok(())
-    }
-
-    /// Everything that the programs have said, for a round that failed.
-    pub fn logs(&self) -> String {
-        let mut text = String::new();
-        for driver in &self.drivers {
-            text.push_str(&format!(
-                "--- {}\n{}",
-                driver.data().display(),
-                driver.log()
-            ));
-        }
-        if let Some(broker) = &self.broker {
-            let log = broker.log().unwrap_or_default();
-            text.push_str(&format!("--- broker\n{log}"));
-        }
-        text.push_str(&format!("--- server\n{}", self.server.log()));
-        text
     }
 }
 

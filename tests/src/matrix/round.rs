@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use super::clinic::Clinic;
 use super::count::{Count, count};
@@ -81,7 +81,7 @@ pub fn run_round(programs: &Programs, fault: &Fault, seed: u64) -> Count {
     };
     let mut moments = Moments::new(seed, fault.name);
     let mut recovery = std::time::Duration::ZERO;
-    let lived = (fault.act)(&mut clinic, &mut moments)
+    let lived = act(&mut clinic, &mut moments, fault)
         .context("the fault")
         .and_then(|()| {
             recovery = clinic.wait_until_stored().context("recovery")?;
@@ -112,6 +112,15 @@ pub fn run_round(programs: &Programs, fault: &Fault, seed: u64) -> Count {
         }
     }
     count
+}
+
+/// Lets the fault happen. One during which nobody fired would prove nothing.
+fn act(clinic: &mut Clinic, moments: &mut Moments, fault: &Fault) -> anyhow::Result<()> {
+    let fired_before = clinic.fired()?.len();
+    (fault.act)(clinic, moments)?;
+    let fired = clinic.fired()?.len();
+    ensure!(fired > fired_before, "no gun fired meanwhile");
+    Ok(())
 }
 
 /// Ends everything but the database, and counts.

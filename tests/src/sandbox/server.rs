@@ -7,8 +7,9 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use meso_contract::http::ReadyView;
+use meso_contract::http::{GunView, ReadyView};
 use meso_testkit::ports::free_port;
+use serde::de::DeserializeOwned;
 
 use super::{CLINIC, Programs, end_by_force, leave, wait_until};
 
@@ -151,12 +152,22 @@ impl Server {
 
     /// Whether it is ready and what it waits for, as it says; `None` while it does not answer.
     pub fn ready(&self) -> Option<ReadyView> {
+        self.get("/readyz")
+    }
+
+    /// What it shows of its guns; none while it does not answer.
+    pub fn guns(&self) -> Vec<GunView> {
+        let asked = self.get("/api/v1/guns");
+        asked.unwrap_or_default()
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Option<T> {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .timeout_global(Some(ANSWERS_WITHIN))
             .http_status_as_error(false)
             .build()
             .into();
-        let answer = agent.get(format!("http://{}/readyz", self.http)).call();
+        let answer = agent.get(format!("http://{}{path}", self.http)).call();
         answer.ok()?.body_mut().read_json().ok()
     }
 

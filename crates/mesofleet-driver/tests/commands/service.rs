@@ -2,7 +2,7 @@
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::driver;
@@ -14,6 +14,18 @@ const UNIT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../../config/mesofleet-driver.service"
 );
+
+/// A driver that does not outlive the test: whoever waits for the end of the test's output would
+/// wait for the driver's.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Where the test went well it is gone already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 fn heard(manager: &UnixDatagram) -> String {
     let mut buffer = [0; 256];
@@ -33,23 +45,23 @@ fn the_service_manager_hears_that_the_driver_is_ready_lives_and_leaves() {
     write_config(folder.path());
     let manager = UnixDatagram::bind(folder.path().join("notify")).unwrap();
     manager.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mesofleet-driver"))
+    let started = Command::new(env!("CARGO_BIN_EXE_mesofleet-driver"))
         .args(["run", "--log", "error", "--config", "driver.toml"])
         .current_dir(folder.path())
         .env("NOTIFY_SOCKET", folder.path().join("notify"))
         .env("WATCHDOG_USEC", "200000")
         .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
+        .spawn();
+    let mut driver = Running(started.unwrap());
     assert_eq!(heard(&manager), "READY=1");
     for _ in 0..3 {
         assert_eq!(heard(&manager), "WATCHDOG=1");
     }
-    let killed = Command::new("kill").arg(child.id().to_string()).status();
+    let killed = Command::new("kill").arg(driver.0.id().to_string()).status();
     assert!(killed.unwrap().success());
     let last = std::iter::repeat_with(|| heard(&manager)).find(|words| words != "WATCHDOG=1");
     assert_eq!(last.as_deref(), Some("STOPPING=1"));
-    assert!(child.wait().unwrap().success());
+    assert!(driver.0.wait().unwrap().success());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Computers whose clock is wrong, or is set.
 
+use anyhow::ensure;
+
 use crate::matrix::clinic::{Clinic, Who};
 use crate::matrix::{Fault, Moments};
 
@@ -37,11 +39,35 @@ fn step(clinic: &mut Clinic, moments: &mut Moments, sign: i64) -> anyhow::Result
         1 => &[Who::Server],
         _ => &[Who::Driver, Who::Server],
     };
+    for who in whose {
+        ensure!(
+            clinic.has_false_clock(*who)?,
+            "the clock of {who:?} is the computer's"
+        );
+    }
+    let mut before = 0;
+    clinic.wait_until("the driver knows the clock of a gun", || {
+        let began_at = gun_began_at(clinic);
+        before = began_at.unwrap_or(0);
+        began_at.is_some()
+    })?;
     whose
         .iter()
         .try_for_each(|who| clinic.set_clock(*who, step_s))?;
     moments.rest(1_500, 3_000);
+    if whose.contains(&Who::Driver) {
+        clinic.wait_until("the driver notices that its clock was set", || {
+            let moved = gun_began_at(clinic).map(|at| at.abs_diff(before));
+            moved.is_some_and(|moved_ns| moved_ns > STEP_S.0 * 500_000_000)
+        })?;
+    }
     whose.iter().try_for_each(|who| clinic.set_clock(*who, 0))
+}
+
+/// When a gun's clock began, by the driver's, in ns since 1970.
+fn gun_began_at(clinic: &Clinic) -> Option<i64> {
+    let gun = clinic.drivers[0].gun(clinic.serial(0))?;
+    gun.clock.map(|clock| clock.offset_ns)
 }
 
 fn wrong_at_boot(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
@@ -50,5 +76,9 @@ fn wrong_at_boot(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<(
     clinic.set_clock(Who::Driver, NEVER_SET_S)?;
     clinic.start_again(Who::Driver)?;
     moments.rest(2_000, 4_000);
+    clinic.wait_until("the driver does not trust its clock", || {
+        let state = clinic.drivers[0].state();
+        state.is_some_and(|state| !state.clock_trusted)
+    })?;
     clinic.set_clock(Who::Driver, 0)
 }

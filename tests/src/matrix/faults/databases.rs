@@ -100,9 +100,14 @@ fn proxy(clinic: &Clinic) -> anyhow::Result<&InfluxProxy> {
 
 fn misbehave(clinic: &mut Clinic, moments: &mut Moments, how: Misbehaviour) -> anyhow::Result<()> {
     moments.rest(100, 1_000);
-    proxy(clinic)?.fail_all(how);
+    let proxy = proxy(clinic)?;
+    let before = proxy.counts().fault_count;
+    proxy.fail_all(how);
     moments.rest(1_000, 8_000);
-    proxy(clinic)?.mend();
+    clinic.wait_until("a write is done wrong by", || {
+        proxy.counts().fault_count > before
+    })?;
+    proxy.mend();
     Ok(())
 }
 
@@ -113,8 +118,13 @@ fn from_backup(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()>
     moments.rest(100, 1_000);
     clinic.server.stop()?;
     super::copy_folder(&data, &backup)?;
+    let copied = clinic.held_count();
+    let copied = copied.context("the store that is copied cannot be read")?;
     clinic.server.start_again()?;
     moments.rest(1_500, 4_000);
+    clinic.wait_until("the store has what the copy lacks", || {
+        clinic.held_count().is_some_and(|held| held > copied)
+    })?;
     match moments.coin() {
         true => clinic.server.stop()?,
         false => clinic.server.kill(),

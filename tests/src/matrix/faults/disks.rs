@@ -3,17 +3,18 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 use crate::matrix::clinic::{Clinic, Who};
-use crate::matrix::{Fault, Moments, usual};
+use crate::matrix::{Fault, Moments, SmallDisk, usual};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "driver-disk-full",
-        what: "The disk of the driver's journal is full for two to five seconds.",
+        what: "The disk of the driver's journal is full for two to five seconds and until the driver says \
+               so.",
         setup: |setup| setup.driver_disk_kib = Some(8 * 1_024),
-        act: |clinic, moments| disk_full(clinic, moments, Who::Driver),
+        act: driver_disk_full,
     },
     Fault {
         name: "driver-disk-full-kill",
@@ -31,9 +32,10 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "server-disk-full",
-        what: "The disk of the server's store and ledger is full for two to five seconds.",
+        what: "The disk of the server's store and ledger is full for two to five seconds and until the \
+               server says so.",
         setup: |setup| setup.server_disk_kib = Some(16 * 1_024),
-        act: |clinic, moments| disk_full(clinic, moments, Who::Server),
+        act: server_disk_full,
     },
     Fault {
         name: "database-disk-full",
@@ -67,12 +69,31 @@ pub(super) const FAULTS: &[Fault] = &[
     },
 ];
 
-fn disk_full(clinic: &mut Clinic, moments: &mut Moments, _: Who) -> anyhow::Result<()> {
-    moments.rest(100, 1_000);
-    let disk = clinic.disks.first().context("there is no small disk")?;
-    disk.fill(usize::try_from(moments.between(0, 64))?)?;
+fn driver_disk_full(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
+    let disk = fill(clinic, moments)?;
     moments.rest(2_000, 5_000);
+    clinic.wait_for_journal_problem("the disk is full")?;
     disk.empty()
+}
+
+fn server_disk_full(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
+    let disk = fill(clinic, moments)?;
+    moments.rest(2_000, 5_000);
+    clinic.wait_until("the server says why it stores nothing", || {
+        let ready = clinic.server.ready().unwrap_or_default();
+        let mut reasons = ready.waiting_for.iter();
+        reasons.any(|reason| reason.contains("disk is full"))
+    })?;
+    disk.empty()
+}
+
+/// Leaves little room on the small disk, or none.
+fn fill<'c>(clinic: &'c Clinic, moments: &mut Moments) -> anyhow::Result<&'c SmallDisk> {
+    moments.rest(100, 1_000);
+    let free_kib = usize::try_from(moments.between(0, 64))?;
+    let disk = clinic.disks.first().context("there is no small disk")?;
+    disk.fill(free_kib)?;
+    Ok(disk)
 }
 
 /// influxd 1.x takes nothing from the first write on that its log has no room for until it is
@@ -105,15 +126,13 @@ fn database_disk_full(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Res
 }
 
 fn disk_full_and_kill(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
-    moments.rest(100, 1_000);
-    let free_kib = usize::try_from(moments.between(0, 64))?;
-    let disk = clinic.disks.first().context("there is no small disk")?;
-    disk.fill(free_kib)?;
+    fill(clinic, moments)?;
     moments.rest(300, 2_000);
     clinic.kill(Who::Driver);
     moments.rest(0, 500);
     clinic.start_again(Who::Driver)?;
     moments.rest(1_000, 2_000);
+    clinic.wait_until_driver_left_or("disk is full")?;
     let disk = clinic.disks.first().context("there is no small disk")?;
     disk.empty()?;
     // It may have left because it could not start; its service manager starts it again.
@@ -135,12 +154,7 @@ fn disk_read_only(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<
     if clinic.drivers[0].has_left() {
         bail!("the driver left although its disk may come back");
     }
-    let state = clinic.drivers[0].state();
-    let state = state.context("the room does not answer while the disk is read-only")?;
-    let problem = state.journal_problem.context("nobody is told")?;
-    if !problem.contains("the disk is read-only") {
-        bail!("the room is told something else: {problem}");
-    }
+    clinic.wait_for_journal_problem("the disk is read-only")?;
     let is_killed = moments.coin();
     if is_killed {
         clinic.kill(Who::Driver);
@@ -159,6 +173,7 @@ fn disk_read_only(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<
 
 /// What a power cut leaves of a transaction that was being written.
 fn torn(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
+    let mut torn_count = 0;
     for _ in 0..moments.between(1, 3) {
         moments.rest(200, 1_200);
         clinic.kill(Who::Driver);
@@ -175,9 +190,11 @@ fn torn(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
             }
             let mut file = OpenOptions::new().append(true).open(&log)?;
             file.write_all(&last)?;
+            torn_count += 1;
         }
         clinic.start_again(Who::Driver)?;
     }
+    ensure!(torn_count > 0, "the journal's log never had a transaction");
     Ok(())
 }
 
@@ -202,8 +219,13 @@ fn journal_from_backup(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Re
     moments.rest(100, 800);
     clinic.kill(Who::Driver);
     super::copy_folder(&data, &backup)?;
+    let fired_before = clinic.fired()?.len() as u64;
     clinic.start_again(Who::Driver)?;
     moments.rest(1_500, 3_000);
+    clinic.wait_until("the journal has what the copy lacks", || {
+        let journalled = clinic.journalled_count();
+        journalled.is_some_and(|count| count > fired_before)
+    })?;
     clinic.kill(Who::Driver);
     std::fs::rename(&data, &lost)?;
     std::fs::rename(&backup, &data)?;

@@ -1,5 +1,6 @@
 //! What rooms do to guns.
 
+use anyhow::ensure;
 use meso_testkit::gun::bank::Order;
 use meso_testkit::gun::log::FiredShot;
 
@@ -50,6 +51,10 @@ pub(super) const FAULTS: &[Fault] = &[
             let one_in = u32::try_from(moments.between(300, 1_000))?;
             clinic.order(0, Order::CorruptOneIn(one_in))?;
             moments.rest(2_000, 4_000);
+            clinic.wait_until("the driver reads what is corrupt", || {
+                let mut guns = clinic.server.guns().into_iter();
+                guns.any(|gun| gun.serial == clinic.serial(0) && gun.bad_frames > 0)
+            })?;
             clinic.order(0, Order::CorruptOneIn(0)).map(drop)
         },
     },
@@ -109,11 +114,11 @@ fn restarted(clinic: &mut Clinic, moments: &mut Moments, how: Order) -> anyhow::
 fn only_in_gun(clinic: &Clinic, gun: usize) -> anyhow::Result<Vec<FiredShot>> {
     let serial = clinic.serial(gun);
     // Whatever was on the wire has arrived when the driver has noticed.
+    let mut known = None;
     clinic.wait_until("the driver notices", || {
-        let known = clinic.drivers[0].gun(serial);
-        known.is_some_and(|known| !known.attached)
+        known = clinic.drivers[0].gun(serial).filter(|gun| !gun.attached);
+        known.is_some()
     })?;
-    let known = clinic.drivers[0].gun(serial);
     let (epoch, journalled) = known.map_or((None, 0), |known| {
         let epoch = known
             .epoch
@@ -135,6 +140,7 @@ fn power_cut(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
     // From here on it fires no more: what is destroyed is known to the shot.
     clinic.order(0, Order::StopFiring)?;
     let destroyed = only_in_gun(clinic, 0)?;
+    ensure!(!destroyed.is_empty(), "the gun has nothing of its own");
     clinic.order(0, Order::CutPower)?;
     clinic
         .allowed
@@ -162,6 +168,7 @@ fn ring_full(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
     let held = 32;
     let mut waiting = only_in_gun(clinic, 0)?;
     waiting.truncate(waiting.len().saturating_sub(held));
+    ensure!(!waiting.is_empty(), "the ring of the gun is not full");
     clinic
         .allowed
         .missing
@@ -194,6 +201,10 @@ fn carried(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
         clinic.order(0, Order::Unplug)?;
         moments.rest(0, 800);
         clinic.plug(0, room, &first_port(clinic, 0))?;
+        clinic.wait_until("the room has the gun", || {
+            let known = clinic.drivers[room].gun(clinic.serial(0));
+            known.is_some_and(|known| known.attached)
+        })?;
     }
     moments.rest(500, 1_000);
     Ok(())

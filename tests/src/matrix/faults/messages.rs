@@ -2,6 +2,7 @@
 
 use anyhow::{Context, ensure};
 use meso_contract::{BlockMessage, topics};
+use meso_store::StorePlace;
 use meso_testkit::gun::bank::Order;
 use meso_testkit::mqtt::Stranger;
 
@@ -147,6 +148,11 @@ fn two_on_one_store(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Resul
         // It listens for a moment before it finds the store in use.
         clinic.wait_until("the second server leaves", || second.has_left())?;
     }
+    let log = clinic.server.log();
+    ensure!(
+        log.contains("is in use by another server"),
+        "no second server found the store in use"
+    );
     Ok(())
 }
 
@@ -159,6 +165,20 @@ fn two_on_two_stores(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Resu
     let port = clinic.serial(2).to_owned();
     clinic.plug(2, 0, &port)?;
     moments.rest(1_000, 4_000);
+    let store = folder.join("fleet.sqlite");
+    clinic.wait_until("the second server has shots", || {
+        let place = StorePlace::Embedded {
+            path: store.clone(),
+        };
+        let receiver = place.read().ok().and_then(|readers| {
+            let read = readers.with(|reader| reader.receiver());
+            read.ok()
+        });
+        receiver.is_some_and(|receiver| {
+            let mut all = receiver.all_counters();
+            all.any(|(_, _, counters)| counters.held_count() > 0)
+        })
+    })?;
     let is_unplugged = moments.coin();
     if is_unplugged {
         // It stays away: what it fired after it was read nobody could bring.

@@ -44,6 +44,8 @@ pub enum FleetCause {
     ShotsGone,
     /// The journal of a driver cannot be written: its guns keep their shots.
     JournalUnwritable,
+    /// The store has fewer ledger entries than its key has signed: it was put back to an older copy.
+    LedgerSetBack,
 }
 
 /// How a cause behaves.
@@ -90,7 +92,7 @@ const fn event(
     }
 }
 
-const TRAITS: [Traits; 18] = {
+const TRAITS: [Traits; 19] = {
     use FleetCause::*;
     use Severity::{Hard, Soft};
     [
@@ -237,6 +239,14 @@ const TRAITS: [Traits; 18] = {
             Hard,
             "s",
             "see to the disk of this computer: its guns keep their shots, and no session begins",
+        ),
+        event(
+            LedgerSetBack,
+            19,
+            "ledger set back",
+            Hard,
+            "entries",
+            "keep `ledger-set-back-*.checkpoint` and tell whoever has a report of the time between",
         ),
     ]
 };

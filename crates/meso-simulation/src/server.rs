@@ -106,6 +106,7 @@ impl Server {
             time_zones: TimeZones::default(),
             library: None,
             alerts: AlertPolicy::default(),
+            signed_before: None,
             store_incarnation: 1,
             ingest_incarnation: incarnation,
         };

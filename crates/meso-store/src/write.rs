@@ -14,6 +14,7 @@ mod treated;
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use meso_delivery::StreamKey;
@@ -119,6 +120,28 @@ impl Writer {
         let fresh = self.register(commit)?;
         self.shelf.advance(&self.connection, &fresh)
     }
+
+    /// Whether the disk of the registry's file takes [`Writer::TRY_BYTES`], which are written beside it
+    /// and taken away again: a store on a full disk is read as well as ever, and often takes a small
+    /// commit into room that its log has already.
+    pub fn disk_takes_writes(&self) -> bool {
+        let Some(path) = self.connection.path() else {
+            return true;
+        };
+        let tried = std::path::Path::new(path).with_extension("try");
+        let taken = File::create(&tried)
+            .and_then(|mut file| {
+                file.write_all(&vec![0; Writer::TRY_BYTES])?;
+                file.sync_all()
+            })
+            .is_ok();
+        // What is left of it is written over the next time.
+        let _ = std::fs::remove_file(&tried);
+        taken
+    }
+
+    /// Bytes that a disk is tried with: more than the blocks of all guns of a room come to.
+    pub const TRY_BYTES: usize = 256 * 1024;
 
     /// Gives the blocks whose shots leave the registry's file.
     fn register<'c>(&mut self, commit: &'c Commit) -> Result<Vec<FreshBlock<'c>>, StoreError> {

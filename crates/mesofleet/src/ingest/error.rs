@@ -32,8 +32,8 @@ pub enum IngestError {
         #[from]
         source: LedgerError,
     },
-    /// The service is going down.
-    #[error("the ingest is closed; start the service again")]
+    /// A commit has failed and none can go well yet, or the service is going down.
+    #[error("nothing can be stored at the moment; /readyz says why, try again when it is green")]
     Closed,
     /// What was asked for cannot be done with this alert.
     #[error("nothing was done with the alert")]

@@ -26,6 +26,7 @@ mod reading;
 mod refill;
 mod retire;
 mod seal;
+mod set_back;
 mod shot_store;
 mod start;
 mod steps;

@@ -54,6 +54,8 @@ pub struct IngestOptions {
     pub library: Option<Arc<Library>>,
     /// Whom alerts are told to, and from when on the fleet itself is wrong.
     pub alerts: AlertPolicy,
+    /// What the key is known to have signed before, where that is known.
+    pub signed_before: Option<Checkpoint>,
     /// The life of the store.
     pub store_incarnation: u64,
     /// The life of this process.
@@ -99,7 +101,7 @@ pub struct Ingest<S> {
     pub(super) lacks_shots: bool,
     /// Sessions of which an event was corrected since the last commit.
     pub(super) amended: BTreeSet<SessionId>,
-    frontier: Frontier,
+    pub(super) frontier: Frontier,
     /// What the quarantine can keep beside what is there.
     pub(super) quarantine_room: QuarantineRoom,
     pub(super) options: IngestOptions,
@@ -196,7 +198,12 @@ impl<S: ShotStore> Ingest<S> {
         }
         let guns = self.receiver.all_counters().map(|(gun, _, _)| gun.clone());
         self.reconsider(now, guns.collect());
+        if let Some(told) = self.tell_of_set_back(now)? {
+            rest.add(told);
+            rest.news.was_set_back = true;
+        }
         let logged = self.log(Stored { rest }, now)?;
+        self.options.signed_before = None;
         Ok(self.finish(logged))
     }
 
@@ -433,6 +440,7 @@ impl<S: ShotStore> Ingest<S> {
             }
             self.store.log(&commit)?;
             stored.rest.news.is_written = true;
+            stored.rest.news.checkpoint = commit.checkpoint;
             self.frontier = frontier;
             self.reconsider(now, changed);
         }

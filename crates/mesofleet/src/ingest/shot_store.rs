@@ -179,6 +179,11 @@ pub trait ShotStore: Send {
     /// [`StoreError`]; see above.
     fn store(&mut self, commit: &Commit) -> Result<(), StoreError>;
 
+    /// Whether a commit has a chance, as far as can be told without one.
+    fn may_take_writes(&self) -> bool {
+        true
+    }
+
     /// Waits until everything that is stored lies where it is to stay; a store may still be on the
     /// way there with the last commit, which is durable all the same.
     ///
@@ -338,6 +343,10 @@ impl ShotStore for Writer {
 
     fn store(&mut self, commit: &Commit) -> Result<(), StoreError> {
         Writer::store_ahead(self, commit)
+    }
+
+    fn may_take_writes(&self) -> bool {
+        self.disk_takes_writes()
     }
 
     fn settle(&self) -> Result<(), StoreError> {

@@ -71,6 +71,10 @@ pub struct News {
     pub leaf_count: u64,
     /// Whether there was anything to make durable: then the store takes what it is given.
     pub is_written: bool,
+    /// The checkpoint that was signed, where the ledger grew.
+    pub checkpoint: Option<String>,
+    /// Whether the ledger was found to have fewer entries than were signed.
+    pub was_set_back: bool,
 }
 
 impl News {

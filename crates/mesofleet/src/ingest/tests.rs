@@ -32,6 +32,7 @@ pub(super) fn options() -> IngestOptions {
         time_zones: TimeZones::default(),
         library: None,
         alerts: AlertPolicy::default(),
+        signed_before: None,
         store_incarnation: 1,
         ingest_incarnation: 2,
     }

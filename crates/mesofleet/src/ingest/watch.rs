@@ -376,7 +376,8 @@ impl FleetWatch {
             | FleetCause::Quarantine
             | FleetCause::Conflict
             | FleetCause::LateFinding
-            | FleetCause::ShotsGone => false,
+            | FleetCause::ShotsGone
+            | FleetCause::LedgerSetBack => false,
         }
     }
 

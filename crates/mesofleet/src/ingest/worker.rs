@@ -407,6 +407,11 @@ impl<S: ShotStore> Worker<S> {
         if !self.standing.is_broken {
             return;
         }
+        // Silence until then, so that rooms send at once when there is word again, however long they
+        // have come to wait.
+        if self.standing.write_failed_at.is_some() && !self.ingest.store.may_take_writes() {
+            return;
+        }
         let lost = std::mem::take(&mut self.standing.lost);
         let noted = match lost.as_slice() {
             [] => Ok(()),
@@ -581,6 +586,27 @@ mod tests {
         assert_eq!(*said.lock().unwrap(), ["failed"]);
         worker.work(batch(arrivals(&blocks[..1])));
         assert_eq!(*said.lock().unwrap(), ["failed", "recovered", "committed"]);
+    }
+
+    #[test]
+    fn while_the_disk_is_full_rooms_hear_nothing_and_then_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let is_full = Arc::new(AtomicBool::new(true));
+        let store = faults::full(folder.path(), &is_full);
+        let (ingest, _) = Ingest::open(store, options(), now()).unwrap();
+        let (outgoing, mut taken) = mpsc::channel(OUTGOING_WAITING_MAX);
+        let mut worker = Worker::new(ingest, Box::new(Nobody), outgoing);
+        let blocks = sample_treatment();
+        worker.work(batch(arrivals(&blocks[..1])));
+        worker.work(batch(arrivals(&blocks[..1])));
+        worker.work(batch(Vec::new()));
+        assert!(worker.standing.is_broken && taken.try_recv().is_err());
+        is_full.store(false, Ordering::Relaxed);
+        worker.work(batch(Vec::new()));
+        assert!(!worker.standing.is_broken);
+        worker.work(batch(arrivals(&blocks[..1])));
+        let told = std::iter::from_fn(|| taken.try_recv().ok()).flat_map(|out| out.watermarks);
+        assert_eq!(told.map(|said| said.message.settled_to).last(), Some(1));
     }
 
     #[test]

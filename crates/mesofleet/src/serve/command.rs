@@ -119,6 +119,8 @@ pub(crate) fn ingest_options(
             .collect(),
         library: library.map(|in_force| in_force.library),
         alerts: policy_of(config),
+        // The server compares when it starts, and keeps what it finds.
+        signed_before: None,
         store_incarnation,
         ingest_incarnation: u64::from_le_bytes(random()?),
     })

@@ -13,6 +13,7 @@ use tokio::sync::{broadcast, watch};
 use super::backend::FleetBackend;
 use super::board::Board;
 use super::post::PostOffice;
+use super::signed_head::SignedHead;
 use super::views::{alert_view, shot_view};
 use crate::ingest::{Arrival, IngestError, Listener, NewShot, News, chain};
 
@@ -35,15 +36,21 @@ pub(super) struct Announcer {
     /// A std lock: held to note or to take.
     changed: Arc<Mutex<Changed>>,
     post: PostOffice,
+    head: Arc<SignedHead>,
 }
 
 impl Announcer {
-    pub(super) fn new(events: broadcast::Sender<LiveEvent>, post: PostOffice) -> Announcer {
+    pub(super) fn new(
+        events: broadcast::Sender<LiveEvent>,
+        post: PostOffice,
+        head: SignedHead,
+    ) -> Announcer {
         Announcer {
             board: Arc::new(Board::default()),
             events,
             changed: Arc::new(Mutex::new(Changed::default())),
             post,
+            head: Arc::new(head),
         }
     }
 
@@ -64,6 +71,12 @@ impl Listener for Announcer {
         count(news);
         if self.board.ingest_failure().is_none() {
             metrics::gauge!(names::INGEST_FAILING).set(0.0);
+        }
+        if news.was_set_back {
+            self.head.put_aside();
+        }
+        if let Some(checkpoint) = &news.checkpoint {
+            self.head.remember(checkpoint);
         }
         self.post.leave(&news.letters);
         self.board.commit(news);

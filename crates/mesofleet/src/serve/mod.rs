@@ -12,6 +12,7 @@ mod opening;
 mod post;
 mod rooms;
 mod server;
+mod signed_head;
 mod state_files;
 mod views;
 

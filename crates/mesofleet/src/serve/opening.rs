@@ -5,6 +5,7 @@ use meso_store::Readers;
 
 use super::live::Announcer;
 use super::server::{ServeOptions, log_key};
+use super::signed_head::SignedHead;
 use super::state_files::random;
 use crate::ingest::{Ingest, IngestOptions, Running, start_worker};
 use crate::store::store_place;
@@ -23,8 +24,10 @@ pub(super) async fn open_ingest(
 ) -> anyhow::Result<Opened> {
     let place = store_place(&options.data_dir, options.influx.clone());
     let store = place.open(u64::from_le_bytes(random()?))?;
+    let log_key = log_key(&options.data_dir, &options.ledger_origin)?;
     let ingest_options = IngestOptions {
-        log_key: log_key(&options.data_dir, &options.ledger_origin)?,
+        signed_before: SignedHead::new(&options.data_dir).read(&log_key.verifier()),
+        log_key,
         log_origin: options.ledger_origin.clone(),
         clinics: options.clinics.iter().cloned().collect(),
         time_zones: options.time_zones.clone(),

@@ -24,6 +24,7 @@ use super::channels::Notify;
 use super::live::{Announcer, renew};
 use super::opening::open_ingest;
 use super::post::{ChannelHealth, PostOffice, start_desks};
+use super::signed_head::SignedHead;
 use super::state_files::{ledger_seed, random};
 use super::views::release_text;
 use crate::ingest::{BusOptions, IMPORT_BLOCKS_MAX, IngestHandle, TimeZones, run_bus};
@@ -170,7 +171,8 @@ impl Server {
         let broker_addr = broker.as_ref().map(Broker::address);
         let (events, _) = broadcast::channel(EVENT_BUFFER_COUNT);
         let (post, desks) = PostOffice::open(options.notify.carriers.clone());
-        let announcer = Announcer::new(events.clone(), post);
+        let head = SignedHead::new(&options.data_dir);
+        let announcer = Announcer::new(events.clone(), post, head);
         let (connected, broker_is_there) = watch::channel(false);
         let (stop_web, web_stopped) = watch::channel(false);
         let opened = open_ingest(&options, announcer.clone()).await?;

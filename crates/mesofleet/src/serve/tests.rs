@@ -159,6 +159,49 @@ async fn a_restarted_service_says_its_watermarks_again_and_takes_repetitions() {
     second.shutdown().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_from_a_backup_says_so_and_keeps_what_was_signed_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, backup) = (
+        folder.path().join("fleet.sqlite"),
+        folder.path().join("copy"),
+    );
+    let blocks = sample_treatment();
+    let send = async |until: usize| {
+        let server = Server::start(options(folder.path())).await.unwrap();
+        ready(&server).await;
+        let mut link = PaperLink::connect(&server).await;
+        for block in &blocks[..until] {
+            link.send(block).await;
+        }
+        let number = if until < blocks.len() { 1 } else { 3 };
+        link.settled(&Stream::Gun(sample_gun()), number).await;
+        server
+    };
+    let set_back = |server: &Server| {
+        let alerts = server.alerts().unwrap();
+        let rules = alerts.iter().map(|alert| alert.rule.as_str());
+        rules.filter(|rule| *rule == "ledger set back").count()
+    };
+    send(3).await.shutdown().await.unwrap();
+    std::fs::copy(&store, &backup).unwrap();
+    let newer = send(blocks.len()).await;
+    assert_eq!(set_back(&newer), 0, "a restart is no such thing");
+    newer.shutdown().await.unwrap();
+    let signed = std::fs::read_to_string(folder.path().join("ledger.checkpoint")).unwrap();
+    std::fs::rename(&backup, &store).unwrap();
+    let older = send(blocks.len()).await;
+    assert_eq!(set_back(&older), 1);
+    let entries = signed.lines().nth(1).unwrap();
+    let aside = format!("ledger-set-back-{entries}.checkpoint");
+    let aside = std::fs::read_to_string(folder.path().join(aside)).unwrap();
+    assert_eq!(aside, signed, "it can be held against the ledger");
+    older.shutdown().await.unwrap();
+    let again = send(blocks.len()).await;
+    assert_eq!(set_back(&again), 1, "it is told once");
+    again.shutdown().await.unwrap();
+}
+
 /// Listens until the list of the sample gun says what is wanted.
 async fn heard(server: &Server, client: &str, wanted: impl Fn(&GunAlertsMessage) -> bool) {
     let options = ClientOptions::new(client, server.broker_addr().unwrap());

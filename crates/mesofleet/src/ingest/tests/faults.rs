@@ -28,6 +28,8 @@ pub(in crate::ingest) struct FailingStore {
     fault: Fault,
     /// Whether reading back fails, too.
     is_unreadable: Arc<AtomicBool>,
+    /// Whether its disk is full as far as is seen without a commit.
+    is_full: Arc<AtomicBool>,
     /// What bringing some of what is stored to where it is to stay says.
     settle_some: Box<dyn Fn() -> bool + Send>,
 }
@@ -112,6 +114,9 @@ impl ShotStore for FailingStore {
     fn unlogged(&self, blocks_max: usize, entries_max: usize) -> Result<Unlogged, StoreError> {
         ShotStore::unlogged(&self.inner, blocks_max, entries_max)
     }
+    fn may_take_writes(&self) -> bool {
+        !self.is_full.load(Ordering::Relaxed)
+    }
     fn settle_some(&self) -> Result<bool, StoreError> {
         Ok((self.settle_some)())
     }
@@ -133,6 +138,7 @@ fn failing(folder: &std::path::Path, writes_left: &Arc<AtomicU64>, fault: Fault)
         writes_left: Arc::clone(writes_left),
         fault,
         is_unreadable: Arc::default(),
+        is_full: Arc::default(),
         settle_some: Box::new(|| false),
     }
 }
@@ -144,6 +150,13 @@ pub(in crate::ingest) fn unreadable(
 ) -> FailingStore {
     let mut store = failing(folder, &Arc::new(AtomicU64::new(1)), Fault::Lost);
     store.is_unreadable = Arc::clone(is_unreadable);
+    store
+}
+
+/// A store whose first write is lost, and whose disk is seen to be full while the flag is set.
+pub(in crate::ingest) fn full(folder: &std::path::Path, is_full: &Arc<AtomicBool>) -> FailingStore {
+    let mut store = failing(folder, &Arc::new(AtomicU64::new(1)), Fault::Lost);
+    store.is_full = Arc::clone(is_full);
     store
 }
 

@@ -157,7 +157,7 @@ fn lock(store: &Path) -> Result<File, StoreError> {
 }
 
 /// Opens a file, or makes it, and takes it away from everybody but its owner.
-fn private_file(path: &Path) -> Result<File, StoreError> {
+pub(crate) fn private_file(path: &Path) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]

@@ -28,6 +28,7 @@ mod retire;
 mod seal;
 mod set_back;
 mod shot_store;
+mod standing;
 mod start;
 mod steps;
 mod telling;

@@ -10,24 +10,29 @@ use super::steps::{Prepared, Rest};
 use meso_units::Timestamp;
 
 impl<S: ShotStore> Ingest<S> {
-    /// Tells people where the ledger does not reach what its key has signed before: from here on it
-    /// grows otherwise, and whoever holds a checkpoint of the time between would call that a forgery.
-    /// The alert is an entry of the ledger, ahead of all that comes now.
+    /// Tells people where the ledger does not continue what its key has signed before: it grows
+    /// otherwise, and whoever holds a checkpoint of the time between would call that a forgery. The
+    /// alert is an entry of the ledger, ahead of all that comes now.
     pub(super) fn tell_of_set_back(&mut self, now: Timestamp) -> Result<Option<Rest>, IngestError> {
         let Some(signed) = &self.options.signed_before else {
             return Ok(None);
         };
-        let (size, root) = (self.frontier.size(), self.frontier.root());
-        if size > signed.size() || size == signed.size() && root == signed.root() {
+        let size = self.frontier.size();
+        let root = match size >= signed.size() {
+            true => self.store.root_at(signed.size())?,
+            false => None,
+        };
+        let is_continued = root.map_or(size >= signed.size(), |root| root == signed.root());
+        if is_continued {
             return Ok(None);
         }
         tracing::error!(
             signed = signed.size(),
             root = signed.root().to_base64(),
             found = size,
-            "the ledger has fewer entries than were signed: the store is an older copy"
+            "the ledger does not continue what was signed: the store is an older copy"
         );
-        let lost = i64::try_from(signed.size() - size).unwrap_or(i64::MAX);
+        let lost = i64::try_from(signed.size().saturating_sub(size)).unwrap_or(i64::MAX);
         let clinics: Vec<_> = self.options.clinics.iter().cloned().collect();
         let mut preparation = Preparation::new(self, now);
         for clinic in clinics {

@@ -7,7 +7,7 @@ use meso_domain::{
     BlockHash, BlockPlace, EarlierSession, Gap, PatientMerged, RecordHash, RoomRetired,
     SessionEvent, Shot, ShotIdentity,
 };
-use meso_ledger::Frontier;
+use meso_ledger::{Frontier, Hash};
 use meso_store::{
     ClaimRow, Commit, InQuarantine, LoadedBlock, LogCommit, LostBlock, OutboxRow, QuarantineRoom,
     SealParts, SealedSession, SessionRow, ShotCursor, StoreError, StoredShot, Unlogged, Writer,
@@ -184,6 +184,15 @@ pub trait ShotStore: Send {
         true
     }
 
+    /// The root that the ledger had when it had so many leaves; `None` where that is not kept.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read.
+    fn root_at(&self, _size: u64) -> Result<Option<Hash>, StoreError> {
+        Ok(None)
+    }
+
     /// Waits until everything that is stored lies where it is to stay; a store may still be on the
     /// way there with the last commit, which is durable all the same.
     ///
@@ -347,6 +356,11 @@ impl ShotStore for Writer {
 
     fn may_take_writes(&self) -> bool {
         self.disk_takes_writes()
+    }
+
+    fn root_at(&self, size: u64) -> Result<Option<Hash>, StoreError> {
+        let frontier = Frontier::load(size, &self.read())?;
+        Ok(Some(frontier.root()))
     }
 
     fn settle(&self) -> Result<(), StoreError> {

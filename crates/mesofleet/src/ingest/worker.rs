@@ -1,14 +1,13 @@
 //! The thread that commits.
 
 use std::sync::mpsc as std_mpsc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use meso_alerts::{AlertId, Deed};
 use meso_bus::Ticket;
 use meso_contract::{DriverStatusMessage, metric_names};
-use meso_delivery::{Question, Sender};
+use meso_delivery::Question;
 use meso_domain::{CommitEntry, RecordBlock};
-use meso_store::LostBlock;
 use meso_units::JournalIncarnation;
 use tokio::sync::mpsc;
 
@@ -19,6 +18,7 @@ use super::gun_alerts::GunAlerts;
 use super::pipeline::Ingest;
 use super::reading::{Command, Order, Step};
 use super::shot_store::ShotStore;
+use super::standing::Standing;
 use super::steps::{Committed, News, PatientsTold, Prepared, Watermark};
 use super::telling::Posted;
 use super::watch::Look;
@@ -31,10 +31,6 @@ pub(super) const COMMANDS_WAITING_MAX: usize = 64;
 /// Answers that wait for the bus. When they are full the worker waits with its next commit: the bus
 /// never waits for the worker without taking answers meanwhile, so neither holds up the other.
 pub(super) const OUTGOING_WAITING_MAX: usize = 64;
-
-/// How long after a failed commit it counts as failing although nothing was tried since. Drivers send
-/// again what was not taken once a minute or more often, so whoever waits would have been heard.
-const DOUBT_MAX: Duration = Duration::from_millis(2 * Sender::TIMEOUT_MS_MAX);
 
 /// Blocks of one import: small enough that live shots never wait long behind it.
 pub const IMPORT_BLOCKS_MAX: usize = CommitEntry::BLOCK_COUNT_MAX;
@@ -137,25 +133,11 @@ impl IngestHandle {
     }
 }
 
-/// How it stands with what is to be made durable.
-#[derive(Debug, Default)]
-struct Standing {
-    /// The store is not open yet, or the last commit failed, so memory and store may differ.
-    is_broken: bool,
-    /// Blocks that lack shots, by which it failed.
-    lost: Vec<LostBlock>,
-    /// What was told of a failure of which the end was not told yet.
-    told: Option<String>,
-    /// When a commit failed last, where none has gone well since: that reading goes well says nothing
-    /// of a disk that is full.
-    write_failed_at: Option<Instant>,
-}
-
 pub(super) struct Worker<S> {
     pub(super) ingest: Ingest<S>,
-    listener: Box<dyn Listener>,
+    pub(super) listener: Box<dyn Listener>,
     outgoing: mpsc::Sender<Outgoing>,
-    standing: Standing,
+    pub(super) standing: Standing,
 }
 
 impl<S: ShotStore> Worker<S> {
@@ -314,8 +296,9 @@ impl<S: ShotStore> Worker<S> {
         let is_empty = prepared.is_empty();
         let stored = self.ingest.store(prepared);
         let logged = stored.and_then(|stored| self.ingest.log(stored, now()));
-        if logged.is_err() {
+        if let Err(error) = &logged {
             self.standing.write_failed_at = Some(Instant::now());
+            self.standing.doubts_disk = !error.passes();
         }
         let logged = logged?;
         if !is_empty {
@@ -354,78 +337,6 @@ impl<S: ShotStore> Worker<S> {
             Err(error) => {
                 self.fail(&error);
                 Err(error)
-            }
-        }
-    }
-
-    pub(super) fn fail(&mut self, error: &IngestError) {
-        self.standing.is_broken = true;
-        // What follows from being broken says nothing of it.
-        if !error.lost().is_empty() {
-            self.standing.lost = error.lost().to_vec();
-        }
-        if !matches!(error, IngestError::Closed) {
-            self.tell_failure(error);
-        }
-    }
-
-    /// Says why nothing can be made durable, once for each reason.
-    fn tell_failure(&mut self, error: &IngestError) {
-        let reason = chain(error);
-        if self.standing.told.as_ref() != Some(&reason) {
-            tracing::error!(error = reason, "commit failed; drivers keep their blocks");
-            self.listener.failed(error);
-            self.standing.told = Some(reason);
-        }
-    }
-
-    /// Says that the store is open.
-    pub(super) fn tell_opened(&mut self) {
-        self.listener.recovered();
-    }
-
-    /// Says that things are made durable again.
-    fn tell_recovery(&mut self) {
-        self.standing.write_failed_at = None;
-        if self.standing.told.take().is_some() {
-            tracing::info!("commits go on");
-            self.listener.recovered();
-        }
-    }
-
-    /// After a failed commit: begins again from what is durable, once that can be read.
-    fn mend(&mut self) {
-        self.begin_again();
-        let failed_at = self.standing.write_failed_at;
-        let is_in_doubt = failed_at.is_some_and(|at| at.elapsed() < DOUBT_MAX);
-        if !self.standing.is_broken && !is_in_doubt {
-            self.tell_recovery();
-        }
-    }
-
-    fn begin_again(&mut self) {
-        if !self.standing.is_broken {
-            return;
-        }
-        // Silence until then, so that rooms send at once when there is word again, however long they
-        // have come to wait.
-        if self.standing.write_failed_at.is_some() && !self.ingest.store.may_take_writes() {
-            return;
-        }
-        let lost = std::mem::take(&mut self.standing.lost);
-        let noted = match lost.as_slice() {
-            [] => Ok(()),
-            lost => self.ingest.note_lost(lost),
-        };
-        match noted.and_then(|()| self.ingest.reopen(now())) {
-            Ok(committed) => {
-                self.standing.is_broken = false;
-                self.announce(committed, Vec::new());
-            }
-            Err(error) => {
-                // It may be another reason than at first.
-                self.tell_failure(&error);
-                self.standing.lost = lost;
             }
         }
     }
@@ -515,6 +426,7 @@ mod tests {
 
     use super::*;
     use crate::ingest::reading::READ_WAITING_MAX;
+    use crate::ingest::standing::DOUBT_MAX;
     use crate::ingest::tests::{arrivals, faults, options};
     use crate::samples::*;
 
@@ -602,6 +514,7 @@ mod tests {
         worker.work(batch(Vec::new()));
         assert!(worker.standing.is_broken && taken.try_recv().is_err());
         is_full.store(false, Ordering::Relaxed);
+        worker.standing.tried = None;
         worker.work(batch(Vec::new()));
         assert!(!worker.standing.is_broken);
         worker.work(batch(arrivals(&blocks[..1])));

@@ -3,24 +3,34 @@
 //! A store that is put back to an older copy knows nothing of what was signed since. This file does,
 //! unless it was put back, too.
 
-use std::io::ErrorKind;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use meso_ledger::{Checkpoint, VerifierKey};
 
 /// The name of the file.
 const FILE_NAME: &str = "ledger.checkpoint";
 
+/// Checkpoints of one size that are put aside; of further ones the newest stays where it is until the
+/// next is signed.
+const ASIDE_COUNT_MAX: u32 = 100;
+
 /// Keeps the newest checkpoint.
 #[derive(Debug)]
 pub(super) struct SignedHead {
     data_dir: PathBuf,
+    /// Whether the last one could not be kept, which is told once.
+    fails: AtomicBool,
 }
 
 impl SignedHead {
     pub(super) fn new(data_dir: &Path) -> SignedHead {
         SignedHead {
             data_dir: data_dir.to_owned(),
+            fails: AtomicBool::new(false),
         }
     }
 
@@ -48,9 +58,9 @@ impl SignedHead {
     /// one may be there, which only finds less.
     pub(super) fn remember(&self, note: &str) {
         let part = self.data_dir.join("ledger.checkpoint.part");
-        let written =
-            std::fs::write(&part, note).and_then(|()| std::fs::rename(&part, self.path()));
-        if let Err(error) = written {
+        let written = write_private(&part, note).and_then(|()| std::fs::rename(&part, self.path()));
+        let is_new = self.fails.swap(written.is_err(), Ordering::Relaxed) != written.is_err();
+        if let (Err(error), true) = (written, is_new) {
             tracing::warn!(%error, path = %self.path().display(), "the newest checkpoint is not kept");
         }
     }
@@ -59,15 +69,32 @@ impl SignedHead {
     pub(super) fn put_aside(&self) {
         let of_size = |note: String| note.lines().nth(1).map(str::to_owned);
         let size = std::fs::read_to_string(self.path()).ok().and_then(of_size);
-        let name = format!("ledger-set-back-{}.checkpoint", size.unwrap_or_default());
-        if let Err(error) = std::fs::rename(self.path(), self.data_dir.join(&name)) {
-            tracing::warn!(%error, name, "what was signed before cannot be put aside");
+        let stem = format!("ledger-set-back-{}", size.unwrap_or_default());
+        let names = (1..=ASIDE_COUNT_MAX).map(|number| match number {
+            1 => format!("{stem}.checkpoint"),
+            _ => format!("{stem}-{number}.checkpoint"),
+        });
+        let free = names
+            .map(|name| self.data_dir.join(name))
+            .find(|path| !path.exists());
+        let Some(aside) = free else {
+            tracing::warn!(stem, "too many checkpoints lie aside to keep another one");
+            return;
+        };
+        if let Err(error) = std::fs::rename(self.path(), &aside) {
+            tracing::warn!(%error, path = %aside.display(), "what was signed cannot be put aside");
         }
     }
 
     fn path(&self) -> PathBuf {
         self.data_dir.join(FILE_NAME)
     }
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)?.write_all(text.as_bytes())
 }
 
 #[cfg(test)]

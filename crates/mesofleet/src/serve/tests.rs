@@ -197,6 +197,13 @@ async fn a_store_from_a_backup_says_so_and_keeps_what_was_signed_since() {
     let aside = std::fs::read_to_string(folder.path().join(aside)).unwrap();
     assert_eq!(aside, signed, "it can be held against the ledger");
     older.shutdown().await.unwrap();
+    // As where another program had let the older copy outgrow what was signed, and told nobody.
+    std::fs::write(folder.path().join("ledger.checkpoint"), signed).unwrap();
+    let outgrown = send(blocks.len()).await;
+    let alerts = outgrown.alerts().unwrap();
+    let told = alerts.iter().find(|alert| alert.rule == "ledger set back");
+    assert_eq!(told.map(|alert| alert.shot_count), Some(2));
+    outgrown.shutdown().await.unwrap();
     let again = send(blocks.len()).await;
     assert_eq!(set_back(&again), 1, "it is told once");
     again.shutdown().await.unwrap();

@@ -16,7 +16,12 @@ use super::shown::{Shown, is_confirmed};
 use super::{StoreSpec, influx_of, store_place};
 
 /// What a data folder holds beside the store that a copy needs to go on.
-const BESIDE: [&str; 3] = ["ledger.seed", "library.json", "signers.json"];
+const BESIDE: [&str; 4] = [
+    "ledger.seed",
+    "ledger.checkpoint",
+    "library.json",
+    "signers.json",
+];
 
 /// Only who runs the server may look into its folder.
 const PRIVATE_FOLDER: u32 = 0o700;

@@ -4,6 +4,7 @@ mod aside;
 mod beside;
 mod claim;
 mod claimed;
+mod disk;
 mod ledger;
 mod merges;
 mod refill;
@@ -14,7 +15,6 @@ mod treated;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Write as _;
 use std::sync::Arc;
 
 use meso_delivery::StreamKey;
@@ -25,7 +25,6 @@ use rusqlite::{Connection, Transaction, params};
 
 use crate::commit::{Commit, LogCommit, NewBlock, SealedSession, ShotFate, Unlogged};
 use crate::error::During as _;
-use crate::open::private_file;
 use crate::read::Reader;
 use crate::shelf::{self, FreshBlock, FreshShot, Shelf};
 use crate::shot_row::{self, Place, bits};
@@ -121,28 +120,6 @@ impl Writer {
         let fresh = self.register(commit)?;
         self.shelf.advance(&self.connection, &fresh)
     }
-
-    /// Whether the disk of the registry's file takes [`Writer::TRY_BYTES`], which are written beside it
-    /// and taken away again: a store on a full disk is read as well as ever, and often takes a small
-    /// commit into room that its log has already. A folder that takes no new file says nothing of that.
-    pub fn disk_takes_writes(&self) -> bool {
-        let Some(path) = self.connection.path() else {
-            return true;
-        };
-        let path = std::path::Path::new(path).with_extension("try");
-        let Ok(mut file) = private_file(&path) else {
-            return true;
-        };
-        let written = file
-            .write_all(&vec![0; Writer::TRY_BYTES])
-            .and_then(|()| file.sync_all());
-        // What is left of it is written over the next time.
-        let _ = std::fs::remove_file(&path);
-        written.is_ok()
-    }
-
-    /// Bytes that a disk is tried with: more than the blocks of all guns of a room come to.
-    pub const TRY_BYTES: usize = 256 * 1024;
 
     /// Gives the blocks whose shots leave the registry's file.
     fn register<'c>(&mut self, commit: &'c Commit) -> Result<Vec<FreshBlock<'c>>, StoreError> {

@@ -368,25 +368,6 @@ impl<S: ShotStore> Ingest<S> {
         Ok(Stored { rest })
     }
 
-    /// Brings some of what is stored to where it is to stay, with a moment's patience; says whether
-    /// there is more: to be called again while nothing else is to be done.
-    ///
-    /// # Errors
-    ///
-    /// [`IngestError`]; drop what is known in memory and open again.
-    pub fn settle_some(&self) -> Result<bool, IngestError> {
-        Ok(self.store.settle_some()?)
-    }
-
-    /// Waits until what is stored lies where it is to stay: to be called before the end.
-    ///
-    /// # Errors
-    ///
-    /// [`IngestError`]; drop what is known in memory and open again.
-    pub fn settle(&self) -> Result<(), IngestError> {
-        Ok(self.store.settle()?)
-    }
-
     /// Third step: seals sessions that are complete, appends to the ledger, signs the checkpoint
     /// and writes down how far the receiver is.
     ///

@@ -6,6 +6,7 @@ use meso_delivery::Sender;
 use meso_store::LostBlock;
 
 use super::IngestError;
+use super::pipeline::Ingest;
 use super::shot_store::ShotStore;
 use super::worker::{Worker, chain};
 use crate::clock::now;
@@ -40,6 +41,27 @@ impl Standing {
     fn is_in_doubt(&self) -> bool {
         let failed_at = self.write_failed_at;
         failed_at.is_some_and(|at| at.elapsed() < DOUBT_MAX)
+    }
+}
+
+impl<S: ShotStore> Ingest<S> {
+    /// Brings some of what is stored to where it is to stay, with a moment's patience; says whether
+    /// there is more: to be called again while nothing else is to be done.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError`]; drop what is known in memory and open again.
+    pub fn settle_some(&self) -> Result<bool, IngestError> {
+        Ok(self.store.settle_some()?)
+    }
+
+    /// Waits until what is stored lies where it is to stay: to be called before the end.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError`]; drop what is known in memory and open again.
+    pub fn settle(&self) -> Result<(), IngestError> {
+        Ok(self.store.settle()?)
     }
 }
 

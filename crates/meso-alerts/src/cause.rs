@@ -44,7 +44,7 @@ pub enum FleetCause {
     ShotsGone,
     /// The journal of a driver cannot be written: its guns keep their shots.
     JournalUnwritable,
-    /// The store has fewer ledger entries than its key has signed: it was put back to an older copy.
+    /// The ledger does not continue what its key has signed: the store was put back to an older copy.
     LedgerSetBack,
 }
 

@@ -2,6 +2,8 @@
 
 mod looking;
 
+pub(super) use looking::held_count_of;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -233,11 +233,24 @@ impl Sandbox {
 /// # Errors
 ///
 /// It takes longer than [`PATIENCE`]; `what` says what was waited for.
-pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) -> anyhow::Result<()> {
+pub fn wait_until(what: &str, done: impl FnMut() -> bool) -> anyhow::Result<()> {
+    wait_within(PATIENCE, what, done)
+}
+
+/// As [`wait_until`], with a patience of its own.
+///
+/// # Errors
+///
+/// It takes longer.
+pub fn wait_within(
+    patience: Duration,
+    what: &str,
+    mut done: impl FnMut() -> bool,
+) -> anyhow::Result<()> {
     let began = Instant::now();
     while !done() {
-        if began.elapsed() > PATIENCE {
-            bail!("{what}: not within {} s", PATIENCE.as_secs());
+        if began.elapsed() > patience {
+            bail!("{what}: not within {} s", patience.as_secs());
         }
         std::thread::park_timeout(LOOK_EVERY);
     }

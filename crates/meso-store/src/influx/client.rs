@@ -45,8 +45,8 @@ const REFUSED_LINES_MAX: usize = 1_000;
 const WORDS_MAX: usize = 300;
 
 /// Writes that are begun and not answered, those included for whose answer nobody waits after an
-/// error. The shelf begins fewer: at most one for each of 1,024 blocks, 16 behind them and one before. Above it
-/// nothing is begun, and the blocks stay pending.
+/// error. The shelf begins fewer: at most one for each of 1,024 blocks, 16 behind them and one before.
+/// Above it nothing is begun, and the blocks stay pending.
 pub(super) const UNDER_WAY_MAX: usize = 1_041;
 
 /// How long a connection may take to open.

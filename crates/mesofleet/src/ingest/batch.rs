@@ -22,8 +22,8 @@ const COMMIT_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub(super) struct Batch {
     pub(super) arrivals: Vec<Arrival>,
     pub(super) tickets: Vec<Ticket>,
-    pub(super) byte_count: usize,
-    pub(super) block_count: usize,
+    byte_count: usize,
+    block_count: usize,
     pub(super) imports: Vec<Reply>,
     pub(super) deeds: Vec<(AlertId, Deed, Reply)>,
     pub(super) questions: Vec<(DriverId, std_mpsc::SyncSender<Result<Awaited, IngestError>>)>,

@@ -1,13 +1,13 @@
 //! A store that was put back to an older copy, as its ledger shows.
 
 use meso_alerts::{FleetCause, Observation};
+use meso_units::Timestamp;
 
 use super::IngestError;
 use super::pipeline::Ingest;
 use super::prepare::Preparation;
 use super::shot_store::ShotStore;
 use super::steps::{Prepared, Rest};
-use meso_units::Timestamp;
 
 impl<S: ShotStore> Ingest<S> {
     /// Tells people where the ledger does not continue what its key has signed before: it grows

@@ -73,7 +73,7 @@ pub struct News {
     pub is_written: bool,
     /// The checkpoint that was signed, where the ledger grew.
     pub checkpoint: Option<String>,
-    /// Whether the ledger was found to have fewer entries than were signed.
+    /// Whether the ledger was found not to continue what was signed.
     pub was_set_back: bool,
 }
 

@@ -421,12 +421,14 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
     use crate::ingest::reading::READ_WAITING_MAX;
     use crate::ingest::standing::DOUBT_MAX;
+    use crate::ingest::tests::faults::{FailingStore, RecordingListener};
     use crate::ingest::tests::{arrivals, faults, options};
     use crate::samples::*;
 
@@ -455,10 +457,19 @@ mod tests {
     }
 
     fn batch(arrivals: Vec<Arrival>) -> Batch {
-        Batch {
-            arrivals,
-            ..Batch::default()
-        }
+        let mut batch = Batch::default();
+        batch.arrivals.extend(arrivals);
+        batch
+    }
+
+    /// A worker on a store, and what it sends.
+    fn on(
+        store: FailingStore,
+        listener: impl Listener,
+    ) -> (Worker<FailingStore>, mpsc::Receiver<Outgoing>) {
+        let (ingest, _) = Ingest::open(store, options(), now()).unwrap();
+        let (outgoing, taken) = mpsc::channel(OUTGOING_WAITING_MAX);
+        (Worker::new(ingest, Box::new(listener), outgoing), taken)
     }
 
     #[test]
@@ -466,9 +477,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let is_unreadable = Arc::new(AtomicBool::new(false));
         let store = faults::unreadable(folder.path(), &is_unreadable);
-        let (ingest, _) = Ingest::open(store, options(), now()).unwrap();
-        let (outgoing, mut taken) = mpsc::channel(OUTGOING_WAITING_MAX);
-        let mut worker = Worker::new(ingest, Box::new(Nobody), outgoing);
+        let (mut worker, mut taken) = on(store, Nobody);
         let blocks = sample_treatment();
         is_unreadable.store(true, Ordering::Relaxed);
         worker.work(batch(arrivals(&blocks[..1])));
@@ -486,11 +495,8 @@ mod tests {
     fn a_store_that_can_be_read_and_not_written_is_told_of_until_it_takes_something() {
         let folder = tempfile::tempdir().unwrap();
         let store = faults::unreadable(folder.path(), &Arc::default());
-        let (ingest, _) = Ingest::open(store, options(), now()).unwrap();
-        let (outgoing, _taken) = mpsc::channel(OUTGOING_WAITING_MAX);
         let said = Arc::default();
-        let listener = faults::RecordingListener(Arc::clone(&said));
-        let mut worker = Worker::new(ingest, Box::new(listener), outgoing);
+        let (mut worker, _taken) = on(store, RecordingListener(Arc::clone(&said)));
         let blocks = sample_treatment();
         worker.work(batch(arrivals(&blocks[..1])));
         worker.work(batch(vec![birth()]));
@@ -505,9 +511,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let is_full = Arc::new(AtomicBool::new(true));
         let store = faults::full(folder.path(), &is_full);
-        let (ingest, _) = Ingest::open(store, options(), now()).unwrap();
-        let (outgoing, mut taken) = mpsc::channel(OUTGOING_WAITING_MAX);
-        let mut worker = Worker::new(ingest, Box::new(Nobody), outgoing);
+        let (mut worker, mut taken) = on(store, Nobody);
         let blocks = sample_treatment();
         worker.work(batch(arrivals(&blocks[..1])));
         worker.work(batch(arrivals(&blocks[..1])));
@@ -526,11 +530,8 @@ mod tests {
     fn a_failure_that_nobody_repeats_is_told_of_for_as_long_as_somebody_might() {
         let folder = tempfile::tempdir().unwrap();
         let store = faults::unreadable(folder.path(), &Arc::default());
-        let (ingest, _) = Ingest::open(store, options(), now()).unwrap();
-        let (outgoing, _taken) = mpsc::channel(OUTGOING_WAITING_MAX);
         let said = Arc::default();
-        let listener = faults::RecordingListener(Arc::clone(&said));
-        let mut worker = Worker::new(ingest, Box::new(listener), outgoing);
+        let (mut worker, _taken) = on(store, RecordingListener(Arc::clone(&said)));
         worker.work(batch(arrivals(&sample_treatment()[..1])));
         worker.work(batch(Vec::new()));
         assert_eq!(*said.lock().unwrap(), ["failed"]);
@@ -542,7 +543,6 @@ mod tests {
 
     #[test]
     fn what_comes_while_points_are_on_their_way_is_taken_before_they_are_there() {
-        const LOOKS_MAX: u32 = 100;
         let blocks = sample_treatment();
         let import = |index: usize| {
             let (reply, answer) = std_mpsc::sync_channel(1);
@@ -553,21 +553,24 @@ mod tests {
         let (first, _) = import(0);
         let (later, answer) = import(1);
         steps.try_send(first).unwrap();
-        let (later, looks) = (std::cell::Cell::new(Some(later)), std::cell::Cell::new(0));
+        let (later, is_taken) = (Cell::new(Some(later)), Arc::new(AtomicBool::new(false)));
+        let was_taken = Arc::clone(&is_taken);
         let folder = tempfile::tempdir().unwrap();
         let store = faults::settling(folder.path(), move || {
-            looks.set(looks.get() + 1);
-            match later.take() {
-                Some(step) => steps.try_send(step).unwrap(),
-                None => steps.try_send(Step::Order(Order::Stop)).unwrap(),
+            if let Some(step) = later.take() {
+                steps.try_send(step).unwrap();
+            } else if !was_taken.load(Ordering::Relaxed) {
+                let taken = answer.try_recv();
+                taken.expect("it waits for what is on its way").unwrap();
+                was_taken.store(true, Ordering::Relaxed);
+                steps.try_send(Step::Order(Order::Stop)).unwrap();
+            } else {
+                return false;
             }
-            assert!(looks.get() < LOOKS_MAX, "it waits for what is on its way");
             true
         });
-        let (ingest, _) = Ingest::open(store, options(), now()).unwrap();
-        let (outgoing, _taken) = mpsc::channel(OUTGOING_WAITING_MAX);
-        let mut worker = Worker::new(ingest, Box::new(Nobody), outgoing);
+        let (mut worker, _taken) = on(store, Nobody);
         worker.run(received);
-        answer.try_recv().unwrap().unwrap();
+        assert!(is_taken.load(Ordering::Relaxed));
     }
 }

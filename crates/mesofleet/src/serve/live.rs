@@ -36,7 +36,7 @@ pub(super) struct Announcer {
     /// A std lock: held to note or to take.
     changed: Arc<Mutex<Changed>>,
     post: PostOffice,
-    head: Arc<SignedHead>,
+    pub(super) head: Arc<SignedHead>,
 }
 
 impl Announcer {
@@ -69,9 +69,6 @@ impl Announcer {
 impl Listener for Announcer {
     fn committed(&mut self, news: &News) {
         count(news);
-        if self.board.ingest_failure().is_none() {
-            metrics::gauge!(names::INGEST_FAILING).set(0.0);
-        }
         if news.was_set_back {
             self.head.put_aside();
         }

@@ -5,7 +5,6 @@ use meso_store::Readers;
 
 use super::live::Announcer;
 use super::server::{ServeOptions, log_key};
-use super::signed_head::SignedHead;
 use super::state_files::random;
 use crate::ingest::{Ingest, IngestOptions, Running, start_worker};
 use crate::store::store_place;
@@ -26,7 +25,7 @@ pub(super) async fn open_ingest(
     let store = place.open(u64::from_le_bytes(random()?))?;
     let log_key = log_key(&options.data_dir, &options.ledger_origin)?;
     let ingest_options = IngestOptions {
-        signed_before: SignedHead::new(&options.data_dir).read(&log_key.verifier()),
+        signed_before: announcer.head.read(&log_key.verifier()),
         log_key,
         log_origin: options.ledger_origin.clone(),
         clinics: options.clinics.iter().cloned().collect(),

@@ -3,17 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use meso_delivery::Receiver;
 use meso_store::StorePlace;
 use meso_testkit::gun::log::{FiredShot, ShotKeyText, read_log};
 
 use super::{Clinic, PATIENCE, Who};
 use crate::matrix::count::{is_declared, is_held};
-use crate::sandbox::Driver;
-
-/// How often the store is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+use crate::sandbox::{Driver, wait_within};
 
 impl Clinic {
     /// Everything that the guns have written down.
@@ -31,15 +28,12 @@ impl Clinic {
 
     /// What the store holds, as of its newest commit; `None` while it cannot be read.
     pub fn receiver(&self) -> Option<Receiver> {
-        let readers = self.place().ok()?.read().ok()?;
-        readers.with(|reader| reader.receiver()).ok()
+        receiver_of(&self.place().ok()?)
     }
 
     /// How many shots the store holds; `None` while it cannot be read.
     pub fn held_count(&self) -> Option<u64> {
-        let receiver = self.receiver()?;
-        let held = receiver.all_counters();
-        Some(held.map(|(_, _, counters)| counters.held_count()).sum())
+        held_count_of(&self.place().ok()?)
     }
 
     /// How many shots the first driver's journal holds, as it says; `None` while it does not answer.
@@ -61,6 +55,19 @@ impl Clinic {
             problem.is_some_and(|problem| problem.contains(part))
         });
         waited.with_context(|| format!("{said:?}"))
+    }
+
+    /// Waits until the server says why it stores nothing.
+    ///
+    /// # Errors
+    ///
+    /// It takes too long.
+    pub fn wait_for_server_problem(&self, part: &str) -> anyhow::Result<()> {
+        self.wait_until("the server says why it stores nothing", || {
+            let ready = self.server.ready().unwrap_or_default();
+            let mut reasons = ready.waiting_for.iter();
+            reasons.any(|reason| reason.contains(part))
+        })
     }
 
     /// Whether the clock of a program is one that can be set.
@@ -155,14 +162,8 @@ impl Clinic {
     ///
     /// It takes too long.
     pub fn wait_until_driver_left(&mut self) -> anyhow::Result<()> {
-        let begun = Instant::now();
-        while !self.drivers[0].has_left() {
-            if begun.elapsed() > PATIENCE {
-                bail!("the driver does not leave");
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
-        Ok(())
+        let driver = &mut self.drivers[0];
+        wait_within(PATIENCE, "the driver leaves", || driver.has_left())
     }
 
     /// Waits until the driver of the first room has said this, or has left by itself.
@@ -171,14 +172,11 @@ impl Clinic {
     ///
     /// It takes too long.
     pub fn wait_until_driver_left_or(&mut self, said: &str) -> anyhow::Result<()> {
-        let begun = Instant::now();
-        while !self.drivers[0].log().contains(said) && !self.drivers[0].has_left() {
-            if begun.elapsed() > PATIENCE {
-                bail!("the driver neither says {said:?} nor leaves");
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
-        Ok(())
+        let driver = &mut self.drivers[0];
+        let what = format!("the driver says {said:?} or leaves");
+        wait_within(PATIENCE, &what, || {
+            driver.log().contains(said) || driver.has_left()
+        })
     }
 
     /// Looks until `done` says so.
@@ -186,15 +184,8 @@ impl Clinic {
     /// # Errors
     ///
     /// It takes longer than [`PATIENCE`].
-    pub fn wait_until(&self, what: &str, mut done: impl FnMut() -> bool) -> anyhow::Result<()> {
-        let begun = Instant::now();
-        while !done() {
-            if begun.elapsed() > PATIENCE {
-                bail!("{what}: not within {} s", PATIENCE.as_secs());
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
-        Ok(())
+    pub fn wait_until(&self, what: &str, done: impl FnMut() -> bool) -> anyhow::Result<()> {
+        wait_within(PATIENCE, what, done)
     }
 
     /// Everything that the programs have said, for a round that failed.
@@ -214,4 +205,16 @@ impl Clinic {
         text.push_str(&format!("--- server\n{}", self.server.log()));
         text
     }
+}
+
+/// How many shots a store holds; `None` while it cannot be read.
+pub(crate) fn held_count_of(place: &StorePlace) -> Option<u64> {
+    let receiver = receiver_of(place)?;
+    let held = receiver.all_counters();
+    Some(held.map(|(_, _, counters)| counters.held_count()).sum())
+}
+
+fn receiver_of(place: &StorePlace) -> Option<Receiver> {
+    let readers = place.read().ok()?;
+    readers.with(|reader| reader.receiver()).ok()
 }

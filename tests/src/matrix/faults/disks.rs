@@ -70,27 +70,27 @@ pub(super) const FAULTS: &[Fault] = &[
 ];
 
 fn driver_disk_full(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
-    let disk = fill(clinic, moments)?;
+    let disk = fill(clinic, moments, 64)?;
     moments.rest(2_000, 5_000);
     clinic.wait_for_journal_problem("the disk is full")?;
     disk.empty()
 }
 
 fn server_disk_full(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
-    let disk = fill(clinic, moments)?;
+    let disk = fill(clinic, moments, 64)?;
     moments.rest(2_000, 5_000);
-    clinic.wait_until("the server says why it stores nothing", || {
-        let ready = clinic.server.ready().unwrap_or_default();
-        let mut reasons = ready.waiting_for.iter();
-        reasons.any(|reason| reason.contains("disk is full"))
-    })?;
+    clinic.wait_for_server_problem("disk is full")?;
     disk.empty()
 }
 
-/// Leaves little room on the small disk, or none.
-fn fill<'c>(clinic: &'c Clinic, moments: &mut Moments) -> anyhow::Result<&'c SmallDisk> {
+/// Leaves at most so much room on the small disk, or none.
+fn fill<'c>(
+    clinic: &'c Clinic,
+    moments: &mut Moments,
+    free_kib_max: u64,
+) -> anyhow::Result<&'c SmallDisk> {
     moments.rest(100, 1_000);
-    let free_kib = usize::try_from(moments.between(0, 64))?;
+    let free_kib = usize::try_from(moments.between(0, free_kib_max))?;
     let disk = clinic.disks.first().context("there is no small disk")?;
     disk.fill(free_kib)?;
     Ok(disk)
@@ -100,15 +100,8 @@ fn fill<'c>(clinic: &'c Clinic, moments: &mut Moments) -> anyhow::Result<&'c Sma
 /// started again, and what it takes then it forgets at the start after that: so the server holds
 /// back until a person has started it twice and said so.
 fn database_disk_full(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
-    moments.rest(100, 1_000);
-    let free_kib = usize::try_from(moments.between(0, 16))?;
-    let disk = clinic.disks.first().context("there is no small disk")?;
-    disk.fill(free_kib)?;
-    clinic.wait_until("the server says why it stores nothing", || {
-        let ready = clinic.server.ready().unwrap_or_default();
-        let mut reasons = ready.waiting_for.iter();
-        reasons.any(|reason| reason.contains("its disk was full"))
-    })?;
+    let disk = fill(clinic, moments, 16)?;
+    clinic.wait_for_server_problem("its disk was full")?;
     moments.rest(0, 2_000);
     disk.empty()?;
     for _ in 0..2 {
@@ -126,7 +119,7 @@ fn database_disk_full(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Res
 }
 
 fn disk_full_and_kill(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Result<()> {
-    fill(clinic, moments)?;
+    fill(clinic, moments, 64)?;
     moments.rest(300, 2_000);
     clinic.kill(Who::Driver);
     moments.rest(0, 500);

@@ -6,7 +6,7 @@ use meso_store::StorePlace;
 use meso_testkit::gun::bank::Order;
 use meso_testkit::mqtt::Stranger;
 
-use crate::matrix::clinic::{Clinic, Who};
+use crate::matrix::clinic::{Clinic, Who, held_count_of};
 use crate::matrix::{Fault, Moments, usual};
 use crate::sandbox::Server;
 
@@ -165,19 +165,11 @@ fn two_on_two_stores(clinic: &mut Clinic, moments: &mut Moments) -> anyhow::Resu
     let port = clinic.serial(2).to_owned();
     clinic.plug(2, 0, &port)?;
     moments.rest(1_000, 4_000);
-    let store = folder.join("fleet.sqlite");
+    let store = StorePlace::Embedded {
+        path: folder.join("fleet.sqlite"),
+    };
     clinic.wait_until("the second server has shots", || {
-        let place = StorePlace::Embedded {
-            path: store.clone(),
-        };
-        let receiver = place.read().ok().and_then(|readers| {
-            let read = readers.with(|reader| reader.receiver());
-            read.ok()
-        });
-        receiver.is_some_and(|receiver| {
-            let mut all = receiver.all_counters();
-            all.any(|(_, _, counters)| counters.held_count() > 0)
-        })
+        held_count_of(&store).is_some_and(|held| held > 0)
     })?;
     let is_unplugged = moments.coin();
     if is_unplugged {

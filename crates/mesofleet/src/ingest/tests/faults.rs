@@ -120,6 +120,10 @@ impl ShotStore for FailingStore {
     fn settle_some(&self) -> Result<bool, StoreError> {
         Ok((self.settle_some)())
     }
+    fn settle(&self) -> Result<(), StoreError> {
+        while (self.settle_some)() {}
+        Ok(())
+    }
     fn store(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.write(|inner| inner.store(commit))
     }
